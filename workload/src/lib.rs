@@ -1,0 +1,3 @@
+//! The integer transformer that a Butterfly cluster runs.
+#![no_std]
+#![forbid(unsafe_code)]

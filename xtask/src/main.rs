@@ -1,0 +1,3 @@
+//! See the README of this folder.
+
+fn main() {}
