@@ -1,0 +1,339 @@
+//! The consequences of what is held: each rule looks at the slots, and acts
+//! once. They run until none applies, in a fixed order.
+
+use super::rules::Mutant;
+use super::select::{Selection, select};
+use super::{Agreement, Ballots, Question, SignedChange, SignedValue, VIEWS_KEPT};
+use crate::bounded::Map;
+use crate::cluster::Seat;
+use crate::crypto::{Scheme, Signatures, Tag};
+use crate::machine::{Outbox, Output, Transmission};
+use crate::message::agreement::{
+    AgreementMessage, Ballot, CertRequest, CommitCertificate, DecisionCertificate, Path, Proposal, Report, ViewChange,
+};
+use crate::types::{NodeId, NodeSet, View};
+
+impl<C: Scheme, const N: usize> Agreement<C, N> {
+    /// Applies every rule that applies, until none does. Each application
+    /// fills a slot that stays filled in this view, or raises the view.
+    pub(super) fn settle(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
+        while self.try_decide(seat, out)
+            || self.try_join(seat, out)
+            || self.try_start_timer(seat, out)
+            || self.try_commit(seat, out)
+            || self.try_ask(seat, out)
+            || self.try_acknowledge(seat, out)
+            || self.try_propose(seat, out)
+            || self.try_vote(seat, out)
+        {}
+    }
+
+    /// A fast quorum of votes or a slow quorum of commits in one view, of a known value.
+    fn try_decide(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
+        if self.decision.is_some() {
+            return false;
+        }
+        let resilience = seat.cluster.resilience();
+        let fast = self.find_quorum(&self.votes, resilience.fast_quorum(), Path::Fast);
+        let slow = || self.find_quorum(&self.commits, resilience.slow_quorum(), Path::Slow);
+        let Some(decision) = fast.or_else(slow) else {
+            return false;
+        };
+        self.decision = Some(decision);
+        if let Some(proposal) = self.proposal.as_ref().filter(|proposal| {
+            self.decision.as_ref().is_some_and(|decision| {
+                proposal.ballot.view == decision.ballot.view && proposal.ballot != decision.ballot
+            })
+        }) {
+            // Whoever holds the leader's other proposal can now prove it.
+            let leader = seat.cluster.leader(self.epoch, proposal.ballot.view);
+            let envelope = self.proposal_envelope(leader, proposal);
+            Self::send(seat.others().without(leader), envelope, Transmission::First, out);
+        }
+        for envelope in self.dissent() {
+            let author = envelope.from;
+            Self::send(seat.others().without(author), envelope, Transmission::First, out);
+        }
+        true
+    }
+
+    fn find_quorum(
+        &self,
+        table: &Map<View, Ballots<C, N>, VIEWS_KEPT>,
+        quorum: usize,
+        path: Path,
+    ) -> Option<DecisionCertificate<C>> {
+        table.iter().find_map(|(view, ballots)| {
+            let value = value_with(ballots, quorum).filter(|value| self.knows(value))?;
+            let signatures = collect(ballots, quorum, value);
+            Some(DecisionCertificate { path, ballot: Ballot { view: *view, value }, signatures })
+        })
+    }
+
+    /// f + 1 replicas are in later views: one of them is honest.
+    fn try_join(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
+        if self.decision.is_some() {
+            return false;
+        }
+        let enough = seat.cluster.resilience().f().saturating_add(1);
+        let later = |view: View| self.changes.iter().filter(|(_, signed)| signed.change.view >= view).count();
+        let ahead = self.changes.iter().map(|(_, signed)| signed.change.view);
+        let target = ahead.filter(|view| *view > self.durable.view && later(*view) >= enough).max();
+        let Some(target) = target else {
+            return false;
+        };
+        self.enter(seat, target, out);
+        true
+    }
+
+    /// The timer of view 0 starts when a proposal could be made; that of a
+    /// later view when n - f replicas are in it or beyond, so that views meet.
+    fn try_start_timer(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
+        if self.timed || self.decision.is_some() {
+            return false;
+        }
+        let view = self.durable.view;
+        let here = self.changes.iter().filter(|(_, signed)| signed.change.view >= view).count();
+        let start = if view == View::ZERO {
+            !self.known.is_empty()
+        } else {
+            here >= seat.cluster.resilience().view_change_quorum()
+        };
+        if start {
+            self.timed = true;
+            out.push(self.timer(seat));
+        }
+        start
+    }
+
+    /// A slow quorum of votes in the current view is kept and announced.
+    fn try_commit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
+        let view = self.durable.view;
+        let resilience = seat.cluster.resilience();
+        if !resilience.slow_path() || self.decision.is_some() || self.durable.locked_in(view) {
+            return false;
+        }
+        let quorum = resilience.slow_quorum();
+        let Some((value, votes)) = self.votes.get(&view).and_then(|ballots| {
+            value_with(ballots, quorum).map(|value| (value, collect(ballots, quorum, value)))
+        }) else {
+            return false;
+        };
+        let ballot = Ballot { view, value };
+        self.durable.locked = Some(CommitCertificate { ballot, votes });
+        self.record_commit(seat, ballot);
+        out.push(Output::Persist);
+        self.broadcast(seat, self.signed(seat, AgreementMessage::Commit(ballot)), out);
+        true
+    }
+
+    /// The leader of a later view asks whether what it selected is justified.
+    fn try_ask(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
+        let view = self.durable.view;
+        if view == View::ZERO
+            || self.decision.is_some()
+            || self.question.is_some()
+            || seat.cluster.leader(self.epoch, view) != seat.me
+            || self.durable.proposed_in(view)
+            || self.durable.voted_in(view)
+        {
+            return false;
+        }
+        let reports = self.usable_reports();
+        if reports.len() < seat.cluster.resilience().view_change_quorum() {
+            return false;
+        }
+        let value = match select(seat.cluster, self.epoch, &reports) {
+            Selection::NeedMore => None,
+            Selection::Must(value) => Some(value),
+            Selection::Any => self.own,
+        };
+        let Some(value) = value else {
+            return false;
+        };
+        let request = CertRequest { ballot: Ballot { view, value }, reports };
+        let envelope = self.signed(seat, AgreementMessage::CertRequest(request.clone()));
+        self.question = Some(Question { request, acknowledged: false });
+        self.broadcast(seat, envelope, out);
+        true
+    }
+
+    /// The question is about view changes that are held here too, and they
+    /// justify the ballot.
+    fn try_acknowledge(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
+        let Some(question) = &self.question else {
+            return false;
+        };
+        let ballot = question.request.ballot;
+        let reports = &question.request.reports;
+        let held = || reports.iter().all(|(from, report)| self.usable_report(*from) == Some(*report));
+        let justified = self.decision.is_none()
+            && !question.acknowledged
+            && ballot.view == self.durable.view
+            && self.knows(&ballot.value)
+            && held()
+            && select(seat.cluster, self.epoch, reports).admits(&ballot.value);
+        if !justified {
+            return false;
+        }
+        let leader = seat.cluster.leader(self.epoch, ballot.view);
+        if leader == seat.me {
+            let own = self.sign_ballot(seat, Tag::CertAck, &ballot);
+            // One slot for each member: there is room for the first of each.
+            let _ = self.acks.insert(seat.me, own);
+        } else {
+            let envelope = self.signed(seat, AgreementMessage::CertAck(ballot));
+            Self::send(NodeSet::EMPTY.with(leader), envelope, Transmission::First, out);
+        }
+        if let Some(question) = &mut self.question {
+            question.acknowledged = true;
+        }
+        true
+    }
+
+    /// The leader proposes: freely in view 0, with a progress certificate later.
+    fn try_propose(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
+        let view = self.durable.view;
+        if self.decision.is_some()
+            || seat.cluster.leader(self.epoch, view) != seat.me
+            || self.durable.proposed_in(view)
+            || self.durable.voted_in(view)
+        {
+            return false;
+        }
+        let (value, progress) = if view == View::ZERO {
+            (self.own, None)
+        } else {
+            let quorum = seat.cluster.resilience().progress_quorum();
+            if self.acks.len() < quorum {
+                return false;
+            }
+            let acks = self.acks.iter().take(quorum).map(|(from, signature)| (*from, signature));
+            let value = self.question.as_ref().map(|question| question.request.ballot.value);
+            (value, Some(C::Signatures::collect(acks)))
+        };
+        let Some(value) = value else {
+            return false;
+        };
+        let ballot = Ballot { view, value };
+        let signature = self.sign_ballot(seat, Tag::Propose, &ballot);
+        let proposal = Proposal { ballot, signature, progress };
+        // The leader's vote belongs to its proposal: one record for both.
+        self.durable.proposed = Some(proposal.clone());
+        self.durable.voted = Some(proposal.clone());
+        out.push(Output::Persist);
+        self.broadcast(seat, self.proposal_envelope(seat.me, &proposal), out);
+        self.proposal = Some(proposal);
+        self.cast(seat, ballot, out);
+        true
+    }
+
+    /// The first justified proposal of the current view, once its value is known.
+    fn try_vote(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
+        let view = self.durable.view;
+        if self.decision.is_some() || self.durable.voted_in(view) {
+            return false;
+        }
+        let Some(proposal) = self.proposal.clone().filter(|proposal| self.knows(&proposal.ballot.value)) else {
+            return false;
+        };
+        let ballot = proposal.ballot;
+        self.durable.voted = Some(proposal);
+        out.push(Output::Persist);
+        self.cast(seat, ballot, out);
+        true
+    }
+
+    fn cast(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>, out: &mut impl Outbox<C, N>) {
+        self.record_vote(seat, ballot);
+        self.broadcast(seat, self.signed(seat, AgreementMessage::Vote(ballot)), out);
+    }
+
+    /// Leaves for `view` and says so. From now on nothing is signed in a smaller one.
+    pub(super) fn enter(&mut self, seat: &Seat<'_, C, N>, view: View, out: &mut impl Outbox<C, N>) {
+        self.durable.view = view;
+        self.timed = false;
+        self.proposal = None;
+        self.question = None;
+        self.acks.clear();
+        self.votes.retain(|kept, _| kept.next() >= view);
+        self.commits.retain(|kept, _| kept.next() >= view);
+        self.record_change(seat);
+        out.push(Output::Persist);
+        if let Some(own) = self.changes.get(&seat.me) {
+            let message = AgreementMessage::ViewChange(own.change.clone());
+            let envelope = self.envelope(seat.me, message, own.signature.clone());
+            self.broadcast(seat, envelope, out);
+        }
+        out.push(Output::EnterView { epoch: self.epoch, view });
+    }
+
+    pub(super) fn record_vote(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) {
+        let signature = self.sign_ballot(seat, Tag::Vote, &ballot);
+        record(&mut self.votes, seat.me, ballot, signature);
+    }
+
+    pub(super) fn record_commit(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) {
+        let signature = self.sign_ballot(seat, Tag::Commit, &ballot);
+        record(&mut self.commits, seat.me, ballot, signature);
+    }
+
+    /// Puts this replica's own view change into its slot. After a restart that
+    /// is possible as long as nothing was signed in the view since.
+    pub(super) fn record_change(&mut self, seat: &Seat<'_, C, N>) {
+        let view = self.durable.view;
+        if view == View::ZERO || self.durable.voted_in(view) || self.durable.locked_in(view) {
+            return;
+        }
+        let forget = seat.cluster.mutated(Mutant::ForgetVote);
+        let voted = self.durable.voted.clone().filter(|_| !forget);
+        let change = ViewChange { view, voted, locked: self.durable.locked.clone() };
+        let statement = AgreementMessage::<C, N>::ViewChange(change.clone()).statement(seat.cluster, self.epoch);
+        let signature = C::sign(seat.key, &statement);
+        // One slot for each member: there is room.
+        let _ = self.changes.insert(seat.me, SignedChange { change, signature });
+    }
+
+    fn usable_reports(&self) -> Map<NodeId, Report<C>, N> {
+        let mut reports = Map::new();
+        for (from, _) in self.changes.iter() {
+            if let Some(report) = self.usable_report(*from) {
+                // As many slots as there are view changes.
+                let _ = reports.insert(*from, report);
+            }
+        }
+        reports
+    }
+
+    /// What `from` reported for the current view, if all values in it are known.
+    fn usable_report(&self, from: NodeId) -> Option<Report<C>> {
+        let change = &self.changes.get(&from)?.change;
+        let report = change.report();
+        let mut values = report.voted.iter().chain(report.locked.iter());
+        let usable = change.view == self.durable.view && values.all(|ballot| self.knows(&ballot.value));
+        usable.then_some(report)
+    }
+}
+
+fn record<C: Scheme, const N: usize>(
+    table: &mut Map<View, Ballots<C, N>, VIEWS_KEPT>,
+    me: NodeId,
+    ballot: Ballot<C>,
+    signature: C::Signature,
+) {
+    // Room for the views around the current one, and in each for every member.
+    if let Ok(ballots) = table.entry(ballot.view, Map::new) {
+        let _ = ballots.insert(me, SignedValue { value: ballot.value, signature });
+    }
+}
+
+fn value_with<C: Scheme, const N: usize>(ballots: &Ballots<C, N>, quorum: usize) -> Option<C::Digest> {
+    let count = |value: C::Digest| ballots.iter().filter(|(_, signed)| signed.value == value).count();
+    ballots.iter().map(|(_, signed)| signed.value).find(|value| count(*value) >= quorum)
+}
+
+/// The first `quorum` signatures on `value`: exactly as many as a certificate has.
+fn collect<C: Scheme, const N: usize>(ballots: &Ballots<C, N>, quorum: usize, value: C::Digest) -> C::Signatures {
+    let on_value = ballots.iter().filter(|(_, signed)| signed.value == value);
+    C::Signatures::collect(on_value.take(quorum).map(|(from, signed)| (*from, &signed.signature)))
+}

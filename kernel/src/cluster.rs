@@ -1,0 +1,219 @@
+//! What every member knows before the first message: who takes part, what
+//! model runs, and how patient everybody is.
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::{Scheme, Tag};
+use crate::types::{
+    ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, Millis, NodeId, NodeSet,
+    Resilience, Stage, View,
+};
+use crate::wire::digest_of;
+
+/// The model that the cluster runs, as far as the protocol must know it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Model {
+    /// Digest over weights, stage partition, arithmetic, tokenizer and decoder rule.
+    pub manifest: [u8; 32],
+    /// Number of stages, 1 to [`MAX_STAGES`].
+    pub stages: u8,
+    /// Positions that a request may use, 2 to [`MAX_CONTEXT`].
+    pub context: u16,
+    /// Tokens are below this number.
+    pub vocabulary: u8,
+    /// Bytes of one signal at most, 1 to [`MAX_SIGNAL`].
+    pub signal: u16,
+    /// Tokens that one epoch commits, 1 to [`MAX_TOKENS_PER_EPOCH`].
+    pub tokens_per_epoch: u8,
+}
+
+/// The committed set of members and clients, and what they agreed to run.
+/// Its digest is the cluster's id, and every signature covers that id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Roster<C: Scheme, const N: usize> {
+    /// n, f and p.
+    pub resilience: Resilience,
+    /// The key of each member, by [`NodeId`].
+    pub members: Vec<C::PublicKey, N>,
+    /// The key of each admitted client, by [`ClientId`].
+    pub clients: Vec<C::PublicKey, MAX_CLIENTS>,
+    /// The model.
+    pub model: Model,
+}
+
+/// How long a node waits, in milliseconds. Local: not part of the cluster's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timing {
+    /// View 0 may take this long once a proposal could be made. Doubles with each view.
+    pub view: Millis,
+    /// No view waits longer than this.
+    pub view_cap: Millis,
+    /// What is unanswered is sent again after this long.
+    pub retransmit: Millis,
+    /// A reserve computes when a stage's owners have been silent for this long.
+    pub escalate: Millis,
+}
+
+impl Default for Timing {
+    fn default() -> Timing {
+        Timing { view: Millis(2_000), view_cap: Millis(16_000), retransmit: Millis(250), escalate: Millis(100) }
+    }
+}
+
+/// Why a roster cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClusterError {
+    /// The number of members is not n.
+    Members,
+    /// Two members or clients have the same key.
+    RepeatedKey,
+    /// There is no client.
+    Clients,
+    /// A number of the model is outside its bounds.
+    Model,
+}
+
+impl core::fmt::Display for ClusterError {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str(match self {
+            ClusterError::Members => "the roster does not have n members",
+            ClusterError::RepeatedKey => "two members or clients have the same key",
+            ClusterError::Clients => "the roster admits no client",
+            ClusterError::Model => "a number of the model is outside its bounds",
+        })
+    }
+}
+
+impl core::error::Error for ClusterError {}
+
+/// A checked roster with its id.
+#[derive(Clone, Debug)]
+pub struct Cluster<C: Scheme, const N: usize> {
+    roster: Roster<C, N>,
+    id: C::Digest,
+    /// How long this node waits.
+    pub timing: Timing,
+    /// Seeded departures from the protocol; none in a shipped build.
+    #[cfg(feature = "checker")]
+    pub rules: crate::agreement::rules::Rules,
+}
+
+impl<C: Scheme, const N: usize> Cluster<C, N> {
+    /// Checks `roster` and computes the id.
+    ///
+    /// # Errors
+    /// When a count or a bound does not hold, or a key stands twice.
+    pub fn new(roster: Roster<C, N>, timing: Timing) -> Result<Self, ClusterError> {
+        let model = &roster.model;
+        let within = (1..=MAX_STAGES).contains(&usize::from(model.stages))
+            && (2..=MAX_CONTEXT).contains(&usize::from(model.context))
+            && (1..=MAX_SIGNAL).contains(&usize::from(model.signal))
+            && (1..=MAX_TOKENS_PER_EPOCH).contains(&usize::from(model.tokens_per_epoch))
+            && model.vocabulary > 0;
+        if !within {
+            return Err(ClusterError::Model);
+        }
+        if roster.members.len() != roster.resilience.n() {
+            return Err(ClusterError::Members);
+        }
+        if roster.clients.is_empty() {
+            return Err(ClusterError::Clients);
+        }
+        let keys = || roster.members.iter().chain(roster.clients.iter());
+        if keys().enumerate().any(|(at, key)| keys().take(at).any(|other| other == key)) {
+            return Err(ClusterError::RepeatedKey);
+        }
+        let id = digest_of::<C::Hasher, _>(Tag::Cluster.byte(), &roster);
+        Ok(Cluster {
+            roster,
+            id,
+            timing,
+            #[cfg(feature = "checker")]
+            rules: crate::agreement::rules::Rules::default(),
+        })
+    }
+
+    /// The digest of the roster.
+    pub fn id(&self) -> C::Digest {
+        self.id
+    }
+
+    /// The members, clients and model.
+    pub fn roster(&self) -> &Roster<C, N> {
+        &self.roster
+    }
+
+    /// n, f and p.
+    pub fn resilience(&self) -> Resilience {
+        self.roster.resilience
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.roster.model
+    }
+
+    /// Every stage, in order.
+    pub fn stages(&self) -> impl DoubleEndedIterator<Item = Stage> + use<C, N> {
+        (0..self.roster.model.stages).map(Stage)
+    }
+
+    /// Every member.
+    pub fn members(&self) -> NodeSet {
+        NodeSet::first(self.resilience().n())
+    }
+
+    /// Whether `node` is a member.
+    pub fn has(&self, node: NodeId) -> bool {
+        node.index() < self.roster.members.len()
+    }
+
+    /// The key of `client`.
+    pub fn client_key(&self, client: ClientId) -> Option<&C::PublicKey> {
+        self.roster.clients.get(usize::from(client.0))
+    }
+
+    /// The member whose turn view `view` of `epoch` is: (epoch + view) mod n.
+    /// Static on purpose: honest replicas may hold certificates of one value
+    /// from different views, so nothing may be derived from "who decided".
+    pub fn leader(&self, epoch: Epoch, view: View) -> NodeId {
+        #[cfg(feature = "checker")]
+        if let Some(leader) = self.rules.leader(view) {
+            return leader;
+        }
+        let n = u64::try_from(self.roster.members.len()).unwrap_or(1);
+        let turn = epoch.0.wrapping_add(u64::from(view.0)).checked_rem(n).unwrap_or(0);
+        NodeId(u8::try_from(turn).unwrap_or(0))
+    }
+
+    /// The digest that is signed for `statement`: no other tag and no other
+    /// cluster gives the same.
+    pub fn statement<T: Serialize + ?Sized>(&self, tag: Tag, statement: &T) -> C::Digest {
+        digest_of::<C::Hasher, _>(tag.byte(), &(self.id, statement))
+    }
+}
+
+/// One member's place in its cluster: what a step needs besides the state.
+#[derive(Clone, Copy)]
+pub struct Seat<'a, C: Scheme, const N: usize> {
+    /// The cluster.
+    pub cluster: &'a Cluster<C, N>,
+    /// Who this member is.
+    pub me: NodeId,
+    /// What it signs with.
+    pub key: &'a C::SecretKey,
+}
+
+impl<C: Scheme, const N: usize> Seat<'_, C, N> {
+    /// Every member but this one.
+    pub fn others(&self) -> NodeSet {
+        self.cluster.members().without(self.me)
+    }
+
+    /// This member's signature on `statement`.
+    pub fn sign<T: Serialize + ?Sized>(&self, tag: Tag, statement: &T) -> C::Signature {
+        C::sign(self.key, &self.cluster.statement(tag, statement))
+    }
+}

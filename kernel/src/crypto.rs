@@ -1,0 +1,130 @@
+//! Digests, signatures and sets of signatures, as associated types, so that a
+//! checked world can make them a byte or two and a server makes them real.
+//!
+//! Every signature is over the digest of `(tag, cluster, statement)` with a
+//! [`Tag`] of its own for each kind of statement: no signature is valid for a
+//! statement of another kind or of another cluster.
+
+pub mod ed25519;
+pub mod ideal;
+
+use core::fmt::Debug;
+use core::hash::Hash;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::types::{NodeId, NodeSet};
+
+/// What a digest or a signature is about. The numbers are part of the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "each is named after the statement that it marks")]
+pub enum Tag {
+    Cluster = 1,
+    Request = 2,
+    Propose = 3,
+    Vote = 4,
+    Commit = 5,
+    ViewChange = 6,
+    CertRequest = 7,
+    CertAck = 8,
+    Attest = 9,
+    StageOutput = 10,
+    Pull = 11,
+    Fetch = 12,
+    Payload = 13,
+    Decided = 14,
+    Forward = 15,
+    Value = 16,
+    State = 17,
+    Link = 18,
+    Job = 19,
+    Placement = 20,
+    Output = 21,
+}
+
+impl Tag {
+    /// The byte that stands first in the preimage.
+    #[allow(clippy::as_conversions, reason = "the discriminant of a fieldless repr(u8) enum")]
+    pub const fn byte(self) -> u8 {
+        self as u8
+    }
+}
+
+/// An incremental digest.
+pub trait Hasher: Default {
+    /// What comes out.
+    type Digest;
+    /// Takes more bytes in.
+    fn update(&mut self, bytes: &[u8]);
+    /// The digest of all bytes taken in.
+    fn finish(self) -> Self::Digest;
+}
+
+/// Signatures by distinct members on one statement.
+pub trait Signatures<S>: Clone + Debug + Eq + Ord + Hash + Serialize + DeserializeOwned {
+    /// The signatures given, each with its signer, in rising order of signers.
+    /// Those beyond the capacity are dropped.
+    fn collect<'s>(signatures: impl Iterator<Item = (NodeId, &'s S)>) -> Self
+    where
+        S: 's;
+    /// What `signer` signed with, if it is among them.
+    fn get(&self, signer: NodeId) -> Option<&S>;
+    /// Who signed.
+    fn signers(&self) -> NodeSet;
+}
+
+/// A way to sign and to digest.
+pub trait Scheme: Copy + Debug + Eq + Ord + Hash + 'static {
+    /// A collision-resistant digest.
+    type Digest: Copy + Debug + Eq + Ord + Hash + Serialize + DeserializeOwned;
+    /// How digests are computed.
+    type Hasher: Hasher<Digest = Self::Digest>;
+    /// One signature.
+    type Signature: Clone + Debug + Eq + Ord + Hash + Serialize + DeserializeOwned;
+    /// Signatures of distinct members on one statement.
+    type Signatures: Signatures<Self::Signature>;
+    /// What signatures are checked against.
+    type PublicKey: Clone + Debug + Eq + Ord + Hash + Serialize + DeserializeOwned;
+    /// What signs. It has no `Debug`: it must not reach a log.
+    type SecretKey;
+
+    /// A number drawn from a digest: the same for everyone, not chosen by anyone.
+    fn number(digest: &Self::Digest) -> u64;
+
+    /// Signs the digest of a statement.
+    fn sign(key: &Self::SecretKey, statement: &Self::Digest) -> Self::Signature;
+
+    /// Whether `signature` on `statement` was made by the holder of `key`.
+    fn verify(key: &Self::PublicKey, statement: &Self::Digest, signature: &Self::Signature) -> bool;
+
+    /// Whether `signatures` holds exactly `quorum` valid signatures on
+    /// `statement`, all by distinct holders of `keys`.
+    fn verify_quorum(
+        keys: &[Self::PublicKey],
+        quorum: usize,
+        statement: &Self::Digest,
+        signatures: &Self::Signatures,
+    ) -> bool;
+}
+
+/// Something whose signatures were checked. Only [`crate::cluster::Cluster`]
+/// can make one, so a handler that takes it cannot be given a forgery.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    pub(crate) fn vouch(checked: T) -> Verified<T> {
+        Verified(checked)
+    }
+
+    /// What was checked.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// What was checked, by value.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}

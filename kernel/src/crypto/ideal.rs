@@ -1,0 +1,91 @@
+//! Ideal cryptography for checked and simulated worlds: a signature is the
+//! name of its signer, and the world never lets anyone sign for another.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Hasher, Scheme, Signatures};
+use crate::bounded::Map;
+use crate::types::{NodeId, NodeSet};
+
+/// Signatures that cannot be forged because the world has no action for it.
+/// Digests are 64 bits, so that whole nodes can be run with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ideal<const N: usize> {}
+
+/// The signer and what it signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IdealSignature {
+    signer: NodeId,
+    statement: u64,
+}
+
+/// FNV-1a over 64 bits: short and fixed, and nobody in an ideal world seeks collisions.
+pub struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    type Digest = u64;
+
+    fn update(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn finish(self) -> u64 {
+        self.0
+    }
+}
+
+impl<const N: usize> Signatures<IdealSignature> for Map<NodeId, IdealSignature, N> {
+    fn collect<'s>(signatures: impl Iterator<Item = (NodeId, &'s IdealSignature)>) -> Self {
+        let mut map = Map::new();
+        for (signer, signature) in signatures {
+            if map.insert(signer, *signature).is_err() {
+                break;
+            }
+        }
+        map
+    }
+
+    fn get(&self, signer: NodeId) -> Option<&IdealSignature> {
+        Map::get(self, &signer)
+    }
+
+    fn signers(&self) -> NodeSet {
+        self.iter().map(|(signer, _)| *signer).collect()
+    }
+}
+
+impl<const N: usize> Scheme for Ideal<N> {
+    type Digest = u64;
+    type Hasher = Fnv;
+    type Signature = IdealSignature;
+    type Signatures = Map<NodeId, IdealSignature, N>;
+    type PublicKey = NodeId;
+    type SecretKey = NodeId;
+
+    fn number(digest: &u64) -> u64 {
+        *digest
+    }
+
+    fn sign(key: &NodeId, statement: &u64) -> IdealSignature {
+        IdealSignature { signer: *key, statement: *statement }
+    }
+
+    fn verify(key: &NodeId, statement: &u64, signature: &IdealSignature) -> bool {
+        signature.signer == *key && signature.statement == *statement
+    }
+
+    fn verify_quorum(keys: &[NodeId], quorum: usize, statement: &u64, signatures: &Self::Signatures) -> bool {
+        signatures.len() == quorum
+            && signatures.iter().all(|(signer, signature)| {
+                keys.get(signer.index()).is_some_and(|key| Self::verify(key, statement, signature))
+            })
+    }
+}

@@ -1,0 +1,72 @@
+//! One stage's outputs as a node sees them: which position is next, who
+//! reported what for it, and what the node itself does about it.
+//!
+//! A position is certain when f + 1 assigned members reported equal signals,
+//! one of them honest. Only then do the next stage and the next position go
+//! on, so a lie never travels further than one link.
+
+use crate::bounded::Map;
+use crate::crypto::Scheme;
+use crate::message::inference::Signal;
+use crate::types::{NodeId, NodeSet, Position, Stage};
+
+/// The outputs of one stage.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Desk<C: Scheme, const N: usize> {
+    pub(super) stage: Stage,
+    /// The first position that is not certain.
+    pub(super) next: Position,
+    /// The link behind the stage, over all certain positions.
+    pub(super) link: C::Digest,
+    /// The first report of each member for `next`.
+    pub(super) reports: Map<NodeId, Signal, N>,
+    /// This node computes the stage: it owns it, or stepped in for an owner.
+    pub(super) working: bool,
+    /// The host was asked for `next`.
+    pub(super) busy: bool,
+    /// As a reserve, this node gives the owners time for this position.
+    pub(super) watched: Option<Position>,
+    /// This node has attested the epoch.
+    pub(super) attested: bool,
+}
+
+/// What became of a position.
+pub(super) struct Certain {
+    pub(super) signal: Signal,
+    /// Members that reported something else.
+    pub(super) dissenters: NodeSet,
+    /// Members that reported it.
+    pub(super) reporters: NodeSet,
+}
+
+impl<C: Scheme, const N: usize> Desk<C, N> {
+    pub(super) fn new(stage: Stage, next: Position, link: C::Digest, working: bool) -> Self {
+        Desk { stage, next, link, reports: Map::new(), working, busy: false, watched: None, attested: false }
+    }
+
+    /// Members disagree about `next`: somebody lies.
+    pub(super) fn is_disputed(&self) -> bool {
+        let mut signals = self.reports.iter().map(|(_, signal)| signal);
+        let first = signals.next();
+        signals.any(|signal| Some(signal) != first)
+    }
+
+    /// What `quorum` members agree on for `next`, if they do.
+    pub(super) fn certain(&self, quorum: usize) -> Option<Certain> {
+        let by = |signal: &Signal| -> NodeSet {
+            self.reports.iter().filter(|(_, other)| *other == signal).map(|(from, _)| *from).collect()
+        };
+        let signal = self.reports.iter().map(|(_, signal)| signal).find(|signal| by(signal).len() >= quorum)?;
+        let reporters = by(signal);
+        let others = self.reports.iter().map(|(from, _)| *from).filter(|from| !reporters.contains(*from));
+        Some(Certain { signal: signal.clone(), dissenters: others.collect(), reporters })
+    }
+
+    /// Goes on to the next position.
+    pub(super) fn advance(&mut self, link: C::Digest) {
+        self.link = link;
+        self.next = Position(self.next.0.saturating_add(1));
+        self.reports.clear();
+        self.busy = false;
+    }
+}

@@ -1,0 +1,173 @@
+//! Signature checks: the only way from an [`Envelope`] to a [`Verified`] one.
+//!
+//! These are pure functions of the message and the roster, so a host may run
+//! them on any thread. What depends on the state (is this the leader's view,
+//! is this member assigned to the stage) is left to the handlers.
+
+use super::agreement::{AgreementMessage, CommitCertificate, DecisionCertificate, Path, Proposal};
+use super::{Envelope, Message, Payload, SignedRequest};
+use crate::chain::Decided;
+use crate::cluster::Cluster;
+use crate::crypto::{Scheme, Tag, Verified};
+use crate::types::{Epoch, NodeId, View};
+
+/// Why a message was not believed. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Forged {
+    /// The author is not a member, or the client not admitted.
+    Stranger,
+    /// The author's signature does not verify.
+    Signature,
+    /// A certificate or a signature inside the message does not verify.
+    Certificate,
+}
+
+impl core::fmt::Display for Forged {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str(match self {
+            Forged::Stranger => "the author is unknown to the cluster",
+            Forged::Signature => "the author's signature does not verify",
+            Forged::Certificate => "a certificate inside the message does not verify",
+        })
+    }
+}
+
+impl core::error::Error for Forged {}
+
+impl<C: Scheme, const N: usize> Cluster<C, N> {
+    /// Checks every signature of `envelope`, one by one and strictly.
+    ///
+    /// # Errors
+    /// The first check that failed.
+    pub fn verify(&self, envelope: Envelope<C, N>) -> Result<Verified<Envelope<C, N>>, Forged> {
+        let statement = envelope.message.statement(self);
+        self.verify_member(envelope.from, &statement, &envelope.signature)?;
+        let genuine = match &envelope.message {
+            Message::Forward(request) => return self.verify_request(request).map(|()| Verified::vouch(envelope)),
+            Message::StageOutput(_) | Message::Attest(_) | Message::Pull(_) | Message::Fetch(_) => true,
+            Message::Payload(payload) => self.payload_is_genuine(payload),
+            Message::Agreement { epoch, message } => self.agreement_is_genuine(*epoch, message),
+            Message::Decided(decided) => self.decided_is_genuine(decided),
+        };
+        if genuine { Ok(Verified::vouch(envelope)) } else { Err(Forged::Certificate) }
+    }
+
+    /// Checks a request that a client handed to this node.
+    ///
+    /// # Errors
+    /// As [`Cluster::verify_request`].
+    pub fn verify_submission(&self, signed: SignedRequest<C>) -> Result<Verified<SignedRequest<C>>, Forged> {
+        self.verify_request(&signed).map(|()| Verified::vouch(signed))
+    }
+
+    /// Checks a client's signature.
+    ///
+    /// # Errors
+    /// When the client is not admitted or did not sign the request.
+    pub fn verify_request(&self, signed: &SignedRequest<C>) -> Result<(), Forged> {
+        let key = self.client_key(signed.request.client).ok_or(Forged::Stranger)?;
+        if C::verify(key, &signed.digest(self), &signed.signature) { Ok(()) } else { Err(Forged::Signature) }
+    }
+
+    /// Checks a member's signature on a statement.
+    ///
+    /// # Errors
+    /// When `from` is not a member or did not sign it.
+    pub fn verify_member(
+        &self,
+        from: NodeId,
+        statement: &C::Digest,
+        signature: &C::Signature,
+    ) -> Result<(), Forged> {
+        let key = self.roster().members.get(from.index()).ok_or(Forged::Stranger)?;
+        if C::verify(key, statement, signature) { Ok(()) } else { Err(Forged::Signature) }
+    }
+
+    /// Whether `certificate` proves that its ballot was decided in `epoch`.
+    pub fn decision_is_genuine(&self, epoch: Epoch, certificate: &DecisionCertificate<C>) -> bool {
+        let resilience = self.resilience();
+        let (tag, quorum) = match certificate.path {
+            Path::Fast => (Tag::Vote, resilience.fast_quorum()),
+            Path::Slow if resilience.slow_path() => (Tag::Commit, resilience.slow_quorum()),
+            Path::Slow => return false,
+        };
+        let statement = self.ballot(tag, epoch, &certificate.ballot);
+        self.quorum(quorum, &statement, &certificate.signatures)
+    }
+
+    /// Whether `decided` carries a genuine certificate of exactly its header,
+    /// and the state that the header names.
+    pub fn decided_is_genuine(&self, decided: &Decided<C>) -> bool {
+        let header = &decided.header;
+        decided.certificate.ballot.value == header.value(self)
+            && decided.state.epoch == header.epoch
+            && decided.state.root(self) == header.state
+            && self.decision_is_genuine(header.epoch, &decided.certificate)
+    }
+
+    /// Whether every stage of `payload` has exactly f + 1 signatures on the
+    /// claim that its links make. That the signers are assigned to the stage,
+    /// and that the job is this epoch's, is left to the handler.
+    pub fn payload_is_genuine(&self, payload: &Payload<C>) -> bool {
+        payload.links.len() == usize::from(self.model().stages).saturating_add(1)
+            && payload.certificates.len() == usize::from(self.model().stages)
+            && self.verify_request(&payload.request).is_ok()
+            && self.stages().zip(payload.certificates.iter()).all(|(stage, certificate)| {
+                payload.claim(stage).is_some_and(|claim| {
+                    let statement = claim.statement(self);
+                    self.quorum(self.resilience().attestation_quorum(), &statement, certificate)
+                })
+            })
+    }
+
+    fn quorum(&self, quorum: usize, statement: &C::Digest, signatures: &C::Signatures) -> bool {
+        C::verify_quorum(&self.roster().members, quorum, statement, signatures)
+    }
+
+    fn agreement_is_genuine(&self, epoch: Epoch, message: &AgreementMessage<C, N>) -> bool {
+        match message {
+            AgreementMessage::Propose { ballot, progress } => {
+                self.progress_is_genuine(epoch, ballot, progress.as_ref())
+            }
+            AgreementMessage::Vote(_)
+            | AgreementMessage::Commit(_)
+            | AgreementMessage::CertAck(_)
+            | AgreementMessage::CertRequest(_) => true,
+            AgreementMessage::ViewChange(change) => {
+                let voted = change.voted.as_ref();
+                let locked = change.locked.as_ref();
+                voted.is_none_or(|proposal| self.proposal_is_genuine(epoch, proposal))
+                    && locked.is_none_or(|certificate| self.lock_is_genuine(epoch, certificate))
+            }
+        }
+    }
+
+    fn proposal_is_genuine(&self, epoch: Epoch, proposal: &Proposal<C>) -> bool {
+        let leader = self.leader(epoch, proposal.ballot.view);
+        let statement = self.ballot(Tag::Propose, epoch, &proposal.ballot);
+        self.verify_member(leader, &statement, &proposal.signature).is_ok()
+            && self.progress_is_genuine(epoch, &proposal.ballot, proposal.progress.as_ref())
+    }
+
+    fn progress_is_genuine(
+        &self,
+        epoch: Epoch,
+        ballot: &super::agreement::Ballot<C>,
+        progress: Option<&C::Signatures>,
+    ) -> bool {
+        match progress {
+            None => ballot.view == View::ZERO,
+            Some(signatures) => {
+                let statement = self.ballot(Tag::CertAck, epoch, ballot);
+                ballot.view > View::ZERO
+                    && self.quorum(self.resilience().progress_quorum(), &statement, signatures)
+            }
+        }
+    }
+
+    fn lock_is_genuine(&self, epoch: Epoch, certificate: &CommitCertificate<C>) -> bool {
+        let statement = self.ballot(Tag::Vote, epoch, &certificate.ballot);
+        self.resilience().slow_path()
+            && self.quorum(self.resilience().slow_quorum(), &statement, &certificate.votes)
+    }
+}

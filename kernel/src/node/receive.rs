@@ -1,0 +1,167 @@
+//! What a node does with each message that arrives.
+
+use super::{Node, Role};
+use crate::chain::{Decided, Head};
+use crate::cluster::Seat;
+use crate::crypto::{Scheme, Verified};
+use crate::inference::certify::contradiction;
+use crate::machine::{Outbox, Output, Place, Progress, Rejection};
+use crate::message::agreement::AgreementMessage;
+use crate::message::inference::Attest;
+use crate::message::{Envelope, Fetch, Message};
+use crate::proof::{Evidence, Fault, SignedBallot};
+use crate::types::{Epoch, NodeId};
+
+impl<C: Scheme, const N: usize> Node<C, N> {
+    pub(super) fn receive(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        envelope: Verified<Envelope<C, N>>,
+        out: &mut impl Outbox<C, N>,
+    ) -> Result<(), Rejection> {
+        let Envelope { from, message, signature } = envelope.into_inner();
+        match message {
+            Message::Forward(request) => {
+                self.await_turn(seat, request)?;
+                self.choose_job(seat, out);
+                Ok(())
+            }
+            Message::Fetch(fetch) => self.on_fetch(seat, from, &fetch, out),
+            Message::Decided(decided) => self.on_decided(seat, decided, out),
+            Message::StageOutput(output) => {
+                self.in_epoch(output.epoch)?;
+                self.inference.on_stage_output(seat, from, output, out)
+            }
+            Message::Pull(pull) => {
+                self.in_epoch(pull.epoch)?;
+                self.inference.on_pull(seat, &pull, out)
+            }
+            Message::Attest(attest) => {
+                self.compare_attestation(from, &attest, &signature, out);
+                self.in_epoch(attest.epoch)?;
+                self.inference.on_attest(seat, from, attest, signature, out)
+            }
+            Message::Payload(payload) => {
+                self.in_epoch(payload.epoch)?;
+                self.admit(seat, payload, out)
+            }
+            Message::Agreement { epoch, message } => {
+                self.compare_ballot(seat, from, epoch, &message, &signature, out);
+                self.in_epoch(epoch)?;
+                if self.role == Role::Learner {
+                    return Err(Rejection::Unauthorised);
+                }
+                self.agreement.receive(seat, from, message, signature, out)
+            }
+        }
+    }
+
+    fn in_epoch(&self, epoch: Epoch) -> Result<(), Rejection> {
+        match epoch.cmp(&self.epoch()) {
+            core::cmp::Ordering::Less => Err(Rejection::Stale),
+            core::cmp::Ordering::Equal => Ok(()),
+            core::cmp::Ordering::Greater => Err(Rejection::Early(Place { epoch, progress: Progress::Open })),
+        }
+    }
+
+    /// Somebody is behind, or lacks a payload.
+    fn on_fetch(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        from: NodeId,
+        fetch: &Fetch<C>,
+        out: &mut impl Outbox<C, N>,
+    ) -> Result<(), Rejection> {
+        if from == seat.me {
+            return Err(Rejection::Invalid);
+        }
+        if let (Some(decided), true) = (self.head.decided(), fetch.epoch <= self.head.epoch()) {
+            self.answer(seat, from, Message::Decided(decided.clone()), out);
+            return Ok(());
+        }
+        let wanted = fetch.value.and_then(|value| self.candidates.get(&value));
+        match wanted {
+            Some(candidate) if fetch.epoch == self.epoch() => {
+                self.answer(seat, from, Message::Payload(candidate.payload.clone()), out);
+                Ok(())
+            }
+            _ => Err(Rejection::Stale),
+        }
+    }
+
+    /// Catches up: the certificate and the state were checked, so any number
+    /// of epochs can be skipped.
+    fn on_decided(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        decided: Decided<C>,
+        out: &mut impl Outbox<C, N>,
+    ) -> Result<(), Rejection> {
+        if decided.header.epoch < self.epoch() {
+            return Err(Rejection::Stale);
+        }
+        let epoch = decided.header.epoch;
+        let (path, view) = (decided.certificate.path, decided.certificate.ballot.view);
+        self.closed = None;
+        self.follow(seat, Head::Decided(decided));
+        out.push(Output::Persist);
+        out.push(Output::Commit { epoch, path, view, tokens: heapless::Vec::new() });
+        self.choose_job(seat, out);
+        Ok(())
+    }
+
+    /// A late attestation may contradict what the last epoch certified.
+    fn compare_attestation(
+        &self,
+        from: NodeId,
+        attest: &Attest<C>,
+        signature: &C::Signature,
+        out: &mut impl Outbox<C, N>,
+    ) {
+        let closed = self.closed.as_ref().filter(|closed| closed.epoch == attest.epoch);
+        let evidence = closed.and_then(|closed| contradiction(&closed.payload, from, attest.claim, signature.clone()));
+        if let Some(evidence) = evidence {
+            out.push(Output::Evidence(evidence));
+        }
+    }
+
+    /// A late proposal or vote may contradict one that is held of the view
+    /// that decided the last epoch.
+    fn compare_ballot(
+        &self,
+        seat: &Seat<'_, C, N>,
+        from: NodeId,
+        epoch: Epoch,
+        message: &AgreementMessage<C, N>,
+        signature: &C::Signature,
+        out: &mut impl Outbox<C, N>,
+    ) {
+        let Some(closed) = self.closed.as_ref().filter(|closed| closed.epoch == epoch) else { return };
+        let late = |ballot| SignedBallot { ballot, signature: signature.clone() };
+        let fault = match message {
+            AgreementMessage::Propose { ballot, .. } => {
+                let held = closed.proposal.as_ref().filter(|held| {
+                    held.ballot.view == ballot.view
+                        && held.ballot != *ballot
+                        && seat.cluster.leader(epoch, ballot.view) == from
+                });
+                held.map(|held| {
+                    let first = SignedBallot { ballot: held.ballot, signature: held.signature.clone() };
+                    Fault::Proposals { epoch, first, second: late(*ballot) }
+                })
+            }
+            AgreementMessage::Vote(ballot) if ballot.view == closed.ballot.view => {
+                let held = closed.votes.get(&from).filter(|held| held.value != ballot.value);
+                held.map(|held| {
+                    let ballot_held = crate::message::agreement::Ballot { view: ballot.view, value: held.value };
+                    let first = SignedBallot { ballot: ballot_held, signature: held.signature.clone() };
+                    Fault::Votes { epoch, first, second: late(*ballot) }
+                })
+            }
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            out.push(Output::Evidence(Evidence { accused: from, fault }));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a node must not forget.
+
+use serde::{Deserialize, Serialize};
+
+use crate::agreement::Durable;
+use crate::chain::Head;
+use crate::cluster::Cluster;
+use crate::crypto::Scheme;
+use crate::message::inference::Payload;
+
+/// The durable part of a node, as it is read back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Record<C: Scheme> {
+    /// The last decided epoch with its certificate and state.
+    pub head: Head<C>,
+    /// What was signed in the epoch after it.
+    pub agreement: Durable<C>,
+    /// The payload of the value voted for.
+    pub payload: Option<Payload<C>>,
+}
+
+/// The durable part of a node, to be written. Encoded, it is a [`Record`].
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(bound = "")]
+pub struct RecordRef<'n, C: Scheme> {
+    /// The last decided epoch with its certificate and state.
+    pub head: &'n Head<C>,
+    /// What was signed in the epoch after it.
+    pub agreement: &'n Durable<C>,
+    /// The payload of the value voted for.
+    pub payload: Option<&'n Payload<C>>,
+}
+
+/// Why a record cannot be this node's. It must not go on from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordError {
+    /// The certificate of the last decided epoch is not genuine for this cluster.
+    Head,
+    /// The payload is not genuine for this cluster.
+    Payload,
+}
+
+impl core::fmt::Display for RecordError {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str(match self {
+            RecordError::Head => "the record's last decided epoch is not genuine for this cluster",
+            RecordError::Payload => "the record's payload is not genuine for this cluster",
+        })
+    }
+}
+
+impl core::error::Error for RecordError {}
+
+impl<C: Scheme> Record<C> {
+    /// What provisioning writes before a node's first boot. A node must never
+    /// be given it again: without a record it cannot know what it signed.
+    pub fn first() -> Record<C> {
+        Record { head: Head::Genesis, agreement: Durable::fresh(), payload: None }
+    }
+
+    pub(super) fn check<const N: usize>(&self, cluster: &Cluster<C, N>) -> Result<(), RecordError> {
+        if !self.head.decided().is_none_or(|decided| cluster.decided_is_genuine(decided)) {
+            return Err(RecordError::Head);
+        }
+        if !self.payload.as_ref().is_none_or(|payload| cluster.payload_is_genuine(payload)) {
+            return Err(RecordError::Payload);
+        }
+        Ok(())
+    }
+}

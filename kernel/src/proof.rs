@@ -1,0 +1,7 @@
+//! Commit proofs and evidence: what a third party can check offline.
+
+mod commit;
+mod evidence;
+
+pub use commit::{CommitProof, ProofError, Step};
+pub use evidence::{Evidence, EvidenceError, Fault, SignedBallot};
