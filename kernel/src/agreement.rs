@@ -235,6 +235,18 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         Ok(())
     }
 
+    /// Goes on after a restart. A replica that had signed in a later view can
+    /// no longer prove what it reported on entering it, and others start their
+    /// timers on such reports: it leaves for the next view, as at a time-out.
+    /// Otherwise a cluster that restarts as a whole may wait for ever, in
+    /// views that nobody can leave.
+    pub fn resume(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
+        if self.durable.view > View::ZERO && !self.changes.contains(&seat.me) {
+            self.enter(seat, self.durable.view.next(), out);
+        }
+        self.settle(seat, out);
+    }
+
     /// The time of `view` is over.
     ///
     /// # Errors
@@ -270,7 +282,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         {
             self.repeat_question(seat, question, out);
         }
-        let own = |table: &Map<View, Ballots<C, N>, VIEWS_KEPT>| table.get(&view).and_then(|ballots| ballots.get(&seat.me)).cloned();
+        let own = |table: &Map<View, Ballots<C, N>, VIEWS_KEPT>| {
+            table.get(&view).and_then(|ballots| ballots.get(&seat.me)).cloned()
+        };
         if let Some(vote) = own(&self.votes) {
             let ballot = Ballot { view, value: vote.value };
             again(self.envelope(seat.me, AgreementMessage::Vote(ballot), vote.signature), out);

@@ -365,7 +365,9 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         }
         let input = match stage.0.checked_sub(1) {
             None => job.input_link(seat.cluster, &self.tokens),
-            Some(before) => self.desks.get(usize::from(before)).filter(|desk| desk.next >= job.end).map(|desk| desk.link),
+            Some(before) => {
+                self.desks.get(usize::from(before)).filter(|desk| desk.next >= job.end).map(|desk| desk.link)
+            }
         };
         let Some(input) = input else { return };
         let output = desk.link;
@@ -376,7 +378,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let claim = crate::message::inference::Claim { job: job.id, stage, input, output };
         let attest = Attest { epoch: job.epoch, claim, tokens };
         let signature = C::sign(seat.key, &claim.statement(seat.cluster));
-        let envelope = Envelope { from: seat.me, message: Message::Attest(attest.clone()), signature: signature.clone() };
+        let envelope =
+            Envelope { from: seat.me, message: Message::Attest(attest.clone()), signature: signature.clone() };
         if !seat.others().is_empty() {
             out.push(Output::Send { to: seat.others(), envelope, transmission: Transmission::First });
         }
@@ -420,12 +423,7 @@ fn tracks<C: Scheme>(me: NodeId, job: &Job<C>, stage: Stage) -> bool {
 }
 
 /// Tokens are one byte within the vocabulary, other signals as long as the model says at most.
-fn well_formed<C: Scheme, const N: usize>(
-    seat: &Seat<'_, C, N>,
-    job: &Job<C>,
-    stage: Stage,
-    signal: &Signal,
-) -> bool {
+fn well_formed<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, signal: &Signal) -> bool {
     let model = seat.cluster.model();
     if stage == job.last_stage() {
         matches!(signal.as_slice(), [token] if *token < model.vocabulary)

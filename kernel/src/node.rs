@@ -193,6 +193,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         {
             self.recovered = None;
         }
+        if self.role == Role::Replica {
+            self.agreement.resume(seat, out);
+        }
         self.ask(seat, None, out);
         self.repeat(seat, out);
         out.push(Output::SetTimer { timer: Timer::Retransmit, after: seat.cluster.timing.retransmit });
@@ -229,19 +232,12 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
     }
 
-    fn on_timer(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        timer: Timer,
-        out: &mut impl Outbox<C, N>,
-    ) -> Result<(), Rejection> {
+    fn on_timer(&mut self, seat: &Seat<'_, C, N>, timer: Timer, out: &mut impl Outbox<C, N>) -> Result<(), Rejection> {
         match timer {
             Timer::View { epoch, view } if epoch == self.epoch() && self.role == Role::Replica => {
                 self.agreement.time_out(seat, view, out)
             }
-            Timer::Escalate { epoch, stage } if epoch == self.epoch() => {
-                self.inference.on_escalate(seat, stage, out)
-            }
+            Timer::Escalate { epoch, stage } if epoch == self.epoch() => self.inference.on_escalate(seat, stage, out),
             Timer::Retransmit => {
                 self.on_retransmit(seat, out);
                 Ok(())
@@ -293,7 +289,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let request = match &state.active {
             Some(active) => Some(&active.request),
             None => {
-                let ready = || self.pending.iter().filter(|(_, request)| state.expects(seat.cluster, &request.request).is_ok());
+                let ready =
+                    || self.pending.iter().filter(|(_, request)| state.expects(seat.cluster, &request.request).is_ok());
                 let after = ready().find(|(client, _)| state.served.is_none_or(|served| **client > served));
                 after.or_else(|| ready().next()).map(|(_, request)| request)
             }
@@ -383,9 +380,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.inference.clear();
         self.candidates.clear();
         self.recovered = None;
-        self.pending.retain(|client, request| {
-            state.finished.get(client).is_none_or(|last| *last < request.request.sequence)
-        });
+        self.pending
+            .retain(|client, request| state.finished.get(client).is_none_or(|last| *last < request.request.sequence));
         out.push(Output::Persist);
         out.push(Output::Commit { epoch, path, view: ballot.view, tokens });
         self.choose_job(seat, out);

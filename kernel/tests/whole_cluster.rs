@@ -110,7 +110,9 @@ fn two_crashed_of_four_stop_the_cluster() {
     world.at(1, 3, Action::Crash);
     let asked = request(&world.cluster, 1, &PROMPT, 8);
     world.submit(0, asked);
-    assert!(!world.run(100 * SECOND, |world| world.members[0].node.as_ref().is_some_and(|node| node.head().epoch().0 > 0)));
+    assert!(
+        !world.run(100 * SECOND, |world| world.members[0].node.as_ref().is_some_and(|node| node.head().epoch().0 > 0))
+    );
     world.at(world.now + 1, 2, Action::Restart);
     let limit = world.now + 100 * SECOND;
     assert!(world.run(limit, |world| world.members[0].node.as_ref().is_some_and(|node| node.head().epoch().0 == 2)));
@@ -194,9 +196,9 @@ fn answer_among(world: &mut World, members: &[usize], tokens: u16, limit: u64) {
     world.submit(members[0], asked);
     let epochs = u64::from(tokens).div_ceil(u64::from(world.cluster.model().tokens_per_epoch));
     let finished = |world: &World| {
-        members.iter().all(|member| {
-            world.members[*member].node.as_ref().is_some_and(|node| node.head().epoch().0 >= epochs)
-        })
+        members
+            .iter()
+            .all(|member| world.members[*member].node.as_ref().is_some_and(|node| node.head().epoch().0 >= epochs))
     };
     let done = world.run(limit, finished);
     world.assert_agreement();

@@ -119,9 +119,11 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             return false;
         }
         let quorum = resilience.slow_quorum();
-        let Some((value, votes)) = self.votes.get(&view).and_then(|ballots| {
-            value_with(ballots, quorum).map(|value| (value, collect(ballots, quorum, value)))
-        }) else {
+        let Some((value, votes)) = self
+            .votes
+            .get(&view)
+            .and_then(|ballots| value_with(ballots, quorum).map(|value| (value, collect(ballots, quorum, value))))
+        else {
             return false;
         };
         let ballot = Ballot { view, value };

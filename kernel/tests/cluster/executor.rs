@@ -56,7 +56,8 @@ impl Executor {
 
     pub fn assign(&mut self, job: &Job<Crypto>) {
         let before = usize::from(job.first.0);
-        let tokens: Vec<u8> = (0..before).map(|at| job.token_at(Position(at as u16), &Default::default()).unwrap()).collect();
+        let tokens: Vec<u8> =
+            (0..before).map(|at| job.token_at(Position(at as u16), &Default::default()).unwrap()).collect();
         self.rebuild(job.stages().count() as u8, &tokens);
         // The first stage's inputs are the job's own tokens, as far as they are known.
         let known = (before..).map_while(|at| job.token_at(Position(at as u16), &Default::default()));

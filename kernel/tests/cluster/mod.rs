@@ -14,9 +14,9 @@ use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::crypto::ideal::Ideal;
 use butterfly_kernel::machine::{Input, Output, Place, Rejection, Timer, Transmission};
-use butterfly_kernel::message::agreement::Path;
+use butterfly_kernel::message::agreement::{AgreementMessage, Ballot, Path};
 use butterfly_kernel::message::inference::{Request, Sampling, SignedRequest};
-use butterfly_kernel::message::{Envelope, Kind};
+use butterfly_kernel::message::{Envelope, Kind, Message};
 use butterfly_kernel::node::{Node, Record};
 use butterfly_kernel::proof::Evidence;
 use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Resilience, View};
@@ -66,8 +66,11 @@ pub struct Member {
     pub record: Option<Vec<u8>>,
     pub commits: Vec<Committed>,
     pub evidence: Vec<Evidence<Crypto>>,
-    /// Ballots that left this member as honest statements, to be held against it.
+    /// What this member ever signed in agreement, over all its lives.
+    pub signed: BTreeMap<(Kind, Epoch, View), u64>,
     pub paused_until: u64,
+    /// Dies after performing this many outputs more of its next step that has any.
+    fuse: Option<usize>,
     executor: Executor,
     parked: Vec<(Place, Verified<TestEnvelope>)>,
     timers: BTreeMap<Timer, u64>,
@@ -75,7 +78,7 @@ pub struct Member {
 }
 
 enum Event {
-    Deliver(usize, TestEnvelope),
+    Deliver(usize, Box<TestEnvelope>),
     Fire(usize, Timer, u64),
     Act(usize, Action),
     Computed(usize, u64, Box<Input<Crypto, CAPACITY>>),
@@ -84,6 +87,8 @@ enum Event {
 #[derive(Clone, Copy, Debug)]
 pub enum Action {
     Crash,
+    /// In the middle of a step, after this many of its outputs.
+    CrashInStep(usize),
     Restart,
     /// The disk is gone as well.
     Wipe,
@@ -140,7 +145,9 @@ impl World {
                 record: Some(first.clone()),
                 commits: Vec::new(),
                 evidence: Vec::new(),
+                signed: BTreeMap::new(),
                 paused_until: 0,
+                fuse: None,
                 executor: Executor::default(),
                 parked: Vec::new(),
                 timers: BTreeMap::new(),
@@ -195,7 +202,7 @@ impl World {
             }
             self.now = self.now.max(time);
             match self.events.remove(&id).unwrap() {
-                Event::Deliver(to, envelope) => self.deliver(to, envelope),
+                Event::Deliver(to, envelope) => self.deliver(to, *envelope),
                 Event::Fire(member, timer, boot) => self.fire(member, timer, boot, time),
                 Event::Act(member, action) => self.act(member, action),
                 Event::Computed(member, boot, input) => self.computed(member, boot, input),
@@ -264,6 +271,7 @@ impl World {
         slot.node = Some(Box::new(node));
         slot.executor = Executor::default();
         slot.parked.clear();
+        slot.fuse = None;
         slot.timers.clear();
         slot.boots += 1;
         self.input(member, Input::Start).expect("a node can always begin");
@@ -272,6 +280,7 @@ impl World {
     fn act(&mut self, member: usize, action: Action) {
         match action {
             Action::Crash => self.members[member].node = None,
+            Action::CrashInStep(outputs) => self.members[member].fuse = Some(outputs),
             Action::Restart => self.boot(member),
             Action::Wipe => {
                 self.members[member].record = None;
@@ -282,7 +291,7 @@ impl World {
     }
 
     fn deliver(&mut self, to: usize, envelope: TestEnvelope) {
-        if self.defer(to, |to| Event::Deliver(to, envelope.clone())) || self.members[to].node.is_none() {
+        if self.defer(to, |to| Event::Deliver(to, Box::new(envelope.clone()))) || self.members[to].node.is_none() {
             return;
         }
         // Over the wire and back, as in a real host.
@@ -290,13 +299,17 @@ impl World {
         let envelope = wire::decode::<TestEnvelope>(&bytes).expect("canonical");
         let Ok(verified) = self.cluster.verify(envelope) else { return };
         self.offer(to, verified);
+        self.unpark(to);
     }
 
     fn computed(&mut self, member: usize, boot: u64, input: Box<Input<Crypto, CAPACITY>>) {
-        if self.defer(member, |member| Event::Computed(member, boot, input.clone())) || self.members[member].boots != boot {
+        if self.defer(member, |member| Event::Computed(member, boot, input.clone()))
+            || self.members[member].boots != boot
+        {
             return;
         }
         let _ = self.input(member, *input);
+        self.unpark(member);
     }
 
     fn offer(&mut self, to: usize, verified: Verified<TestEnvelope>) {
@@ -316,6 +329,7 @@ impl World {
         slot.timers.remove(&timer);
         if slot.node.is_some() {
             let _ = self.input(member, Input::Timer(timer));
+            self.unpark(member);
         }
     }
 
@@ -342,19 +356,26 @@ impl World {
             assert!(node == before, "a rejection changed the state: {result:?}");
             assert!(outputs.iter().all(|output| matches!(output, Output::Evidence(_))), "a rejection had effects");
         }
-        if outputs.iter().any(|output| matches!(output, Output::Persist)) {
-            self.members[member].record = Some(postcard::to_stdvec(&node.record()).unwrap());
-        }
+        let record = postcard::to_stdvec(&node.record()).unwrap();
         self.members[member].node = Some(node);
-        for output in outputs {
-            self.perform(member, output);
+        let fuse = if outputs.is_empty() { None } else { self.members[member].fuse.take() };
+        for (at, output) in outputs.into_iter().enumerate() {
+            if fuse == Some(at) {
+                self.members[member].node = None;
+                return result;
+            }
+            match output {
+                Output::Persist => self.members[member].record = Some(record.clone()),
+                output => self.perform(member, output),
+            }
         }
-        if result.is_ok() {
-            self.unpark(member);
+        if fuse.is_some() {
+            self.members[member].node = None;
         }
         result
     }
 
+    /// Offers again what was early, as long as there is any whose time has come.
     fn unpark(&mut self, member: usize) {
         loop {
             let slot = &mut self.members[member];
@@ -369,10 +390,14 @@ impl World {
         match output {
             Output::Persist | Output::EnterView { .. } => {}
             Output::Send { to, envelope, transmission } => {
+                if envelope.from.index() == member {
+                    self.hold_to_account(member, &envelope);
+                }
                 for to in to.iter() {
                     assert_ne!(to.index(), member, "nobody sends to itself");
                     let behaviour = self.members[member].behaviour;
-                    let Some(envelope) = byzantine::rewrite(self, behaviour, member, to.index(), envelope.clone()) else {
+                    let Some(envelope) = byzantine::rewrite(self, behaviour, member, to.index(), envelope.clone())
+                    else {
                         continue;
                     };
                     *self.sent.entry((envelope.message.kind(), transmission)).or_default() += 1;
@@ -407,13 +432,48 @@ impl World {
                 let slot = &mut self.members[member];
                 // A later epoch may have been reached by the same step.
                 let head = slot.node.as_ref().and_then(|node| node.head().decided().cloned()).unwrap();
-                let value = if head.header.epoch == epoch { head.certificate.ballot.value } else { head.header.previous };
+                let value =
+                    if head.header.epoch == epoch { head.certificate.ballot.value } else { head.header.previous };
                 slot.commits.push(Committed { epoch, path, view, value, tokens: tokens.to_vec() });
             }
             Output::Evidence(evidence) => {
                 self.members[member].evidence.push(evidence);
             }
         }
+    }
+
+    /// Whatever a member signs in agreement is covered by its disk at that
+    /// moment, and contradicts nothing that it ever signed.
+    fn hold_to_account(&mut self, member: usize, envelope: &TestEnvelope) {
+        let Message::Agreement { epoch, message } = &envelope.message else { return };
+        let slot = &mut self.members[member];
+        let bytes = slot.record.as_ref().expect("a member without a record signs nothing");
+        let record = wire::decode::<Record<Crypto>>(bytes).unwrap();
+        // A proposal shown again to prove a fault is its author's, not this member's.
+        assert!(record.head.epoch().next() >= *epoch, "{member} signs in {epoch:?} before the one before is durable");
+        let covers = |held: Option<Ballot<Crypto>>, ballot: &Ballot<Crypto>| held == Some(*ballot);
+        let same_epoch = record.head.epoch().next() == *epoch;
+        let voted = record.agreement.voted.as_ref().map(|proposal| proposal.ballot);
+        let locked = record.agreement.locked.as_ref().map(|certificate| certificate.ballot);
+        let proposed = record.agreement.proposed.as_ref().map(|proposal| proposal.ballot);
+        let payload = record.payload.is_some();
+        let (view, value, durable) = match message {
+            AgreementMessage::Propose { ballot, .. } => {
+                (ballot.view, ballot.value, covers(proposed, ballot) && payload)
+            }
+            AgreementMessage::Vote(ballot) => (ballot.view, ballot.value, covers(voted, ballot) && payload),
+            AgreementMessage::Commit(ballot) => (ballot.view, ballot.value, covers(locked, ballot)),
+            AgreementMessage::ViewChange(change) => {
+                let report = change.report();
+                let digest =
+                    report.voted.map_or(0, |ballot| ballot.value) ^ report.locked.map_or(0, |ballot| !ballot.value);
+                (change.view, digest, record.agreement.view == change.view)
+            }
+            AgreementMessage::CertRequest(_) | AgreementMessage::CertAck(_) => return,
+        };
+        assert!(!same_epoch || durable, "{member} says what is not durable: {message:?}");
+        let first = *slot.signed.entry((message.kind(), *epoch, view)).or_insert(value);
+        assert_eq!(first, value, "{member} contradicts itself: {message:?}");
     }
 
     pub fn transmit(&mut self, from: usize, to: usize, envelope: TestEnvelope) {
@@ -424,7 +484,7 @@ impl World {
         for _ in 0..copies {
             let (least, most) = self.network.delay;
             let time = self.now + self.rng.u64(least..=most);
-            self.schedule(time, Event::Deliver(to, envelope.clone()));
+            self.schedule(time, Event::Deliver(to, Box::new(envelope.clone())));
         }
     }
 
