@@ -80,3 +80,6 @@ pub fn select<C: Scheme, const N: usize>(
     }
     best.map_or(Selection::Any, |(_, value)| Selection::Must(value))
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,8 @@ pub type TestEnvelope = Envelope<Crypto, CAPACITY>;
 const CLIENT: NodeId = NodeId(200);
 /// More than any run needs; a run that gets there is stuck.
 const MOST_EVENTS: usize = 3_000_000;
+/// Messages kept of each kind.
+const SAMPLES: usize = 24;
 
 /// How the network treats messages.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +103,8 @@ pub struct World {
     pub network: Network,
     pub now: u64,
     pub sent: BTreeMap<(Kind, Transmission), u64>,
-    pub blocked: BTreeSet<(usize, usize)>,
+    /// The first few messages of each kind that were sent.
+    pub samples: BTreeMap<Kind, Vec<TestEnvelope>>,
     rng: fastrand::Rng,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     events: BTreeMap<u64, Event>,
@@ -160,7 +163,7 @@ impl World {
             network,
             now: 0,
             sent: BTreeMap::new(),
-            blocked: BTreeSet::new(),
+            samples: BTreeMap::new(),
             rng: fastrand::Rng::with_seed(seed),
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
@@ -400,8 +403,12 @@ impl World {
                     else {
                         continue;
                     };
+                    let samples = self.samples.entry(envelope.message.kind()).or_default();
+                    if samples.len() < SAMPLES {
+                        samples.push(envelope.clone());
+                    }
                     *self.sent.entry((envelope.message.kind(), transmission)).or_default() += 1;
-                    self.transmit(member, to.index(), envelope);
+                    self.transmit(to.index(), envelope);
                 }
             }
             Output::SetTimer { timer, after: Millis(after) } => {
@@ -476,8 +483,8 @@ impl World {
         assert_eq!(first, value, "{member} contradicts itself: {message:?}");
     }
 
-    pub fn transmit(&mut self, from: usize, to: usize, envelope: TestEnvelope) {
-        if self.blocked.contains(&(from, to)) || self.rng.f64() < self.network.loss {
+    fn transmit(&mut self, to: usize, envelope: TestEnvelope) {
+        if self.rng.f64() < self.network.loss {
             return;
         }
         let copies = if self.rng.f64() < self.network.duplication { 2 } else { 1 };
