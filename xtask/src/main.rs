@@ -1,3 +1,26 @@
-//! See the README of this folder.
+//! `cargo xtask ...`: set-up and the long checks, without shell scripts.
 
-fn main() {}
+mod process;
+mod spec;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Set-up and the long checks")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check the TLA+ specifications with two independent checkers
+    Spec(spec::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Spec(arguments) => spec::run(&arguments),
+    }
+}
