@@ -273,6 +273,15 @@ Agreement == Cardinality(Decided) <= 1
 \* Whatever is decided is valid.
 Validity == Decided \subseteq Valid
 
+\* Nothing sent is ever taken back: no second vote, commit or proposal in a view,
+\* and no return to a view that was left.
+NeverTakenBack ==
+    [][/\ \A r \in Honest : view'[r] >= view[r]
+       /\ \A r \in Honest, v \in Views :
+              /\ votes[r][v] \in {None, votes'[r][v]}
+              /\ commits[r][v] \in {None, commits'[r][v]}
+       /\ \A v \in Views : proposals[v] \in {None, proposals'[v]}]_vars
+
 \* Why Agreement holds: after a decision no other value is justified.
 LockedIn ==
     \A x \in Decided, v \in Views, u \in Views :

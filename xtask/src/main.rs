@@ -4,6 +4,8 @@ mod process;
 mod spec;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -19,8 +21,16 @@ enum Task {
     Spec(spec::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().task {
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
         Task::Spec(arguments) => spec::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not as `Debug`: a backtrace would bury the reason.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use super::configurations::{Configuration, Outcome};
@@ -36,7 +36,7 @@ impl Checker for TlaChecker {
             .args(["--max-states", LIMIT, "--max-depth", LIMIT])
             .args(["--allow-deadlock", "--json"]);
         let finished = process::finish(&mut command)?;
-        outcome(&finished.stdout).with_context(|| finished.tail())
+        outcome(&finished.stdout).map_err(|error| anyhow!("{error:#}\n{}", finished.tail()))
     }
 }
 
@@ -53,8 +53,12 @@ fn outcome(output: &str) -> Result<Outcome> {
             states: number("states_explored")?,
             depth: number("max_depth")?,
         }),
-        Some("invariant_violation") => {
-            let property = report["invariant_name"].as_str().context("no property")?;
+        Some(violation @ ("invariant_violation" | "property_violation")) => {
+            let key = match violation {
+                "invariant_violation" => "invariant_name",
+                _ => "property",
+            };
+            let property = report[key].as_str().context("no property")?;
             let trace = report["trace"].as_array().context("no trace")?;
             Ok(Outcome::Violates {
                 property: property.to_owned().into(),

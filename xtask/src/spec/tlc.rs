@@ -56,7 +56,9 @@ fn outcome(report: &str) -> Option<Outcome> {
         return None;
     }
     let violated = |line: &str| {
-        let property = line.strip_prefix("Error: Invariant ")?;
+        let property = line
+            .strip_prefix("Error: Invariant ")
+            .or_else(|| line.strip_prefix("Error: Action property "))?;
         Some(property.split_once(" is violated")?.0.to_owned())
     };
     if let Some(property) = report.lines().find_map(violated) {
