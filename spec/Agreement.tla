@@ -33,18 +33,18 @@
 EXTENDS Integers, FiniteSets
 
 CONSTANTS
-    N,           \* number of replicas
-    F,           \* how many of them may be Byzantine
-    P,           \* how many may be silent while the fast path still decides
-    Views,       \* 0..k, the views explored
-    Values,      \* everything that can be proposed
-    Valid,       \* the values that satisfy external validity
-    None,        \* the absence of a value
-    Honest,      \* the replicas that follow the protocol
-    Byzantine,   \* the replicas that need not
-    Leader,      \* the replica that leads each view
+    N,             \* number of replicas
+    F,             \* how many of them may be Byzantine
+    P,             \* how many may be silent while the fast path still decides
+    Views,         \* 0..k, the views explored
+    Values,        \* everything that can be proposed
+    Valid,         \* the values that satisfy external validity
+    None,          \* the absence of a value
+    Honest,        \* the replicas that follow the protocol
+    Byzantine,     \* the replicas that need not
+    Leader,        \* the replica that leads each view
     StrongestOnly, \* Select prefers the best supported of several values
-    SlowPath     \* whether commits and commit certificates exist at all
+    SlowPath       \* whether commits and commit certificates exist at all
 
 (***************************************************************************)
 (* Rules that a run may switch off, to see that the properties notice.     *)
@@ -138,8 +138,9 @@ Decided == {x \in Values : \E v \in Views : DecidedIn(v, x)}
 (***************************************************************************)
 (* Two certified proposals of view w got votes, so the leader of w is      *)
 (* Byzantine.  Without its report at most F-1 of the others are, and among *)
-(* them a value decided in w keeps EquivocationThreshold votes, which no   *)
-(* other value can reach.                                                  *)
+(* them a value decided in w on the fast path keeps EquivocationThreshold  *)
+(* votes, which no other value can then reach.  A decision on the slow     *)
+(* path would have shown itself as a commit certificate.                   *)
 (***************************************************************************)
 SelectDespiteEquivocation(S, w, voted) ==
     LET counted    == IF ExcludeEquivocator THEN DOMAIN S \ {Leader[w]} ELSE DOMAIN S
@@ -173,6 +174,8 @@ Select(S) ==
         highest == CHOOSE u \in known : \A t \in known : t <= u
     IN  IF highest = Nothing.view THEN Valid ELSE SelectFrom(S, highest)
 
+\* What may be voted for depends on what is justified, and that on what was
+\* voted for in earlier views; it ends at view 0.
 RECURSIVE Justified(_)
 
 (***************************************************************************)
