@@ -3,8 +3,8 @@
 //! There is no global allocator in here, so the build fails as soon as the
 //! kernel or anything below it asks for `alloc`. To make that mean something,
 //! the program does what a host does, for clusters of four and of seven: it
-//! submits a request to one node, carries what that node says over a frame of
-//! bytes to another one, and answers timers and computations.
+//! starts a node from its record, submits a request, answers computations and
+//! timers, and carries messages to and fro in frames of bytes.
 //!
 //! `black_box` stands where a host has hardware: what goes through it is
 //! unknown to the optimiser, which therefore has to keep every path behind it.
@@ -15,9 +15,9 @@ use core::hint::{black_box, spin_loop};
 use core::panic::PanicInfo;
 
 use butterfly_kernel::cluster::{Cluster, Model, Roster, Seat, Timing};
-use butterfly_kernel::crypto::Scheme;
-use butterfly_kernel::crypto::ed25519::{Ed25519, PublicKey};
-use butterfly_kernel::machine::{Input, Output, Timer};
+use butterfly_kernel::crypto::ed25519::{Digest, Ed25519, PublicKey};
+use butterfly_kernel::crypto::{Scheme, Verified};
+use butterfly_kernel::machine::{Input, Outbox, Output, Timer};
 use butterfly_kernel::message::Envelope;
 use butterfly_kernel::message::inference::{Request, Sampling, Signal, SignedRequest};
 use butterfly_kernel::node::{Node, Record};
@@ -37,8 +37,8 @@ static NODE_OF_7: StaticCell<Node<Ed25519<7>, 7>> = StaticCell::new();
 
 #[entry]
 fn main() -> ! {
-    black_box(host(&NODE_OF_4));
-    black_box(host(&NODE_OF_7));
+    black_box(run(&NODE_OF_4));
+    black_box(run(&NODE_OF_7));
     loop {
         spin_loop();
     }
@@ -54,94 +54,107 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     }
 }
 
-/// Builds a cluster and drives two of its nodes. None when the kernel refused
-/// something on the way.
-fn host<const N: usize>(place: &'static StaticCell<Node<Ed25519<N>, N>>) -> Option<usize> {
-    let client = key(u8::MAX);
+/// Builds a cluster and drives one of its nodes. None when the kernel refused
+/// to begin.
+#[inline(never)]
+fn run<const N: usize>(place: &'static StaticCell<Node<Ed25519<N>, N>>) -> Option<usize> {
+    let (client, key, peer) = (key(u8::MAX), key(0), key(1));
     let cluster = cluster::<N>(&client)?;
-    let (here, there) = (key(0), key(1));
-    let here = Seat { cluster: &cluster, me: NodeId(0), key: &here };
-    let there = Seat { cluster: &cluster, me: NodeId(1), key: &there };
-    let mut frame = [0; FRAME];
-
-    // A restart: the record is written, read back and checked.
-    let record = wire::encode(&Record::<Ed25519<N>>::first(), &mut frame).ok()?;
-    let record = wire::decode::<Record<Ed25519<N>>>(black_box(record)).ok()?;
-    let first = place.init(Node::new(&here, Some(record)).ok()?);
-    let mut second = Node::new(&there, None).ok()?;
-    step(first, &here, Input::Start, &mut frame);
-    step(&mut second, &there, Input::Start, &mut frame);
+    let seat = Seat { cluster: &cluster, me: NodeId(0), key: &key };
+    let peer = Seat { cluster: &cluster, me: NodeId(1), key: &peer };
+    let node = place.init(restart(&seat)?);
 
     let request = cluster.verify_submission(request(&cluster, &client)?).ok()?;
-    let sent = step(first, &here, Input::Submit(request), &mut frame);
-    let sent = receive(&mut second, &there, &mut frame, sent)?;
-    receive(first, &here, &mut frame, sent)?;
-
-    let job = first.job()?.id;
-    let signal = Signal::from_slice(black_box(&[1, 2, 3])).ok()?;
-    let inputs = [
-        Input::Computed { job, stage: Stage(0), position: Position(0), signal },
-        Input::Timer(Timer::Escalate { epoch: Epoch(1), stage: Stage(0) }),
-        Input::Timer(Timer::View { epoch: Epoch(1), view: View::ZERO }),
-        Input::Timer(Timer::Retransmit),
-    ];
-    for input in inputs {
-        let sent = step(first, &here, input, &mut frame);
-        receive(&mut second, &there, &mut frame, sent)?;
-    }
-    Some(wire::encode(&first.record(), &mut frame).ok()?.len())
+    let hardware = Hardware { peer, frame: [0; FRAME], length: 0, computed: None };
+    let mut host = Host { node, seat, hardware };
+    host.exchange(Input::Start);
+    host.exchange(Input::Submit(request));
+    host.exchange(Input::Timer(Timer::Escalate { epoch: Epoch(1), stage: Stage(0) }));
+    host.exchange(Input::Timer(Timer::View { epoch: Epoch(1), view: View::ZERO }));
+    host.exchange(Input::Timer(Timer::Retransmit));
+    Some(wire::encode(&host.node.record(), &mut host.hardware.frame).ok()?.len())
 }
 
-/// What a host does with bytes from the network.
-fn receive<const N: usize>(
-    node: &mut Node<Ed25519<N>, N>,
-    seat: &Seat<'_, Ed25519<N>, N>,
-    frame: &mut [u8; FRAME],
+/// The record is written, read back and checked.
+fn restart<const N: usize>(seat: &Seat<'_, Ed25519<N>, N>) -> Option<Node<Ed25519<N>, N>> {
+    let mut flash = [0; FRAME];
+    let record = wire::encode(&Record::<Ed25519<N>>::first(), &mut flash).ok()?;
+    let record = wire::decode::<Record<Ed25519<N>>>(black_box(record)).ok()?;
+    Node::new(seat, Some(record)).ok()
+}
+
+/// A node and the hardware around it.
+struct Host<'a, const N: usize> {
+    node: &'a mut Node<Ed25519<N>, N>,
+    seat: Seat<'a, Ed25519<N>, N>,
+    hardware: Hardware<'a, N>,
+}
+
+/// A network with one peer, which says whatever it hears under its own name,
+/// and an accelerator that finds the same for everything.
+struct Hardware<'a, const N: usize> {
+    peer: Seat<'a, Ed25519<N>, N>,
+    frame: [u8; FRAME],
+    /// How much of the frame is the peer's last message.
     length: usize,
-) -> Option<usize> {
-    let bytes = black_box(&*frame).get(..length)?;
-    let envelope = wire::decode::<Envelope<Ed25519<N>, N>>(bytes).ok()?;
-    let verified = seat.cluster.verify(envelope).ok()?;
-    Some(step(node, seat, Input::Receive(verified), frame))
+    computed: Option<(Digest, Stage, Position)>,
 }
 
-/// What a host does with one input: the last message goes to `frame`, whose
-/// used length is returned; everything else is handed to hardware.
-fn step<const N: usize>(
-    node: &mut Node<Ed25519<N>, N>,
-    seat: &Seat<'_, Ed25519<N>, N>,
-    input: Input<Ed25519<N>, N>,
-    frame: &mut [u8; FRAME],
-) -> usize {
-    let mut length = 0;
-    let mut perform = |output: Output<Ed25519<N>, N>| {
-        if let Output::Send { envelope, .. } = &output {
-            length = wire::encode(envelope, frame).map_or(0, <[u8]>::len);
+impl<const N: usize> Outbox<Ed25519<N>, N> for Hardware<'_, N> {
+    fn push(&mut self, output: Output<Ed25519<N>, N>) {
+        match output {
+            Output::Send { envelope: heard, .. } => {
+                let statement = heard.message.statement(self.peer.cluster);
+                let signature = Ed25519::<N>::sign(self.peer.key, &statement);
+                let said = Envelope { from: self.peer.me, signature, ..heard };
+                self.length = wire::encode(&said, &mut self.frame).map_or(0, <[u8]>::len);
+            }
+            Output::Compute { job, stage, position, .. } => self.computed = Some((job, stage, position)),
+            other => drop(black_box(other)),
         }
-        black_box(&output);
-    };
-    let accepted = node.step(seat, black_box(input), &mut perform);
-    let _ = black_box(accepted);
-    length
+    }
+}
+
+impl<const N: usize> Host<'_, N> {
+    /// Gives `input` to the node, then what its peer answers, then what its
+    /// accelerator found.
+    fn exchange(&mut self, input: Input<Ed25519<N>, N>) {
+        self.step(input);
+        if let Some(envelope) = self.receive() {
+            self.step(Input::Receive(envelope));
+        }
+        if let Some((job, stage, position)) = self.hardware.computed.take() {
+            let signal = Signal::from_slice(black_box(&[1, 2, 3])).unwrap_or_default();
+            self.step(Input::Computed { job, stage, position, signal });
+        }
+    }
+
+    /// The one place that steps the node: a step is large, and would be there
+    /// once for each caller.
+    #[inline(never)]
+    fn step(&mut self, input: Input<Ed25519<N>, N>) {
+        let accepted = self.node.step(&self.seat, black_box(input), &mut self.hardware);
+        let _ = black_box(accepted);
+    }
+
+    #[inline(never)]
+    fn receive(&mut self) -> Option<Verified<Envelope<Ed25519<N>, N>>> {
+        let length = core::mem::take(&mut self.hardware.length);
+        let bytes = black_box(&self.hardware.frame).get(..length)?;
+        let envelope = wire::decode::<Envelope<Ed25519<N>, N>>(bytes).ok()?;
+        self.seat.cluster.verify(envelope).ok()
+    }
 }
 
 fn cluster<const N: usize>(client: &SigningKey) -> Option<Cluster<Ed25519<N>, N>> {
     let members = (0..u8::try_from(N).ok()?).map(|member| public(&key(member))).collect();
-    let model =
-        Model { manifest: [0; 32], stages: 4, context: 64, vocabulary: 128, signal: 256, tokens_per_epoch: 4 };
-    let roster = Roster {
-        resilience: Resilience::largest(N).ok()?,
-        members,
-        clients: Vec::from_iter([public(client)]),
-        model,
-    };
+    let model = Model { manifest: [0; 32], stages: 4, context: 64, vocabulary: 128, signal: 256, tokens_per_epoch: 4 };
+    let roster =
+        Roster { resilience: Resilience::largest(N).ok()?, members, clients: Vec::from_iter([public(client)]), model };
     Cluster::new(black_box(roster), Timing::default()).ok()
 }
 
-fn request<const N: usize>(
-    cluster: &Cluster<Ed25519<N>, N>,
-    client: &SigningKey,
-) -> Option<SignedRequest<Ed25519<N>>> {
+fn request<const N: usize>(cluster: &Cluster<Ed25519<N>, N>, client: &SigningKey) -> Option<SignedRequest<Ed25519<N>>> {
     let prompt = Vec::from_slice(b"to be linked").ok()?;
     let request = Request { client: ClientId(0), sequence: 1, prompt, tokens: 4, sampling: Sampling::Greedy };
     // The digest does not cover the signature, so any will do to compute it.
