@@ -10,7 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use crate::debian;
+use crate::workspace;
+use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind};
 
 const TARGET: &str = "thumbv7em-none-eabihf";
@@ -25,7 +27,7 @@ const C_ALLOCATOR: [&str; 4] = ["malloc", "calloc", "realloc", "free"];
 /// Statics of the program that hold one node each, with the size of the cluster.
 const NODES: [(&str, &str); 2] = [("NODE_OF_4", "4"), ("NODE_OF_7", "7")];
 
-const DEBIAN_PACKAGES: &str = "rustc-web cargo-web rust-web-src lld-16";
+const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-16"];
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_CORE: &str = "/usr/lib/rustlib/src/rust/library/core";
@@ -37,7 +39,7 @@ const DEBIAN_LLVM: &str = "/usr/lib";
 /// When no toolchain for the target can be had, the program does not link, or
 /// its symbols are not those of a program that runs the kernel without a heap.
 pub(crate) fn run() -> Result<()> {
-    let root = repository()?;
+    let root = workspace::root();
     let toolchain = Toolchain::find()?;
     println!("toolchain: {}", toolchain.describe()?);
     let path = build(&root, &toolchain)?;
@@ -64,21 +66,20 @@ impl Toolchain {
         if target_is_installed() || (rustup_adds_target() && target_is_installed()) {
             return Ok(Toolchain::Installed);
         }
-        let linker = debian_linker();
-        let mut missing: Vec<&str> =
-            [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_CORE].into_iter().filter(|path| !Path::new(path).exists()).collect();
-        if linker.is_none() {
-            missing.push("an ld.lld below /usr/lib/llvm-*");
+        if let Some(toolchain) = Toolchain::debian() {
+            return Ok(toolchain);
         }
-        match linker {
-            Some(linker) if missing.is_empty() => Ok(Toolchain::Debian { linker }),
-            _ => bail!(
-                "no toolchain for {TARGET}: the compiler in use does not have the target, \
-                 `rustup target add {TARGET}` did not bring it, and of Debian's way to it these are missing: {}. \
-                 Either of these helps:\n  rustup target add {TARGET}\n  apt-get install {DEBIAN_PACKAGES}",
-                missing.join(", ")
-            ),
-        }
+        debian::install(&DEBIAN_PACKAGES)?;
+        Toolchain::debian().with_context(|| {
+            let packages = DEBIAN_PACKAGES.join(" ");
+            format!("no toolchain for {TARGET}, although {packages} are installed")
+        })
+    }
+
+    fn debian() -> Option<Toolchain> {
+        let complete = [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_CORE].into_iter().all(|path| Path::new(path).exists());
+        let linker = debian_linker()?;
+        complete.then_some(Toolchain::Debian { linker })
     }
 
     fn describe(&self) -> Result<String> {
@@ -138,13 +139,6 @@ fn debian_linker() -> Option<PathBuf> {
     let folders = fs::read_dir(DEBIAN_LLVM).ok()?;
     let linkers = folders.flatten().filter(|folder| folder.file_name().to_string_lossy().starts_with("llvm-"));
     linkers.map(|folder| folder.path().join("bin/ld.lld")).filter(|linker| linker.exists()).min()
-}
-
-/// The folder, at or above the current one, that holds the program.
-fn repository() -> Result<PathBuf> {
-    let here = env::current_dir().context("there is no current directory")?;
-    let root = here.ancestors().find(|folder| folder.join(CRATE).join("Cargo.toml").exists());
-    root.map(Path::to_path_buf).with_context(|| format!("no {CRATE} at or above {}", here.display()))
 }
 
 /// Builds the program and returns where it is.

@@ -29,13 +29,10 @@ impl Finished {
 /// missing.
 pub(crate) fn finish(command: &mut Command) -> Result<Finished> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => anyhow!("`{program}` is missing"),
-            _ => anyhow!(error).context(format!("cannot run `{program}`")),
-        })?;
+    let output = command.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow!("`{program}` is missing"),
+        _ => anyhow!(error).context(format!("cannot run `{program}`")),
+    })?;
     Ok(Finished {
         status: output.status,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -47,12 +44,7 @@ pub(crate) fn finish(command: &mut Command) -> Result<Finished> {
 pub(crate) fn succeed(command: &mut Command) -> Result<String> {
     let finished = finish(command).with_context(|| describe(command))?;
     if !finished.status.success() {
-        bail!(
-            "{} ended with {}:\n{}",
-            describe(command),
-            finished.status,
-            finished.tail()
-        );
+        bail!("{} ended with {}:\n{}", describe(command), finished.status, finished.tail());
     }
     Ok(finished.stdout)
 }

@@ -25,7 +25,7 @@ use report::Report;
 use tla_checker::TlaChecker;
 use tlc::Tlc;
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Arguments {
     /// Only these configurations, by the names of their files without `.cfg`
     configurations: Vec<String>,
@@ -101,12 +101,7 @@ fn lane<C: Checker>(chosen: &[&'static Configuration]) -> Result<Vec<Run>> {
     for configuration in chosen {
         let begin = Instant::now();
         let outcome = checker.check(configuration);
-        let run = Run {
-            configuration,
-            checker: C::NAME,
-            outcome,
-            time: begin.elapsed(),
-        };
+        let run = Run { configuration, checker: C::NAME, outcome, time: begin.elapsed() };
         eprintln!("{}", report::progress(&run));
         runs.push(run);
     }
@@ -131,17 +126,10 @@ fn every_file_is_listed() -> Result<()> {
     for entry in fs::read_dir(folder()).context("cannot list spec/")? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "cfg") {
-            files.extend(
-                path.file_stem()
-                    .map(|stem| stem.to_string_lossy().into_owned()),
-            );
+            files.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
         }
     }
-    let listed: BTreeSet<String> = ALWAYS
-        .iter()
-        .chain(NIGHTLY)
-        .map(|c| c.name.to_owned())
-        .collect();
+    let listed: BTreeSet<String> = ALWAYS.iter().chain(NIGHTLY).map(|c| c.name.to_owned()).collect();
     let differing: Vec<&String> = files.symmetric_difference(&listed).collect();
     if !differing.is_empty() {
         bail!("spec/*.cfg and xtask/src/spec/configurations.rs differ in {differing:?}");

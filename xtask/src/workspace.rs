@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 pub(crate) fn root() -> PathBuf {
     // Cargo sets the variable when it runs us; a copied binary still knows
     // where it was built.
-    let package = env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let package =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     package.parent().map_or(package.clone(), Path::to_path_buf)
 }
 

@@ -56,20 +56,11 @@ pub(super) const NIGHTLY: &[Configuration] = &[
 ];
 
 const fn holds(name: &'static str, states: u64, depth: u64) -> Configuration {
-    Configuration {
-        name,
-        expected: Outcome::Holds { states, depth },
-    }
+    Configuration { name, expected: Outcome::Holds { states, depth } }
 }
 
 const fn disagrees(name: &'static str, length: u64) -> Configuration {
-    Configuration {
-        name,
-        expected: Outcome::Violates {
-            property: Cow::Borrowed("Agreement"),
-            length,
-        },
-    }
+    Configuration { name, expected: Outcome::Violates { property: Cow::Borrowed("Agreement"), length } }
 }
 
 impl fmt::Display for Outcome {

