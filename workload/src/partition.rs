@@ -90,22 +90,23 @@ impl core::error::Error for PartitionError {}
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::vec::Vec;
 
-    fn cut(stages: usize) -> Vec<Range<usize>> {
+    use super::*;
+
+    /// First and last layer of each stage.
+    fn cut(stages: usize) -> Vec<(usize, usize)> {
         let partition = Partition::even(stages).unwrap();
-        (0..partition.stages())
-            .map(|stage| partition.layers(stage).unwrap())
-            .collect()
+        let layers = (0..partition.stages()).map(|stage| partition.layers(stage).unwrap());
+        layers.map(|range| (range.start, range.end - 1)).collect()
     }
 
     #[test]
     fn even_cuts() {
-        assert_eq!(cut(1), [0..4]);
-        assert_eq!(cut(2), [0..2, 2..4]);
-        assert_eq!(cut(3), [0..2, 2..3, 3..4]);
-        assert_eq!(cut(4), [0..1, 1..2, 2..3, 3..4]);
+        assert_eq!(cut(1), [(0, 3)]);
+        assert_eq!(cut(2), [(0, 1), (2, 3)]);
+        assert_eq!(cut(3), [(0, 1), (2, 2), (3, 3)]);
+        assert_eq!(cut(4), [(0, 0), (1, 1), (2, 2), (3, 3)]);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 
 use core::fmt;
 
-use crate::layer::Cache;
-use crate::stage::{Section, StageError};
-use crate::{CONTEXT, LAYERS, Partition, Sampling, Signal, Token, Weights};
+use crate::layer::{self, Cache};
+use crate::stage::{self, Section, StageError};
+use crate::{CONTEXT, LAYERS, Partition, Sampling, Signal, Token, VOCABULARY, Weights, decoder};
 
 /// The tokens that follow the prompt, one by one, until the context is full.
 ///
@@ -79,6 +79,29 @@ impl Iterator for Generation<'_> {
         self.next = self.follow(token).ok();
         Some(token)
     }
+}
+
+/// What the model expects after each of the tokens: a logit for every token,
+/// an exponent of two with 14 fractional bits.
+///
+/// Ends with the tokens or with the context. No cluster shows logits; they are
+/// for measuring the model itself.
+pub fn logits<'a>(
+    weights: Weights<'a>,
+    tokens: &'a [Token],
+) -> impl Iterator<Item = [i32; VOCABULARY]> + 'a {
+    let mut caches = [const { Cache::EMPTY }; LAYERS];
+    tokens
+        .iter()
+        .take(CONTEXT)
+        .enumerate()
+        .map(move |(position, token)| {
+            let mut residual = stage::embed(&weights, *token);
+            for (layer, cache) in weights.layers.iter().zip(&mut caches) {
+                layer::run(layer, cache, position, &mut residual);
+            }
+            decoder::logits(&weights, &residual)
+        })
 }
 
 /// Why there is nothing to generate from a prompt.

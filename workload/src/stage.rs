@@ -132,20 +132,21 @@ impl<'w> Section<'w> {
 
     fn accept(&self, input: &Signal) -> Result<[i32; WIDTH], StageError> {
         match (self.layers.start, input) {
-            (0, Signal::Token(token)) => Ok(self.embed(*token)),
+            (0, Signal::Token(token)) => Ok(embed(&self.weights, *token)),
             (0, Signal::Activation(_)) => Err(StageError::TokenExpected),
             (_, Signal::Activation(activation)) => Ok(*activation.elements()),
             (_, Signal::Token(_)) => Err(StageError::ActivationExpected),
         }
     }
+}
 
-    fn embed(&self, token: Token) -> [i32; WIDTH] {
-        // Added to nothing: this is what bounds the first residual row.
-        self.weights
-            .embedding
-            .row(token.id().into())
-            .map(|element| accumulated(0, element))
-    }
+/// The residual row with which a token enters the model.
+pub(crate) fn embed(weights: &Weights<'_>, token: Token) -> [i32; WIDTH] {
+    // Added to nothing: this is what bounds the first residual row.
+    weights
+        .embedding
+        .row(token.id().into())
+        .map(|element| accumulated(0, element))
 }
 
 /// Why a stage cannot be set up.
