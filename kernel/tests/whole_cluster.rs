@@ -2,6 +2,7 @@
 
 mod cluster;
 
+use butterfly_kernel::machine::Rejection;
 use butterfly_kernel::message::Kind;
 use butterfly_kernel::message::agreement::Path;
 use cluster::byzantine::Behaviour;
@@ -121,6 +122,20 @@ fn a_crashed_member_is_done_without_and_a_restarted_one_catches_up() {
         world.at(900_000, member, Action::Restart);
         answer(&mut world, 32, 300 * SECOND);
         assert!(world.accused().is_empty());
+    }
+}
+
+#[test]
+fn an_old_decision_does_not_take_a_member_back() {
+    let mut world = World::new(4, 13, Network::CALM);
+    world.at(1_000, 3, Action::Crash);
+    world.at(600_000, 3, Action::Restart);
+    answer(&mut world, 32, 300 * SECOND);
+    let old = world.samples[&Kind::Decided].first().expect("member 3 was told what was decided").clone();
+    assert!(old.message.epoch().is_some_and(|epoch| epoch.0 < 8), "{:?}", old.message.epoch());
+    for member in 0..4 {
+        assert_eq!(world.replay(member, old.clone()), Err(Rejection::Stale));
+        assert_eq!(heads(&world)[member], Some(8));
     }
 }
 

@@ -315,6 +315,12 @@ impl World {
         self.unpark(member);
     }
 
+    /// Gives `to` a message out of turn, and tells what it said to it.
+    pub fn replay(&mut self, to: usize, envelope: TestEnvelope) -> Result<(), Rejection> {
+        let verified = self.cluster.verify(envelope).expect("genuine");
+        self.input(to, Input::Receive(verified))
+    }
+
     fn offer(&mut self, to: usize, verified: Verified<TestEnvelope>) {
         if let Err(Rejection::Early(place)) = self.input(to, Input::Receive(verified.clone())) {
             self.members[to].parked.push((place, verified));
