@@ -1,0 +1,4 @@
+//! Exhaustive checking of Butterfly's kernel, as shipped. See the README of
+//! this folder.
+
+pub mod symbolic;
