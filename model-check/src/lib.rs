@@ -2,3 +2,4 @@
 //! this folder.
 
 pub mod symbolic;
+pub mod world;
