@@ -1,5 +1,6 @@
 //! Exhaustive checking of Butterfly's kernel, as shipped. See the README of
 //! this folder.
 
+pub mod narrate;
 pub mod symbolic;
 pub mod world;
