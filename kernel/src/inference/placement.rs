@@ -20,14 +20,19 @@ pub struct Placement {
 impl Placement {
     /// The placement that `seed` draws.
     pub fn draw<C: Scheme, const N: usize>(cluster: &Cluster<C, N>, seed: &C::Digest) -> Placement {
-        let mut order: Vec<NodeId, MAX_VOTERS> = cluster.members().iter().collect();
+        let mut order: Vec<NodeId, MAX_VOTERS> = Vec::new();
+        for member in cluster.members().iter() {
+            // A roster has no more members than may vote.
+            let _ = order.push(member);
+        }
         for last in (1..order.len()).rev() {
             let round = u64::try_from(last).unwrap_or(0);
             let number = C::number(&cluster.statement(Tag::Placement, &(seed, round)));
             // The bias of the remainder is below 2^-59 for at most 16 members.
             let pick = number.checked_rem(round.saturating_add(1)).and_then(|pick| usize::try_from(pick).ok());
-            if let Some(pick) = pick {
-                order.swap(last, pick);
+            // A member drawn for its own place stays there.
+            if let Some(Ok([drawn, last])) = pick.map(|pick| order.get_disjoint_mut([pick, last])) {
+                core::mem::swap(drawn, last);
             }
         }
         Placement::in_order(cluster.resilience(), order)
@@ -35,11 +40,7 @@ impl Placement {
 
     fn in_order(resilience: Resilience, order: Vec<NodeId, MAX_VOTERS>) -> Placement {
         let small = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
-        Placement {
-            order,
-            owners: small(resilience.attestation_quorum()),
-            assigned: small(resilience.stage_set()),
-        }
+        Placement { order, owners: small(resilience.attestation_quorum()), assigned: small(resilience.stage_set()) }
     }
 
     /// Everyone assigned to `stage`: owners first, then reserves.
