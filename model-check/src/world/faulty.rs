@@ -129,7 +129,8 @@ impl Setting {
         let mut changes = Vec::new();
         for voted in std::iter::once(None).chain(proposals.map(Some)) {
             changes.push(ViewChange { view, voted: voted.clone(), locked: None });
-            let lock = |lock: &CommitCertificate<_>| ViewChange { view, voted: voted.clone(), locked: Some(lock.clone()) };
+            let lock =
+                |lock: &CommitCertificate<_>| ViewChange { view, voted: voted.clone(), locked: Some(lock.clone()) };
             changes.extend(locks.iter().map(lock));
         }
         changes
@@ -137,7 +138,11 @@ impl Setting {
 
     /// Whether a proposal of `ballot`, signed by its leader, can be shown.
     fn has_proposal(&self, network: &Network, ballot: Ballot) -> bool {
-        if self.is_led_by_faulty(ballot.view) { self.is_justified(network, ballot) } else { network.is_proposed(ballot) }
+        if self.is_led_by_faulty(ballot.view) {
+            self.is_justified(network, ballot)
+        } else {
+            network.is_proposed(ballot)
+        }
     }
 
     fn is_justified(&self, network: &Network, ballot: Ballot) -> bool {

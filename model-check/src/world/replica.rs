@@ -288,7 +288,8 @@ impl<'a> Run<'a> {
         let voted = || request.reports.iter().filter_map(|(_, report)| report.voted);
         let locked = || request.reports.iter().filter_map(|(_, report)| report.locked);
         let highest = voted().chain(locked()).map(|ballot| ballot.view).max();
-        let mut values: Vec<_> = voted().filter(|ballot| Some(ballot.view) == highest).map(|ballot| ballot.value).collect();
+        let mut values: Vec<_> =
+            voted().filter(|ballot| Some(ballot.view) == highest).map(|ballot| ballot.value).collect();
         values.sort_unstable();
         values.dedup();
         if values.len() > 1 && locked().all(|ballot| Some(ballot.view) != highest) {

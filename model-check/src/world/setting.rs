@@ -1,8 +1,8 @@
 //! Who takes part, who is faulty, who leads, and what the real kernel is told
 //! about it.
 
-use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::agreement::Agreement;
+use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::cluster::{Cluster, Model, Roster, Seat, Timing};
 use butterfly_kernel::message::agreement as message;
 use butterfly_kernel::types::{Epoch, NodeId, NodeSet, Resilience, View};
