@@ -6,7 +6,7 @@ use butterfly_kernel::types::{NodeId, Resilience, View};
 
 use crate::world::AGREEMENT;
 use crate::world::replica::Witness;
-use crate::world::setting::{Delivery, Leftovers, Parameters};
+use crate::world::setting::{Delivery, Leftovers, Parameters, Reports};
 
 /// A configuration, and what must come out when it is explored.
 pub struct Entry {
@@ -20,6 +20,8 @@ pub struct Entry {
     pub schedule: &'static [u8],
     /// How votes travel.
     pub delivery: Delivery,
+    /// How view changes travel.
+    pub reports: Reports,
     /// The guard that is bent.
     pub mutant: Option<Mutant>,
     /// What must come out.
@@ -66,6 +68,7 @@ impl Entry {
             faulty: 1,
             schedule: self.schedule.iter().map(|leader| NodeId(*leader)).collect(),
             delivery: self.delivery,
+            reports: self.reports,
             leftovers: Leftovers::Bare,
             mutant: self.mutant,
         }
@@ -81,8 +84,17 @@ impl Entry {
             Delivery::Single => "single votes",
             Delivery::Quorum => "vote quorums",
         };
+        let reports = match self.reports {
+            Reports::Single => "",
+            Reports::WithQuestion => ", reports with question",
+        };
         let mutant = self.mutant.map(|mutant| format!(", {mutant:?}")).unwrap_or_default();
-        format!("n={} f={} p={} leaders {leaders}, {delivery}{mutant}", resilience.n(), resilience.f(), resilience.p())
+        format!(
+            "n={} f={} p={} leaders {leaders}, {delivery}{reports}{mutant}",
+            resilience.n(),
+            resilience.f(),
+            resilience.p()
+        )
     }
 }
 
@@ -108,6 +120,7 @@ pub const MODELS: &[Entry] = &[
         resilience: N4_P1,
         schedule: &[3, 3],
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Holds {
             distinct: 87_175,
@@ -130,6 +143,7 @@ pub const MODELS: &[Entry] = &[
         resilience: N4_P1,
         schedule: &[3, 0],
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Holds {
             distinct: 5_754_998,
@@ -152,6 +166,7 @@ pub const MODELS: &[Entry] = &[
         resilience: N4_P1,
         schedule: &[0, 3],
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Holds {
             distinct: 11_388,
@@ -166,6 +181,7 @@ pub const MODELS: &[Entry] = &[
         resilience: N4_P1,
         schedule: &[0, 1],
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Holds {
             distinct: 308_123,
@@ -180,6 +196,7 @@ pub const MODELS: &[Entry] = &[
         resilience: N4_P0,
         schedule: &[3, 3],
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Holds {
             distinct: 2_182_399,
@@ -194,10 +211,41 @@ pub const MODELS: &[Entry] = &[
         resilience: N4_P0,
         schedule: &[0, 3],
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Holds {
             distinct: 513_543,
             transitions: 4_752_009,
+            depth: 21,
+            through: &[FAST_0, FAST_1, SLOW_0, SLOW_1, Witness::Locked, Witness::Blamed],
+        },
+    },
+    Entry {
+        name: "p0-faulty-leads-first",
+        tier: Tier::Nightly,
+        resilience: N4_P0,
+        schedule: &[3, 0],
+        delivery: Delivery::Quorum,
+        reports: Reports::WithQuestion,
+        mutant: None,
+        expect: Expect::Holds {
+            distinct: 14_245_449,
+            transitions: 82_592_603,
+            depth: 22,
+            through: &[FAST_0, FAST_1, SLOW_0, SLOW_1, Witness::Locked, Witness::ExclusionBinds, Witness::Blamed],
+        },
+    },
+    Entry {
+        name: "p0-faulty-follows",
+        tier: Tier::Always,
+        resilience: N4_P0,
+        schedule: &[0, 1],
+        delivery: Delivery::Quorum,
+        reports: Reports::WithQuestion,
+        mutant: None,
+        expect: Expect::Holds {
+            distinct: 2_468_557,
+            transitions: 14_708_266,
             depth: 21,
             through: &[FAST_0, FAST_1, SLOW_0, SLOW_1, Witness::Locked, Witness::Blamed],
         },
@@ -208,8 +256,14 @@ pub const MODELS: &[Entry] = &[
         resilience: N4_P1,
         schedule: &[3],
         delivery: Delivery::Single,
+        reports: Reports::Single,
         mutant: None,
-        expect: Expect::Holds { distinct: 57_544, transitions: 321_862, depth: 13, through: &[FAST_0] },
+        expect: Expect::Holds {
+            distinct: 57_544,
+            transitions: 321_862,
+            depth: 13,
+            through: &[FAST_0, Witness::Blamed],
+        },
     },
     Entry {
         name: "p1-single-votes-faulty-follows",
@@ -217,6 +271,7 @@ pub const MODELS: &[Entry] = &[
         resilience: N4_P1,
         schedule: &[0],
         delivery: Delivery::Single,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Holds { distinct: 3_635, transitions: 20_317, depth: 9, through: &[FAST_0] },
     },
@@ -226,6 +281,7 @@ pub const MODELS: &[Entry] = &[
         resilience: N4_P0,
         schedule: &[0],
         delivery: Delivery::Single,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Holds {
             distinct: 1_529_763,
@@ -240,7 +296,18 @@ pub const MODELS: &[Entry] = &[
         resilience: N4_P1,
         schedule: &[3, 3],
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         mutant: Some(Mutant::KeepEquivocator),
+        expect: Expect::Violates { property: AGREEMENT, steps: 8 },
+    },
+    Entry {
+        name: "mutant-forget-vote",
+        tier: Tier::Always,
+        resilience: N4_P1,
+        schedule: &[3, 3],
+        delivery: Delivery::Quorum,
+        reports: Reports::Single,
+        mutant: Some(Mutant::ForgetVote),
         expect: Expect::Violates { property: AGREEMENT, steps: 8 },
     },
     Entry {
@@ -249,6 +316,7 @@ pub const MODELS: &[Entry] = &[
         resilience: N3_P1,
         schedule: &[2, 2],
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Violates { property: AGREEMENT, steps: 2 },
     },

@@ -33,8 +33,9 @@ pub enum Offer {
         /// The effect.
         goal: Goal,
     },
-    /// A faulty leader asks, right behind it arrive the view changes of faulty
-    /// nodes that it names, and then a question about nothing.
+    /// A leader asks, and right behind it arrive view changes that it names:
+    /// those of faulty nodes if the leader is faulty, and then a question about
+    /// nothing; all of them if it is honest.
     Question {
         /// The leader.
         from: NodeId,
@@ -52,6 +53,13 @@ pub enum Goal {
     Decide,
     /// A commit certificate.
     Lock,
+}
+
+/// Which reports a question names, and how faulty nodes prove theirs.
+#[derive(Clone, Default)]
+struct Named {
+    reports: Vec<(NodeId, Report)>,
+    changes: Vec<(NodeId, ViewChange)>,
 }
 
 impl Setting {
@@ -77,12 +85,33 @@ impl Setting {
         let arrives = move |from: NodeId, message: &Message| match message {
             Message::Vote(_) | Message::Commit(_) => from != to && self.parameters.delivery == Delivery::Single,
             Message::CertAck(ballot) => from != to && self.leader(ballot.view) == to,
+            Message::ViewChange(change) => from != to && !self.waits_for_question(change.view, to),
             _ => from != to,
         };
-        network
-            .said()
-            .filter(move |(from, message)| arrives(*from, message))
-            .map(|(from, message)| Offer::Deliver { from, message: message.clone() })
+        let arriving = network.said().filter(move |(from, message)| arrives(*from, message));
+        arriving.map(move |(from, message)| match message {
+            Message::CertRequest(request) if self.waits_for_question(request.ballot.view, to) => {
+                let changes = self.named_changes(network, request, to);
+                Offer::Question { from, request: request.clone(), changes }
+            }
+            _ => Offer::Deliver { from, message: message.clone() },
+        })
+    }
+
+    /// The view changes that an honest leader's question names.
+    fn named_changes(&self, network: &Network, request: &CertRequest, to: NodeId) -> Vec<(NodeId, ViewChange)> {
+        let view = request.ballot.view;
+        let claims = self.changes(network, view);
+        let others = request.reports.iter().filter(|(author, _)| **author != to);
+        let find = |(author, report): (&NodeId, &Report)| {
+            let said = network.said().find_map(|(from, message)| match message {
+                Message::ViewChange(change) if from == *author && change.view == view => Some(change.clone()),
+                _ => None,
+            });
+            let change = said.or_else(|| claims.iter().find(|claim| claim.report() == *report).cloned())?;
+            Some((*author, change))
+        };
+        others.filter_map(find).collect()
     }
 
     /// What the faulty node `from` may say to `to`, apart from questions.
@@ -103,7 +132,7 @@ impl Setting {
                     messages.push(Message::CertAck(ballot));
                 }
             }
-            if view > View::ZERO {
+            if view > View::ZERO && !self.waits_for_question(view, to) {
                 messages.extend(self.changes_on_offer(network, view).into_iter().map(Message::ViewChange));
             }
         }
@@ -180,33 +209,36 @@ impl Setting {
         let claims: Vec<Option<ViewChange>> =
             std::iter::once(None).chain(self.changes(network, view).into_iter().map(Some)).collect();
         let honest: Vec<(NodeId, Report)> = network.reports(view).collect();
-        // Each choice says which reports of honest nodes are named, and what each faulty node reports.
-        let mut choices: Vec<(Vec<(NodeId, Report)>, Vec<(NodeId, ViewChange)>)> = vec![(Vec::new(), Vec::new())];
+        let mut choices = vec![Named::default()];
         for (from, report) in honest {
             let mut named = choices.clone();
-            named.iter_mut().for_each(|(reports, _)| reports.push((from, report)));
+            named.iter_mut().for_each(|named| named.reports.push((from, report)));
             choices.extend(named);
         }
         for from in self.faulty().iter() {
-            let extend = |(reports, changes): (Vec<_>, Vec<_>)| {
+            let with_claim = |named: Named| {
                 claims.iter().map(move |claim| {
-                    let (mut reports, mut changes) = (reports.clone(), changes.clone());
+                    let mut named = named.clone();
                     if let Some(change) = claim {
-                        reports.push((from, change.report()));
-                        changes.push((from, change.clone()));
+                        named.reports.push((from, change.report()));
+                        named.changes.push((from, change.clone()));
                     }
-                    (reports, changes)
+                    named
                 })
             };
-            choices = choices.into_iter().flat_map(extend).collect();
+            choices = choices.into_iter().flat_map(with_claim).collect();
         }
         let enough = self.cluster.resilience().view_change_quorum();
         let mut questions = Vec::new();
-        for (reports, changes) in choices.into_iter().filter(|(reports, _)| reports.len() >= enough) {
+        for named in choices.into_iter().filter(|named| named.reports.len() >= enough) {
             for ballot in Value::ALL.map(|value| Ballot { view, value }) {
                 if !network.is_certified(ballot) {
-                    let request = request(ballot, reports.iter().copied());
-                    questions.push(Offer::Question { from: self.leader(view), request, changes: changes.clone() });
+                    let request = request(ballot, named.reports.iter().copied());
+                    questions.push(Offer::Question {
+                        from: self.leader(view),
+                        request,
+                        changes: named.changes.clone(),
+                    });
                 }
             }
         }

@@ -76,9 +76,8 @@ impl Setting {
         run.step
     }
 
-    /// What `offer` does to the node `me` in the state `before`; nothing when
-    /// it is rejected or changes nothing.
-    pub fn step(&self, me: NodeId, before: &Machine, offer: &Offer) -> Option<Step> {
+    /// What `offer` does to the node `me` in the state `before`.
+    pub fn step(&self, me: NodeId, before: &Machine, offer: &Offer) -> Step {
         let mut run = Run::new(self, me, before.clone());
         match offer {
             Offer::TimeOut(view) => {
@@ -93,11 +92,15 @@ impl Setting {
                 };
                 let senders: Vec<NodeId> = from.iter().filter(|node| *node != me).collect();
                 if !run.tally(&senders, &message, *ballot, *goal) {
-                    return None;
+                    run.step.machine = before.clone();
+                    run.step.news.retain(|fact| matches!(fact, Fact::Breach(_)));
+                    return run.step;
                 }
             }
             Offer::Question { from, request, changes } => {
-                run.receive(*from, Message::CertRequest(request.clone())).ok()?;
+                if run.receive(*from, Message::CertRequest(request.clone())).is_err() {
+                    return run.step;
+                }
                 for (author, change) in changes {
                     let _ = run.receive(*author, Message::ViewChange(change.clone()));
                 }
@@ -105,8 +108,14 @@ impl Setting {
             }
         }
         run.settle_down();
-        let step = run.step;
-        (step.machine != *before || !step.news.is_empty()).then_some(step)
+        run.step
+    }
+}
+
+impl Step {
+    /// Whether anything is different from `before`. What the kernel rejects is not.
+    pub fn changes(&self, before: &Machine) -> bool {
+        self.machine != *before || !self.news.is_empty()
     }
 }
 

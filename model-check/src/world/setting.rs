@@ -48,6 +48,17 @@ pub enum Leftovers {
     Bare,
 }
 
+/// How view changes reach a node that does not lead, in a view that an honest
+/// node leads. Everywhere else they travel alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reports {
+    /// Each alone, in any order.
+    Single,
+    /// Those that the leader's question names, right behind it. Sound since
+    /// they have no other effect than a time-out has: see the README.
+    WithQuestion,
+}
+
 /// The parameters of a world.
 #[derive(Clone, Debug)]
 pub struct Parameters {
@@ -59,6 +70,8 @@ pub struct Parameters {
     pub schedule: Vec<NodeId>,
     /// How votes travel.
     pub delivery: Delivery,
+    /// How view changes travel.
+    pub reports: Reports,
     /// What faulty leaders leave behind.
     pub leftovers: Leftovers,
     /// The guard of the kernel that is bent, if any.
@@ -125,6 +138,12 @@ impl Setting {
     /// Whether faulty nodes keep the tables of honest nodes in `view` bare.
     pub fn is_kept_bare(&self, view: View) -> bool {
         self.parameters.leftovers == Leftovers::Bare && self.is_led_by_faulty(view)
+    }
+
+    /// Whether view changes for `view` reach `to` with the leader's question only.
+    pub fn waits_for_question(&self, view: View, to: NodeId) -> bool {
+        let leader = self.leader(view);
+        self.parameters.reports == Reports::WithQuestion && !self.is_faulty(leader) && leader != to
     }
 
     /// Whether `node` is faulty.

@@ -26,7 +26,7 @@ pub enum Local {
         /// Who it is.
         me: NodeId,
         /// The kernel's state.
-        machine: Machine,
+        machine: Box<Machine>,
     },
     /// It has decided. It rejects everything, which is tried before this is
     /// believed; so nothing else of its state matters.
@@ -152,24 +152,22 @@ impl Tables {
         if let Some(effect) = self.effects.get(&(local, offer)) {
             return *effect;
         }
-        let step = setting.step(me, machine, self.offers.get(offer));
-        let effect = step.map(|mut step| {
-            if step.machine.decision().is_some() {
-                let deaf = |other: &Id| setting.step(me, &step.machine, self.offers.get(*other)).is_none();
-                if !others.iter().all(deaf) {
-                    step.news.insert(Fact::Breach(Breach::DecidedNodeActed));
-                }
+        let mut step = setting.step(me, machine, self.offers.get(offer));
+        if step.machine.decision().is_some() {
+            let acts = |other: &Id| setting.step(me, &step.machine, self.offers.get(*other)).changes(&step.machine);
+            if others.iter().any(acts) {
+                step.news.insert(Fact::Breach(Breach::DecidedNodeActed));
             }
-            self.settle(me, step)
-        });
+        }
+        self.seen.extend(step.seen.iter().copied());
+        let effect = step.changes(machine).then(|| self.settle(me, step));
         self.effects.insert((local, offer), effect);
         effect
     }
 
     fn settle(&mut self, me: NodeId, step: Step) -> (Id, Id) {
-        self.seen.extend(step.seen);
         let local = match step.machine.decision() {
-            None => Local::Running { me, machine: step.machine },
+            None => Local::Running { me, machine: Box::new(step.machine) },
             Some(decision) => Local::Decided { me, path: decision.path, ballot: decision.ballot },
         };
         (self.locals.number(local), self.news.number(step.news))

@@ -4,7 +4,7 @@ use butterfly_kernel::types::Resilience;
 use butterfly_model_check::models::{Entry, Expect, Tier, find};
 use butterfly_model_check::run::run;
 use butterfly_model_check::world::AGREEMENT;
-use butterfly_model_check::world::setting::Delivery;
+use butterfly_model_check::world::setting::{Delivery, Reports};
 
 fn story_of(model: &str) -> Vec<String> {
     let outcome = run(find(model).unwrap());
@@ -37,6 +37,7 @@ fn a_changed_count_is_named_with_the_pinned_one() {
         resilience: Resilience::outside_the_bounds(4, 1, 1),
         schedule: &[0],
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Holds { distinct: 1, transitions: 2, depth: 3, through: &[] },
     };
@@ -60,6 +61,7 @@ fn a_branch_that_is_never_taken_fails_the_run() {
         resilience: Resilience::outside_the_bounds(4, 1, 1),
         schedule: &[0],
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         mutant: None,
         expect: Expect::Holds { distinct: 0, transitions: 0, depth: 0, through: &[Witness::Joined] },
     };

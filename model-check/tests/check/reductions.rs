@@ -6,8 +6,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::types::{NodeId, Resilience};
+use butterfly_model_check::models::{Expect, find};
 use butterfly_model_check::world::network::Fact;
-use butterfly_model_check::world::setting::{Ballot, Delivery, Leftovers, Parameters};
+use butterfly_model_check::world::setting::{Ballot, Delivery, Leftovers, Parameters, Reports};
 use butterfly_model_check::world::{State, World};
 use stateright::Model;
 
@@ -19,6 +20,7 @@ fn parameters(p: u8, schedule: &[u8]) -> Parameters {
         faulty: 1,
         schedule: schedule.iter().map(|leader| NodeId(*leader)).collect(),
         delivery: Delivery::Quorum,
+        reports: Reports::Single,
         leftovers: Leftovers::Bare,
         mutant: None,
     }
@@ -78,4 +80,22 @@ fn tables_kept_bare_by_a_faulty_leader_hide_nothing() {
     let bare = parameters(1, &[0, 3]);
     let any = Parameters { leftovers: Leftovers::Any, ..bare.clone() };
     assert_same(bare, any);
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "300 thousand states: run with --release")]
+fn reports_with_the_question_hide_nothing() {
+    let single = parameters(1, &[0, 1]);
+    let with_question = Parameters { reports: Reports::WithQuestion, ..single.clone() };
+    assert_same(with_question, single);
+}
+
+/// Stateright keeps 64-bit fingerprints; here the states themselves are kept.
+#[test]
+fn an_exact_set_of_states_has_the_pinned_size() {
+    for name in ["p1-faulty-leads-both", "p1-faulty-leads-second", "p1-single-votes-faulty-leads"] {
+        let entry = find(name).unwrap();
+        let Expect::Holds { distinct, .. } = entry.expect else { panic!("{name} should hold") };
+        assert_eq!(explore(entry.parameters()).1, distinct, "{name}");
+    }
 }
