@@ -195,3 +195,6 @@ fn first_links<C: Scheme, const N: usize>(cluster: &Cluster<C, N>, request: &C::
 pub fn extend<C: Scheme, const N: usize>(cluster: &Cluster<C, N>, link: &C::Digest, signal: &[u8]) -> C::Digest {
     cluster.statement(Tag::Link, &(link, signal))
 }
+
+#[cfg(test)]
+mod tests;
