@@ -1,0 +1,95 @@
+//! Cryptography without bytes: what nobody may say is never offered, so a
+//! signature has nothing left to carry.
+//!
+//! Certificates that differ only in who signed are equal here, and with them
+//! the states that hold them. This is sound where a world offers a certificate
+//! only when enough statements for it exist: the kernel never looks at who
+//! signed inside a certificate, only at whether it verifies.
+
+use butterfly_kernel::crypto::{Hasher, Scheme, Signatures};
+use butterfly_kernel::types::{NodeId, NodeSet};
+use serde::{Deserialize, Serialize};
+
+/// Unforgeable since unsaid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Symbolic {}
+
+/// The name of a value that may be agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Value(pub u8);
+
+impl Value {
+    /// The values that every honest node knows to be valid.
+    pub const VALID: [Value; 2] = [Value(0), Value(1)];
+    /// A value that no honest node ever finds valid; only faulty ones speak of it.
+    pub const INVALID: Value = Value(2);
+    /// Everything that a faulty node may name.
+    pub const ALL: [Value; 3] = [Value(0), Value(1), Value::INVALID];
+    /// A value for which no message exists: what a blank question names.
+    pub const UNSAID: Value = Value(u8::MAX);
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Value::INVALID => out.write_str("the invalid value"),
+            Value::UNSAID => out.write_str("nothing"),
+            Value(name) => write!(out, "value {name}"),
+        }
+    }
+}
+
+/// Statements need no digest, since signatures do not cover one.
+#[derive(Default)]
+pub struct Unread;
+
+impl Hasher for Unread {
+    type Digest = Value;
+
+    fn update(&mut self, _: &[u8]) {}
+
+    fn finish(self) -> Value {
+        Value::UNSAID
+    }
+}
+
+/// A quorum of signatures; whose, does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Quorum;
+
+impl Signatures<()> for Quorum {
+    fn collect<'s>(_: impl Iterator<Item = (NodeId, &'s ())>) -> Quorum {
+        Quorum
+    }
+
+    fn get(&self, _: NodeId) -> Option<&()> {
+        Some(&())
+    }
+
+    fn signers(&self) -> NodeSet {
+        NodeSet::EMPTY
+    }
+}
+
+impl Scheme for Symbolic {
+    type Digest = Value;
+    type Hasher = Unread;
+    type Signature = ();
+    type Signatures = Quorum;
+    type PublicKey = u8;
+    type SecretKey = ();
+
+    fn number(digest: &Value) -> u64 {
+        u64::from(digest.0)
+    }
+
+    fn sign((): &(), _: &Value) {}
+
+    fn verify(_: &u8, _: &Value, (): &()) -> bool {
+        true
+    }
+
+    fn verify_quorum(_: &[u8], _: usize, _: &Value, _: &Quorum) -> bool {
+        true
+    }
+}

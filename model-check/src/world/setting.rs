@@ -1,0 +1,165 @@
+//! Who takes part, who is faulty, who leads, and what the real kernel is told
+//! about it.
+
+use butterfly_kernel::agreement::Agreement;
+use butterfly_kernel::agreement::rules::Mutant;
+use butterfly_kernel::cluster::{Cluster, Model, Roster, Seat, Timing};
+use butterfly_kernel::message::agreement as message;
+use butterfly_kernel::types::{Epoch, NodeId, NodeSet, Resilience, View};
+
+use crate::symbolic::{Symbolic, Value};
+
+/// Room in every table of the kernel: the largest n of any model.
+pub const MEMBERS: usize = 4;
+
+/// The machine under test, as shipped.
+pub type Machine = Agreement<Symbolic, MEMBERS>;
+/// What its nodes say.
+pub type Message = message::AgreementMessage<Symbolic, MEMBERS>;
+/// A value in a view.
+pub type Ballot = message::Ballot<Symbolic>;
+/// What a node says of itself when it leaves a view.
+pub type Report = message::Report<Symbolic>;
+/// A report with what proves it.
+pub type ViewChange = message::ViewChange<Symbolic>;
+/// A leader's question.
+pub type CertRequest = message::CertRequest<Symbolic, MEMBERS>;
+
+/// The one epoch that is agreed on.
+pub const EPOCH: Epoch = Epoch(1);
+
+/// How votes and commits reach a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Each alone, in any order, to each node.
+    Single,
+    /// All that one quorum needs, to each node, in one step. Sound for
+    /// handlers that only count: see "What is left out" in the README.
+    Quorum,
+}
+
+/// What a faulty leader leaves in the tables of honest nodes in its view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leftovers {
+    /// Any view change of each faulty node that could have come first.
+    Any,
+    /// Always the one that reports nothing. Sound since the leader can replace
+    /// it whenever it likes: see "What is left out" in the README.
+    Bare,
+}
+
+/// How view changes reach a node that does not lead, in a view that an honest
+/// node leads. Everywhere else they travel alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reports {
+    /// Each alone, in any order.
+    Single,
+    /// Those that the leader's question names, right behind it. Sound since
+    /// they have no other effect than a time-out has: see the README.
+    WithQuestion,
+}
+
+/// The parameters of a world.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    /// n, f and p.
+    pub resilience: Resilience,
+    /// The last so many nodes are faulty.
+    pub faulty: usize,
+    /// Who leads each view. No node enters a view beyond these.
+    pub schedule: Vec<NodeId>,
+    /// How votes travel.
+    pub delivery: Delivery,
+    /// How view changes travel.
+    pub reports: Reports,
+    /// What faulty leaders leave behind.
+    pub leftovers: Leftovers,
+    /// The guard of the kernel that is bent, if any.
+    pub mutant: Option<Mutant>,
+}
+
+/// The parameters, and the cluster made of them.
+pub struct Setting {
+    /// The parameters.
+    pub parameters: Parameters,
+    /// What every seat knows.
+    pub cluster: Cluster<Symbolic, MEMBERS>,
+}
+
+impl Setting {
+    /// A cluster as `parameters` say.
+    ///
+    /// # Panics
+    /// When they ask for more than [`MEMBERS`] nodes or 8 views: they stand in
+    /// the source.
+    pub fn new(parameters: Parameters) -> Setting {
+        let n = parameters.resilience.n();
+        let keys = (0..n).map(|member| u8::try_from(member).expect("few members"));
+        let roster = Roster {
+            resilience: parameters.resilience,
+            members: keys.collect(),
+            clients: [u8::MAX].into_iter().collect(),
+            model: Model { manifest: [0; 32], stages: 1, context: 2, vocabulary: 1, signal: 1, tokens_per_epoch: 1 },
+        };
+        let mut cluster = Cluster::new(roster, Timing::default()).expect("a roster within its bounds");
+        cluster.rules.mutant = parameters.mutant;
+        for leader in &parameters.schedule {
+            cluster.rules.schedule.push(*leader).expect("few views");
+        }
+        Setting { parameters, cluster }
+    }
+
+    /// The place of `me` in the cluster.
+    pub fn seat(&self, me: NodeId) -> Seat<'_, Symbolic, MEMBERS> {
+        Seat { cluster: &self.cluster, me, key: &() }
+    }
+
+    /// The views that can be entered.
+    pub fn views(&self) -> impl Iterator<Item = View> + use<> {
+        (0..u32::try_from(self.parameters.schedule.len()).expect("few views")).map(View)
+    }
+
+    /// Who leads `view`.
+    pub fn leader(&self, view: View) -> NodeId {
+        self.cluster.leader(EPOCH, view)
+    }
+
+    /// The nodes that run the kernel.
+    pub fn honest(&self) -> NodeSet {
+        NodeSet::first(self.parameters.resilience.n().saturating_sub(self.parameters.faulty))
+    }
+
+    /// The nodes that say what they like.
+    pub fn faulty(&self) -> NodeSet {
+        let honest = self.honest();
+        self.cluster.members().iter().filter(|node| !honest.contains(*node)).collect()
+    }
+
+    /// Whether faulty nodes keep the tables of honest nodes in `view` bare.
+    pub fn is_kept_bare(&self, view: View) -> bool {
+        self.parameters.leftovers == Leftovers::Bare && self.is_led_by_faulty(view)
+    }
+
+    /// Whether view changes for `view` reach `to` with the leader's question only.
+    pub fn waits_for_question(&self, view: View, to: NodeId) -> bool {
+        let leader = self.leader(view);
+        self.parameters.reports == Reports::WithQuestion && !self.is_faulty(leader) && leader != to
+    }
+
+    /// Whether `node` is faulty.
+    pub fn is_faulty(&self, node: NodeId) -> bool {
+        self.faulty().contains(node)
+    }
+
+    /// Whether a faulty node leads `view`.
+    pub fn is_led_by_faulty(&self, view: View) -> bool {
+        self.is_faulty(self.leader(view))
+    }
+
+    /// The valid values, in the order in which `me` comes to know them: the
+    /// first is its own input. Neighbours differ in it.
+    pub fn inputs(&self, me: NodeId) -> [Value; 2] {
+        let [first, second] = Value::VALID;
+        if me.0.is_multiple_of(2) { [first, second] } else { [second, first] }
+    }
+}

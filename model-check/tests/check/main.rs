@@ -1,0 +1,5 @@
+//! One binary for all tests: linking is what takes long.
+
+mod command;
+mod controls;
+mod reductions;
