@@ -319,7 +319,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         }
         for (from, vote) in self.votes.get(&ballot.view).into_iter().flat_map(Map::iter) {
             let held = Ballot { view: ballot.view, value: vote.value };
-            if held != ballot {
+            if held != ballot && *from != seat.me {
                 let envelope = self.envelope(*from, AgreementMessage::Vote(held), vote.signature.clone());
                 Self::send(seat.others().without(*from), envelope, Transmission::First, out);
             }

@@ -15,10 +15,6 @@ use crate::types::{NodeId, View};
 pub enum Mutant {
     /// A leader that equivocated is not left out when a new leader selects.
     KeepEquivocator,
-    /// A replica votes for a proposal without a progress certificate.
-    UnjustifiedProposal,
-    /// A replica votes a second time in a view.
-    VoteTwice,
     /// A view change does not report the vote.
     ForgetVote,
 }
