@@ -114,6 +114,8 @@ pub struct Agreement<C: Scheme, const N: usize> {
     question: Option<Question<C, N>>,
     /// Answers to this leader's own question.
     acks: Map<NodeId, C::Signature, N>,
+    /// The leader's other proposal was shown to everybody.
+    denounced: bool,
     decision: Option<DecisionCertificate<C>>,
 }
 
@@ -153,6 +155,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             changes: Map::new(),
             question: None,
             acks: Map::new(),
+            denounced: false,
             decision: None,
         };
         agreement.recall(seat);
@@ -232,6 +235,18 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         Ok(())
     }
 
+    /// Goes on after a restart. A replica that had signed in a later view can
+    /// no longer prove what it reported on entering it, and others start their
+    /// timers on such reports: it leaves for the next view, as at a time-out.
+    /// Otherwise a cluster that restarts as a whole may wait for ever, in
+    /// views that nobody can leave.
+    pub fn resume(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
+        if self.durable.view > View::ZERO && !self.changes.contains(&seat.me) {
+            self.enter(seat, self.durable.view.next(), out);
+        }
+        self.settle(seat, out);
+    }
+
     /// The time of `view` is over.
     ///
     /// # Errors
@@ -267,7 +282,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         {
             self.repeat_question(seat, question, out);
         }
-        let own = |table: &Map<View, Ballots<C, N>, VIEWS_KEPT>| table.get(&view).and_then(|ballots| ballots.get(&seat.me)).cloned();
+        let own = |table: &Map<View, Ballots<C, N>, VIEWS_KEPT>| {
+            table.get(&view).and_then(|ballots| ballots.get(&seat.me)).cloned()
+        };
         if let Some(vote) = own(&self.votes) {
             let ballot = Ballot { view, value: vote.value };
             again(self.envelope(seat.me, AgreementMessage::Vote(ballot), vote.signature), out);
@@ -293,17 +310,31 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         Self::send(silent, self.signed(seat, message), Transmission::Again, out);
     }
 
-    /// Signed statements for other values in the view that decided: whoever
-    /// also holds the same signer's statement for the decided one can prove a fault.
-    pub(crate) fn dissent(&self) -> impl Iterator<Item = Envelope<C, N>> {
-        let decided = self.decision.as_ref().map(|certificate| certificate.ballot);
-        let votes = decided.and_then(|ballot| self.votes.get(&ballot.view).map(|votes| (ballot, votes)));
-        votes.into_iter().flat_map(move |(ballot, votes)| {
-            votes.iter().filter(move |(_, vote)| vote.value != ballot.value).map(move |(from, vote)| {
-                let other = Ballot { view: ballot.view, value: vote.value };
-                self.envelope(*from, AgreementMessage::Vote(other), vote.signature.clone())
-            })
-        })
+    /// `ballot` is decided: shows everybody the signed proposal and votes of
+    /// its view that are for other values. Whoever also holds the same signer's
+    /// statement for the decided one can prove a fault.
+    pub(crate) fn denounce(&self, seat: &Seat<'_, C, N>, ballot: Ballot<C>, out: &mut impl Outbox<C, N>) {
+        if !self.denounced {
+            self.denounce_leader(seat, ballot, out);
+        }
+        for (from, vote) in self.votes.get(&ballot.view).into_iter().flat_map(Map::iter) {
+            let held = Ballot { view: ballot.view, value: vote.value };
+            if held != ballot {
+                let envelope = self.envelope(*from, AgreementMessage::Vote(held), vote.signature.clone());
+                Self::send(seat.others().without(*from), envelope, Transmission::First, out);
+            }
+        }
+    }
+
+    /// Shows everybody the proposal that is held, if it is for another value
+    /// than `ballot` in the same view.
+    fn denounce_leader(&self, seat: &Seat<'_, C, N>, ballot: Ballot<C>, out: &mut impl Outbox<C, N>) {
+        let other = |held: &Ballot<C>| held.view == ballot.view && held.value != ballot.value;
+        if let Some(proposal) = self.proposal.as_ref().filter(|proposal| other(&proposal.ballot)) {
+            let leader = seat.cluster.leader(self.epoch, ballot.view);
+            let envelope = self.proposal_envelope(leader, proposal);
+            Self::send(seat.others().without(leader), envelope, Transmission::First, out);
+        }
     }
 
     /// The leader's proposal and the votes of the view that decided.

@@ -154,19 +154,28 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
             return Err(Rejection::Invalid);
         }
         let desk = self.desks.get(stage.index()).ok_or(Rejection::Invalid)?;
-        if position > desk.next || position >= job.end || position < job.first_output(stage) {
+        if position >= job.end || position < job.first_output(stage) {
             return Err(Rejection::Invalid);
         }
-        if position < desk.next || desk.reports.contains(&seat.me) {
+        if position < desk.computed {
             // Somebody pulled it.
             self.send_output(seat, stage, position, signal, Transmission::Again, out);
             return Ok(());
         }
-        self.send_output(seat, stage, position, signal.clone(), Transmission::First, out);
+        if position > desk.computed || !desk.busy {
+            return Err(Rejection::Invalid);
+        }
+        if position == desk.next {
+            self.send_output(seat, stage, position, signal.clone(), Transmission::First, out);
+        }
         if let Some(desk) = self.desks.get_mut(stage.index()) {
             desk.busy = false;
-            // One slot for each member: there is room.
-            let _ = desk.reports.insert(seat.me, signal);
+            desk.computed = Position(position.0.saturating_add(1));
+            desk.own = extend(seat.cluster, &desk.own, &signal);
+            if position == desk.next {
+                // One slot for each member: there is room.
+                let _ = desk.reports.insert(seat.me, signal);
+            }
         }
         self.settle(seat, out);
         Ok(())
@@ -190,8 +199,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         if pull.position < job.first_output(pull.stage) || pull.position >= job.end {
             return Err(Rejection::Invalid);
         }
-        let have = pull.position < desk.next || (pull.position == desk.next && desk.reports.contains(&seat.me));
-        if !have {
+        if pull.position >= desk.computed {
             return Err(Rejection::Stale);
         }
         out.push(Output::Compute {
@@ -234,7 +242,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
                 if let Some(signal) = desk.reports.get(&seat.me) {
                     self.send_output(seat, stage, desk.next, signal.clone(), Transmission::Again, out);
                 }
-                if self.input_is_certain(seat.me, job, desk) {
+                if self.input_is_certain(seat.me, job, stage, desk.next) {
                     let pull = Pull { epoch: job.epoch, job: job.id, stage, position: desk.next };
                     let to = job.placement.set(stage).without(seat.me);
                     send(seat, to, Message::Pull(pull), Transmission::First, out);
@@ -313,16 +321,17 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 
     fn try_compute(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
         let Some(desk) = self.desks.get(stage.index()) else { return };
+        // In step with the others, or behind them: who attests must have computed all of it.
         let ready = desk.working
             && !desk.busy
-            && desk.next < job.end
-            && !desk.reports.contains(&seat.me)
+            && desk.computed < job.end
+            && desk.computed <= desk.next
             && job.placement.set(stage).contains(seat.me)
-            && self.input_is_certain(seat.me, job, desk);
+            && self.input_is_certain(seat.me, job, stage, desk.computed);
         if !ready {
             return;
         }
-        let position = desk.next;
+        let position = desk.computed;
         if let Some(desk) = self.desks.get_mut(stage.index()) {
             desk.busy = true;
         }
@@ -336,7 +345,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
             && desk.watched.is_none()
             && desk.next < job.end
             && job.placement.set(stage).contains(seat.me)
-            && self.input_is_certain(seat.me, job, desk);
+            && self.input_is_certain(seat.me, job, stage, desk.next);
         if !idle {
             return;
         }
@@ -349,13 +358,16 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 
     fn try_attest(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
         let Some(desk) = self.desks.get(stage.index()) else { return };
-        let done = desk.working && !desk.attested && desk.next >= job.end;
+        // With another result than f + 1 members a node abstains: its own may be at fault.
+        let done = !desk.attested && desk.computed >= job.end && desk.next >= job.end && desk.own == desk.link;
         if !done || !job.placement.set(stage).contains(seat.me) {
             return;
         }
         let input = match stage.0.checked_sub(1) {
             None => job.input_link(seat.cluster, &self.tokens),
-            Some(before) => self.desks.get(usize::from(before)).filter(|desk| desk.next >= job.end).map(|desk| desk.link),
+            Some(before) => {
+                self.desks.get(usize::from(before)).filter(|desk| desk.next >= job.end).map(|desk| desk.link)
+            }
         };
         let Some(input) = input else { return };
         let output = desk.link;
@@ -366,7 +378,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let claim = crate::message::inference::Claim { job: job.id, stage, input, output };
         let attest = Attest { epoch: job.epoch, claim, tokens };
         let signature = C::sign(seat.key, &claim.statement(seat.cluster));
-        let envelope = Envelope { from: seat.me, message: Message::Attest(attest.clone()), signature: signature.clone() };
+        let envelope =
+            Envelope { from: seat.me, message: Message::Attest(attest.clone()), signature: signature.clone() };
         if !seat.others().is_empty() {
             out.push(Output::Send { to: seat.others(), envelope, transmission: Transmission::First });
         }
@@ -374,11 +387,12 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let _ = self.place(seat.me, attest, signature);
     }
 
-    /// Whether the input of the desk's next position is certain here.
-    fn input_is_certain(&self, me: NodeId, job: &Job<C>, desk: &Desk<C, N>) -> bool {
-        match desk.stage.0.checked_sub(1).map(Stage) {
-            None => job.token_at(desk.next, &self.tokens).is_some(),
-            Some(before) => !tracks(me, job, before) || self.reached(before, Position(desk.next.0.saturating_add(1))),
+    /// Whether the input of `stage` at `position` is certain, as far as this
+    /// node follows the stage before it.
+    fn input_is_certain(&self, me: NodeId, job: &Job<C>, stage: Stage, position: Position) -> bool {
+        match stage.0.checked_sub(1).map(Stage) {
+            None => !tracks(me, job, job.last_stage()) || job.token_at(position, &self.tokens).is_some(),
+            Some(before) => !tracks(me, job, before) || self.reached(before, Position(position.0.saturating_add(1))),
         }
     }
 
@@ -409,12 +423,7 @@ fn tracks<C: Scheme>(me: NodeId, job: &Job<C>, stage: Stage) -> bool {
 }
 
 /// Tokens are one byte within the vocabulary, other signals as long as the model says at most.
-fn well_formed<C: Scheme, const N: usize>(
-    seat: &Seat<'_, C, N>,
-    job: &Job<C>,
-    stage: Stage,
-    signal: &Signal,
-) -> bool {
+fn well_formed<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, signal: &Signal) -> bool {
     let model = seat.cluster.model();
     if stage == job.last_stage() {
         matches!(signal.as_slice(), [token] if *token < model.vocabulary)

@@ -5,9 +5,9 @@
 //! before the node's record is durable.
 
 use crate::crypto::{Scheme, Verified};
+use crate::message::Envelope;
 use crate::message::agreement::Path;
 use crate::message::inference::{Sampling, Signal, SignedRequest, Tokens};
-use crate::message::Envelope;
 use crate::proof::Evidence;
 use crate::types::{Epoch, Millis, NodeSet, Position, Stage, View};
 

@@ -21,16 +21,16 @@ pub mod record;
 
 use crate::agreement::{Agreement, Ballots, Durable, MAX_VALUES};
 use crate::bounded::Map;
-use crate::chain::Head;
+use crate::chain::{Decided, Head};
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Verified};
 use crate::inference::Inference;
 use crate::inference::job::{Candidate, Job};
 use crate::machine::{Input, Outbox, Output, Place, Progress, Rejection, Timer, Transmission};
 use crate::message::agreement::{Ballot, DecisionCertificate, Proposal};
-use crate::message::inference::{Payload, SignedRequest};
+use crate::message::inference::{Payload, SignedRequest, Tokens};
 use crate::message::{Envelope, Fetch, Message};
-use crate::types::{ClientId, Epoch, MAX_CLIENTS, Millis, NodeId, NodeSet};
+use crate::types::{ClientId, Epoch, MAX_CLIENTS, Millis, NodeId, NodeSet, View};
 pub use record::{Record, RecordError, RecordRef};
 
 /// When nothing is under way, a node asks this many times more rarely.
@@ -75,7 +75,8 @@ struct Closed<C: Scheme, const N: usize> {
     ballot: Ballot<C>,
     proposal: Option<Proposal<C>>,
     votes: Ballots<C, N>,
-    payload: Payload<C>,
+    /// None when the epoch was caught up with.
+    payload: Option<Payload<C>>,
 }
 
 impl<C: Scheme, const N: usize> Node<C, N> {
@@ -198,6 +199,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         {
             self.recovered = None;
         }
+        if self.role == Role::Replica {
+            self.agreement.resume(seat, out);
+        }
         self.ask(seat, None, out);
         self.repeat(seat, out);
         out.push(Output::SetTimer { timer: Timer::Retransmit, after: seat.cluster.timing.retransmit });
@@ -234,19 +238,12 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
     }
 
-    fn on_timer(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        timer: Timer,
-        out: &mut impl Outbox<C, N>,
-    ) -> Result<(), Rejection> {
+    fn on_timer(&mut self, seat: &Seat<'_, C, N>, timer: Timer, out: &mut impl Outbox<C, N>) -> Result<(), Rejection> {
         match timer {
             Timer::View { epoch, view } if epoch == self.epoch() && self.role == Role::Replica => {
                 self.agreement.time_out(seat, view, out)
             }
-            Timer::Escalate { epoch, stage } if epoch == self.epoch() => {
-                self.inference.on_escalate(seat, stage, out)
-            }
+            Timer::Escalate { epoch, stage } if epoch == self.epoch() => self.inference.on_escalate(seat, stage, out),
             Timer::Retransmit => {
                 self.on_retransmit(seat, out);
                 Ok(())
@@ -298,7 +295,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let request = match &state.active {
             Some(active) => Some(&active.request),
             None => {
-                let ready = || self.pending.iter().filter(|(_, request)| state.expects(seat.cluster, &request.request).is_ok());
+                let ready =
+                    || self.pending.iter().filter(|(_, request)| state.expects(seat.cluster, &request.request).is_ok());
                 let after = ready().find(|(client, _)| state.served.is_none_or(|served| **client > served));
                 after.or_else(|| ready().next()).map(|(_, request)| request)
             }
@@ -356,33 +354,43 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         out: &mut impl Outbox<C, N>,
     ) {
         let Candidate { payload, header, state } = candidate;
-        let ballot = certificate.ballot;
-        let (proposal, votes) = self.agreement.testimony(ballot.view);
         let tokens = payload.tokens.clone();
-        let path = certificate.path;
-        self.patience = if ballot.view.0 == 0 {
+        self.patience = if certificate.ballot.view == View::ZERO {
             self.patience.saturating_sub(1)
         } else {
             self.patience.saturating_add(1).min(MAX_PATIENCE)
         };
-        self.closed = Some(Closed { epoch: header.epoch, ballot, proposal, votes, payload });
-        self.follow(seat, Head::Decided(crate::chain::Decided { header, certificate, state }));
-        out.push(Output::Persist);
-        out.push(Output::Commit { epoch: header.epoch, path, view: ballot.view, tokens });
-        self.choose_job(seat, out);
+        self.follow(seat, Decided { header, certificate, state }, Some(payload), tokens, out);
     }
 
-    /// Opens the epoch after `head`.
-    fn follow(&mut self, seat: &Seat<'_, C, N>, head: Head<C>) {
-        self.head = head;
+    /// Opens the epoch after `decided`.
+    fn follow(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        decided: Decided<C>,
+        payload: Option<Payload<C>>,
+        tokens: Tokens,
+        out: &mut impl Outbox<C, N>,
+    ) {
+        let epoch = decided.header.epoch;
+        let DecisionCertificate { path, ballot, .. } = decided.certificate;
+        self.closed = None;
+        if epoch == self.epoch() {
+            self.agreement.denounce(seat, ballot, out);
+            let (proposal, votes) = self.agreement.testimony(ballot.view);
+            self.closed = Some(Closed { epoch, ballot, proposal, votes, payload });
+        }
+        self.head = Head::Decided(decided);
         let state = self.head.state();
         self.agreement = Agreement::new(seat, self.head.epoch().next(), Durable::fresh(), self.patience);
         self.inference.clear();
         self.candidates.clear();
         self.recovered = None;
-        self.pending.retain(|client, request| {
-            state.finished.get(client).is_none_or(|last| *last < request.request.sequence)
-        });
+        self.pending
+            .retain(|client, request| state.finished.get(client).is_none_or(|last| *last < request.request.sequence));
+        out.push(Output::Persist);
+        out.push(Output::Commit { epoch, path, view: ballot.view, tokens });
+        self.choose_job(seat, out);
     }
 
     fn say(

@@ -135,10 +135,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
                 Ok(None)
             }
             Some(held) if held.value == ballot.value => Err(Rejection::Duplicate),
-            Some(held) => Ok(Some(SignedBallot {
-                ballot: Ballot { view, value: held.value },
-                signature: held.signature.clone(),
-            })),
+            Some(held) => {
+                Ok(Some(SignedBallot { ballot: Ballot { view, value: held.value }, signature: held.signature.clone() }))
+            }
         }
     }
 

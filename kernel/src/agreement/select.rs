@@ -68,7 +68,8 @@ pub fn select<C: Scheme, const N: usize>(
     if reports.iter().filter(|(from, _)| !excluded(**from)).count() < resilience.view_change_quorum() {
         return Selection::NeedMore;
     }
-    let support = |value: C::Digest| at_highest().filter(|(from, ballot)| !excluded(*from) && ballot.value == value).count();
+    let support =
+        |value: C::Digest| at_highest().filter(|(from, ballot)| !excluded(*from) && ballot.value == value).count();
     let mut best: Option<(usize, C::Digest)> = None;
     for (_, ballot) in at_highest() {
         let count = support(ballot.value);
@@ -79,3 +80,6 @@ pub fn select<C: Scheme, const N: usize>(
     }
     best.map_or(Selection::Any, |(_, value)| Selection::Must(value))
 }
+
+#[cfg(test)]
+mod tests;

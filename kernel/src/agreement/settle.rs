@@ -17,9 +17,10 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     /// Applies every rule that applies, until none does. Each application
     /// fills a slot that stays filled in this view, or raises the view.
     pub(super) fn settle(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
-        while self.try_decide(seat, out)
+        while self.try_decide(seat)
             || self.try_join(seat, out)
             || self.try_start_timer(seat, out)
+            || self.try_denounce(seat, out)
             || self.try_commit(seat, out)
             || self.try_ask(seat, out)
             || self.try_acknowledge(seat, out)
@@ -29,7 +30,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     }
 
     /// A fast quorum of votes or a slow quorum of commits in one view, of a known value.
-    fn try_decide(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
+    fn try_decide(&mut self, seat: &Seat<'_, C, N>) -> bool {
         if self.decision.is_some() {
             return false;
         }
@@ -40,20 +41,6 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             return false;
         };
         self.decision = Some(decision);
-        if let Some(proposal) = self.proposal.as_ref().filter(|proposal| {
-            self.decision.as_ref().is_some_and(|decision| {
-                proposal.ballot.view == decision.ballot.view && proposal.ballot != decision.ballot
-            })
-        }) {
-            // Whoever holds the leader's other proposal can now prove it.
-            let leader = seat.cluster.leader(self.epoch, proposal.ballot.view);
-            let envelope = self.proposal_envelope(leader, proposal);
-            Self::send(seat.others().without(leader), envelope, Transmission::First, out);
-        }
-        for envelope in self.dissent() {
-            let author = envelope.from;
-            Self::send(seat.others().without(author), envelope, Transmission::First, out);
-        }
         true
     }
 
@@ -106,6 +93,24 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         start
     }
 
+    /// f + 1 replicas voted for another value than the leader proposed here:
+    /// one of them is honest, so the leader signed both. Shown at once, it can
+    /// be proved before the others have gone on.
+    fn try_denounce(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
+        let view = self.durable.view;
+        let enough = seat.cluster.resilience().f().saturating_add(1);
+        let Some(proposed) = self.proposal.as_ref().map(|proposal| proposal.ballot) else {
+            return false;
+        };
+        let voted = self.votes.get(&view).and_then(|votes| value_with(votes, enough));
+        let Some(value) = voted.filter(|value| *value != proposed.value && !self.denounced) else {
+            return false;
+        };
+        self.denounced = true;
+        self.denounce_leader(seat, Ballot { view, value }, out);
+        true
+    }
+
     /// A slow quorum of votes in the current view is kept and announced.
     fn try_commit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
         let view = self.durable.view;
@@ -114,9 +119,11 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             return false;
         }
         let quorum = resilience.slow_quorum();
-        let Some((value, votes)) = self.votes.get(&view).and_then(|ballots| {
-            value_with(ballots, quorum).map(|value| (value, collect(ballots, quorum, value)))
-        }) else {
+        let Some((value, votes)) = self
+            .votes
+            .get(&view)
+            .and_then(|ballots| value_with(ballots, quorum).map(|value| (value, collect(ballots, quorum, value))))
+        else {
             return false;
         };
         let ballot = Ballot { view, value };
@@ -255,6 +262,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         self.timed = false;
         self.proposal = None;
         self.question = None;
+        self.denounced = false;
         self.acks.clear();
         self.votes.retain(|kept, _| kept.next() >= view);
         self.commits.retain(|kept, _| kept.next() >= view);

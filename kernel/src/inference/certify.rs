@@ -63,12 +63,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         Ok(())
     }
 
-    pub(super) fn place(
-        &mut self,
-        from: NodeId,
-        attest: Attest<C>,
-        signature: C::Signature,
-    ) -> Result<(), Rejection> {
+    pub(super) fn place(&mut self, from: NodeId, attest: Attest<C>, signature: C::Signature) -> Result<(), Rejection> {
         let attestations = self.attestations.get_mut(attest.claim.stage.index()).ok_or(Rejection::Invalid)?;
         if attestations.contains(&from) {
             return Err(Rejection::Duplicate);

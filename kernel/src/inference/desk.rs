@@ -22,7 +22,12 @@ pub(super) struct Desk<C: Scheme, const N: usize> {
     pub(super) reports: Map<NodeId, Signal, N>,
     /// This node computes the stage: it owns it, or stepped in for an owner.
     pub(super) working: bool,
-    /// The host was asked for `next`.
+    /// The first position that this node did not compute itself; never beyond `next`
+    /// by more than the one that waits there for agreement.
+    pub(super) computed: Position,
+    /// The link behind the stage, over what this node computed itself.
+    pub(super) own: C::Digest,
+    /// The host was asked for `computed`.
     pub(super) busy: bool,
     /// As a reserve, this node gives the owners time for this position.
     pub(super) watched: Option<Position>,
@@ -41,7 +46,18 @@ pub(super) struct Certain {
 
 impl<C: Scheme, const N: usize> Desk<C, N> {
     pub(super) fn new(stage: Stage, next: Position, link: C::Digest, working: bool) -> Self {
-        Desk { stage, next, link, reports: Map::new(), working, busy: false, watched: None, attested: false }
+        Desk {
+            stage,
+            next,
+            link,
+            reports: Map::new(),
+            working,
+            computed: next,
+            own: link,
+            busy: false,
+            watched: None,
+            attested: false,
+        }
     }
 
     /// Members disagree about `next`: somebody lies.
@@ -67,6 +83,5 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
         self.link = link;
         self.next = Position(self.next.0.saturating_add(1));
         self.reports.clear();
-        self.busy = false;
     }
 }

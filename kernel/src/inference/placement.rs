@@ -35,11 +35,7 @@ impl Placement {
 
     fn in_order(resilience: Resilience, order: Vec<NodeId, MAX_VOTERS>) -> Placement {
         let small = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
-        Placement {
-            order,
-            owners: small(resilience.attestation_quorum()),
-            assigned: small(resilience.stage_set()),
-        }
+        Placement { order, owners: small(resilience.attestation_quorum()), assigned: small(resilience.stage_set()) }
     }
 
     /// Everyone assigned to `stage`: owners first, then reserves.

@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
-use crate::types::{
-    ClientId, Epoch, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, Position, Stage,
-};
+use crate::types::{ClientId, Epoch, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, Position, Stage};
 
 /// What crosses a link at one position: opaque to the protocol.
 pub type Signal = Vec<u8, MAX_SIGNAL>;

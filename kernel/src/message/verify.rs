@@ -73,12 +73,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     ///
     /// # Errors
     /// When `from` is not a member or did not sign it.
-    pub fn verify_member(
-        &self,
-        from: NodeId,
-        statement: &C::Digest,
-        signature: &C::Signature,
-    ) -> Result<(), Forged> {
+    pub fn verify_member(&self, from: NodeId, statement: &C::Digest, signature: &C::Signature) -> Result<(), Forged> {
         let key = self.roster().members.get(from.index()).ok_or(Forged::Stranger)?;
         if C::verify(key, statement, signature) { Ok(()) } else { Err(Forged::Signature) }
     }
@@ -159,15 +154,13 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             None => ballot.view == View::ZERO,
             Some(signatures) => {
                 let statement = self.ballot(Tag::CertAck, epoch, ballot);
-                ballot.view > View::ZERO
-                    && self.quorum(self.resilience().progress_quorum(), &statement, signatures)
+                ballot.view > View::ZERO && self.quorum(self.resilience().progress_quorum(), &statement, signatures)
             }
         }
     }
 
     fn lock_is_genuine(&self, epoch: Epoch, certificate: &CommitCertificate<C>) -> bool {
         let statement = self.ballot(Tag::Vote, epoch, &certificate.ballot);
-        self.resilience().slow_path()
-            && self.quorum(self.resilience().slow_quorum(), &statement, &certificate.votes)
+        self.resilience().slow_path() && self.quorum(self.resilience().slow_quorum(), &statement, &certificate.votes)
     }
 }

@@ -1,7 +1,7 @@
 //! What a node does with each message that arrives.
 
 use super::{Node, Role};
-use crate::chain::{Decided, Head};
+use crate::chain::Decided;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Verified};
 use crate::inference::certify::contradiction;
@@ -100,13 +100,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         if decided.header.epoch < self.epoch() {
             return Err(Rejection::Stale);
         }
-        let epoch = decided.header.epoch;
-        let (path, view) = (decided.certificate.path, decided.certificate.ballot.view);
-        self.closed = None;
-        self.follow(seat, Head::Decided(decided));
-        out.push(Output::Persist);
-        out.push(Output::Commit { epoch, path, view, tokens: heapless::Vec::new() });
-        self.choose_job(seat, out);
+        self.follow(seat, decided, None, heapless::Vec::new(), out);
         Ok(())
     }
 
@@ -119,7 +113,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         out: &mut impl Outbox<C, N>,
     ) {
         let closed = self.closed.as_ref().filter(|closed| closed.epoch == attest.epoch);
-        let evidence = closed.and_then(|closed| contradiction(&closed.payload, from, attest.claim, signature.clone()));
+        let payload = closed.and_then(|closed| closed.payload.as_ref());
+        let evidence = payload.and_then(|payload| contradiction(payload, from, attest.claim, signature.clone()));
         if let Some(evidence) = evidence {
             out.push(Output::Evidence(evidence));
         }

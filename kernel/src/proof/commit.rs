@@ -100,8 +100,7 @@ impl<C: Scheme, const L: usize> CommitProof<C, L> {
             let tokens = step.tokens.clone();
             let added = u16::try_from(tokens.len()).map_err(|_| ProofError::Shape)?;
             let increment = Increment::<C> { request, committed, tokens, links: step.links.clone() };
-            let header =
-                Header { epoch, previous: value, increment: increment.digest(cluster), state: step.state };
+            let header = Header { epoch, previous: value, increment: increment.digest(cluster), state: step.state };
             value = header.value(cluster);
             epoch = epoch.next();
             committed = committed.saturating_add(added);

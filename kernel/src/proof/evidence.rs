@@ -128,15 +128,12 @@ impl<C: Scheme> Evidence<C> {
                 self.verify_ballots(cluster, Tag::Propose, *epoch, first, second)
             }
             Fault::Votes { epoch, first, second } => self.verify_ballots(cluster, Tag::Vote, *epoch, first, second),
-            Fault::Commits { epoch, first, second } => {
-                self.verify_ballots(cluster, Tag::Commit, *epoch, first, second)
-            }
+            Fault::Commits { epoch, first, second } => self.verify_ballots(cluster, Tag::Commit, *epoch, first, second),
             Fault::ViewChanges { epoch, view, first, second } => {
                 if first.0 == second.0 {
                     return Err(EvidenceError::NoContradiction);
                 }
-                let statement =
-                    |report: &Report<C>| cluster.statement(Tag::ViewChange, &(*epoch, *view, report));
+                let statement = |report: &Report<C>| cluster.statement(Tag::ViewChange, &(*epoch, *view, report));
                 self.verify_signature(cluster, &statement(&first.0), &first.1)?;
                 self.verify_signature(cluster, &statement(&second.0), &second.1)
             }

@@ -1,0 +1,504 @@
+//! A whole cluster in one thread: real kernels, virtual time, a network that
+//! loses, repeats and reorders, disks that keep what was persisted.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses the part that it needs")]
+
+pub mod byzantine;
+pub mod executor;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use butterfly_kernel::cluster::{Cluster, Model, Roster, Seat, Timing};
+use butterfly_kernel::crypto::Scheme;
+use butterfly_kernel::crypto::Verified;
+use butterfly_kernel::crypto::ideal::Ideal;
+use butterfly_kernel::machine::{Input, Output, Place, Rejection, Timer, Transmission};
+use butterfly_kernel::message::agreement::{AgreementMessage, Ballot, Path};
+use butterfly_kernel::message::inference::{Request, Sampling, SignedRequest};
+use butterfly_kernel::message::{Envelope, Kind, Message};
+use butterfly_kernel::node::{Node, Record};
+use butterfly_kernel::proof::Evidence;
+use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Resilience, View};
+use butterfly_kernel::wire;
+
+use byzantine::Behaviour;
+use executor::Executor;
+
+pub const CAPACITY: usize = 16;
+pub type Crypto = Ideal<CAPACITY>;
+pub type TestNode = Node<Crypto, CAPACITY>;
+pub type TestCluster = Cluster<Crypto, CAPACITY>;
+pub type TestEnvelope = Envelope<Crypto, CAPACITY>;
+
+/// The client's key; members have theirs by number.
+const CLIENT: NodeId = NodeId(200);
+/// More than any run needs; a run that gets there is stuck.
+const MOST_EVENTS: usize = 3_000_000;
+/// Messages kept of each kind.
+const SAMPLES: usize = 24;
+
+/// How the network treats messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Network {
+    pub loss: f64,
+    pub duplication: f64,
+    /// Microseconds at least and at most.
+    pub delay: (u64, u64),
+}
+
+impl Network {
+    pub const CALM: Network = Network { loss: 0.0, duplication: 0.0, delay: (80, 120) };
+    pub const WILD: Network = Network { loss: 0.15, duplication: 0.15, delay: (50, 40_000) };
+}
+
+/// What a commit looked like from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    pub epoch: Epoch,
+    pub path: Path,
+    pub view: View,
+    pub value: u64,
+    pub tokens: Vec<u8>,
+}
+
+pub struct Member {
+    pub node: Option<Box<TestNode>>,
+    pub behaviour: Behaviour,
+    pub record: Option<Vec<u8>>,
+    pub commits: Vec<Committed>,
+    pub evidence: Vec<Evidence<Crypto>>,
+    /// What this member ever signed in agreement, over all its lives.
+    pub signed: BTreeMap<(Kind, Epoch, View), u64>,
+    pub paused_until: u64,
+    /// Dies after performing this many outputs more of its next step that has any.
+    fuse: Option<usize>,
+    executor: Executor,
+    parked: Vec<(Place, Verified<TestEnvelope>)>,
+    timers: BTreeMap<Timer, u64>,
+    boots: u64,
+}
+
+enum Event {
+    Deliver(usize, Box<TestEnvelope>),
+    Fire(usize, Timer, u64),
+    Act(usize, Action),
+    Computed(usize, u64, Box<Input<Crypto, CAPACITY>>),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Action {
+    Crash,
+    /// In the middle of a step, after this many of its outputs.
+    CrashInStep(usize),
+    Restart,
+    /// The disk is gone as well.
+    Wipe,
+    Pause(u64),
+}
+
+pub struct World {
+    pub cluster: TestCluster,
+    pub members: Vec<Member>,
+    pub network: Network,
+    pub now: u64,
+    pub sent: BTreeMap<(Kind, Transmission), u64>,
+    /// The first few messages of each kind that were sent.
+    pub samples: BTreeMap<Kind, Vec<TestEnvelope>>,
+    rng: fastrand::Rng,
+    queue: BinaryHeap<Reverse<(u64, u64)>>,
+    events: BTreeMap<u64, Event>,
+    next_event: u64,
+}
+
+pub fn cluster(n: usize, resilience: Resilience, stages: u8, tokens_per_epoch: u8) -> TestCluster {
+    let roster = Roster {
+        resilience,
+        members: (0..n).map(|node| NodeId(node as u8)).collect(),
+        clients: [CLIENT].into_iter().collect(),
+        model: Model { manifest: [7; 32], stages, context: 64, vocabulary: 96, signal: 8, tokens_per_epoch },
+    };
+    Cluster::new(roster, Timing::default()).unwrap()
+}
+
+pub fn request(cluster: &TestCluster, sequence: u64, prompt: &[u8], tokens: u16) -> SignedRequest<Crypto> {
+    let request = Request {
+        client: ClientId(0),
+        sequence,
+        prompt: prompt.iter().copied().collect(),
+        tokens,
+        sampling: Sampling::Greedy,
+    };
+    let statement = cluster.statement(butterfly_kernel::crypto::Tag::Request, &request);
+    SignedRequest { request, signature: Crypto::sign(&CLIENT, &statement) }
+}
+
+impl World {
+    pub fn new(n: usize, seed: u64, network: Network) -> World {
+        World::with(cluster(n, Resilience::largest(n).unwrap(), 4.min(n) as u8, 4), seed, network)
+    }
+
+    pub fn with(cluster: TestCluster, seed: u64, network: Network) -> World {
+        let n = cluster.resilience().n();
+        let first = postcard::to_stdvec(&Record::<Crypto>::first()).unwrap();
+        let members = (0..n)
+            .map(|_| Member {
+                node: None,
+                behaviour: Behaviour::Honest,
+                record: Some(first.clone()),
+                commits: Vec::new(),
+                evidence: Vec::new(),
+                signed: BTreeMap::new(),
+                paused_until: 0,
+                fuse: None,
+                executor: Executor::default(),
+                parked: Vec::new(),
+                timers: BTreeMap::new(),
+                boots: 0,
+            })
+            .collect();
+        let mut world = World {
+            cluster,
+            members,
+            network,
+            now: 0,
+            sent: BTreeMap::new(),
+            samples: BTreeMap::new(),
+            rng: fastrand::Rng::with_seed(seed),
+            queue: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            next_event: 0,
+        };
+        for member in 0..n {
+            world.boot(member);
+        }
+        world
+    }
+
+    pub fn behave(&mut self, member: usize, behaviour: Behaviour) {
+        self.members[member].behaviour = behaviour;
+    }
+
+    pub fn at(&mut self, time: u64, member: usize, action: Action) {
+        self.schedule(time, Event::Act(member, action));
+    }
+
+    pub fn submit(&mut self, member: usize, request: SignedRequest<Crypto>) {
+        let verified = self.cluster.verify_submission(request).unwrap();
+        let _ = self.input(member, Input::Submit(verified));
+    }
+
+    pub fn honest(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.members.len()).filter(|member| matches!(self.members[*member].behaviour, Behaviour::Honest))
+    }
+
+    /// Runs until `done`, or until the time is over. Says which.
+    pub fn run(&mut self, until: u64, done: impl Fn(&World) -> bool) -> bool {
+        for _ in 0..MOST_EVENTS {
+            if done(self) {
+                return true;
+            }
+            let Some(Reverse((time, id))) = self.queue.pop() else { return done(self) };
+            if time > until {
+                self.queue.push(Reverse((time, id)));
+                return done(self);
+            }
+            self.now = self.now.max(time);
+            match self.events.remove(&id).unwrap() {
+                Event::Deliver(to, envelope) => self.deliver(to, *envelope),
+                Event::Fire(member, timer, boot) => self.fire(member, timer, boot, time),
+                Event::Act(member, action) => self.act(member, action),
+                Event::Computed(member, boot, input) => self.computed(member, boot, input),
+            }
+        }
+        panic!("{MOST_EVENTS} events and no end: the run is stuck at {} us", self.now);
+    }
+
+    /// The text that `member` holds committed, from whatever epochs it saw.
+    pub fn all_committed(&self, epochs: u64) -> bool {
+        self.honest().all(|member| {
+            let node = self.members[member].node.as_ref();
+            node.is_some_and(|node| node.head().epoch().0 >= epochs)
+        })
+    }
+
+    /// One value for each epoch, whoever committed it.
+    pub fn assert_agreement(&self) {
+        let mut values = BTreeMap::new();
+        for member in self.honest() {
+            for commit in &self.members[member].commits {
+                let value = *values.entry(commit.epoch).or_insert(commit.value);
+                assert_eq!(value, commit.value, "two values in {:?}", commit.epoch);
+            }
+        }
+    }
+
+    /// The tokens of all epochs, as honest members saw them.
+    pub fn text(&self) -> Vec<u8> {
+        self.text_by_epoch().into_values().flatten().collect()
+    }
+
+    /// The tokens of each epoch that some honest member saw decided.
+    pub fn text_by_epoch(&self) -> BTreeMap<u64, Vec<u8>> {
+        let mut epochs = BTreeMap::new();
+        for member in self.honest() {
+            for commit in self.members[member].commits.iter().filter(|commit| !commit.tokens.is_empty()) {
+                let tokens = epochs.entry(commit.epoch.0).or_insert_with(|| commit.tokens.clone());
+                assert_eq!(*tokens, commit.tokens, "{:?}", commit.epoch);
+            }
+        }
+        epochs
+    }
+
+    pub fn accused(&self) -> BTreeSet<(usize, &'static str)> {
+        let honest = self.honest().flat_map(|member| &self.members[member].evidence);
+        honest
+            .map(|evidence| {
+                evidence.verify(&self.cluster).expect("evidence verifies");
+                (evidence.accused.index(), evidence.fault.name())
+            })
+            .collect()
+    }
+
+    pub fn first_transmissions(&self, kind: Kind) -> u64 {
+        self.sent.get(&(kind, Transmission::First)).copied().unwrap_or(0)
+    }
+
+    fn boot(&mut self, member: usize) {
+        let record = self.members[member].record.clone();
+        let record = record.map(|bytes| wire::decode::<Record<Crypto>>(&bytes).expect("own record decodes"));
+        let me = NodeId(member as u8);
+        let seat = Seat { cluster: &self.cluster, me, key: &me };
+        let node = Node::new(&seat, record).expect("own record is genuine");
+        let slot = &mut self.members[member];
+        slot.node = Some(Box::new(node));
+        slot.executor = Executor::default();
+        slot.parked.clear();
+        slot.fuse = None;
+        slot.timers.clear();
+        slot.boots += 1;
+        self.input(member, Input::Start).expect("a node can always begin");
+    }
+
+    fn act(&mut self, member: usize, action: Action) {
+        match action {
+            Action::Crash => self.members[member].node = None,
+            Action::CrashInStep(outputs) => self.members[member].fuse = Some(outputs),
+            Action::Restart => self.boot(member),
+            Action::Wipe => {
+                self.members[member].record = None;
+                self.members[member].node = None;
+            }
+            Action::Pause(until) => self.members[member].paused_until = until,
+        }
+    }
+
+    fn deliver(&mut self, to: usize, envelope: TestEnvelope) {
+        if self.defer(to, |to| Event::Deliver(to, Box::new(envelope.clone()))) || self.members[to].node.is_none() {
+            return;
+        }
+        // Over the wire and back, as in a real host.
+        let bytes = postcard::to_stdvec(&envelope).unwrap();
+        let envelope = wire::decode::<TestEnvelope>(&bytes).expect("canonical");
+        let Ok(verified) = self.cluster.verify(envelope) else { return };
+        self.offer(to, verified);
+        self.unpark(to);
+    }
+
+    fn computed(&mut self, member: usize, boot: u64, input: Box<Input<Crypto, CAPACITY>>) {
+        if self.defer(member, |member| Event::Computed(member, boot, input.clone()))
+            || self.members[member].boots != boot
+        {
+            return;
+        }
+        let _ = self.input(member, *input);
+        self.unpark(member);
+    }
+
+    fn offer(&mut self, to: usize, verified: Verified<TestEnvelope>) {
+        if let Err(Rejection::Early(place)) = self.input(to, Input::Receive(verified.clone())) {
+            self.members[to].parked.push((place, verified));
+        }
+    }
+
+    fn fire(&mut self, member: usize, timer: Timer, boot: u64, due: u64) {
+        if self.defer(member, |member| Event::Fire(member, timer, boot)) {
+            return;
+        }
+        let slot = &mut self.members[member];
+        if slot.boots != boot || slot.timers.get(&timer).is_none_or(|set| *set != due && *set > self.now) {
+            return;
+        }
+        slot.timers.remove(&timer);
+        if slot.node.is_some() {
+            let _ = self.input(member, Input::Timer(timer));
+            self.unpark(member);
+        }
+    }
+
+    /// A paused member meets the event when it goes on.
+    fn defer(&mut self, member: usize, event: impl FnOnce(usize) -> Event) -> bool {
+        let until = self.members[member].paused_until;
+        let paused = until > self.now;
+        if paused {
+            self.schedule(until, event(member));
+        }
+        paused
+    }
+
+    fn input(&mut self, member: usize, input: Input<Crypto, CAPACITY>) -> Result<(), Rejection> {
+        let me = NodeId(member as u8);
+        let Some(mut node) = self.members[member].node.take() else { return Err(Rejection::Stale) };
+        let mut outputs = Vec::new();
+        let before = node.clone();
+        let result = {
+            let seat = Seat { cluster: &self.cluster, me, key: &me };
+            node.step(&seat, input, &mut |output| outputs.push(output))
+        };
+        if result.is_err() {
+            assert!(node == before, "a rejection changed the state: {result:?}");
+            assert!(outputs.iter().all(|output| matches!(output, Output::Evidence(_))), "a rejection had effects");
+        }
+        let record = postcard::to_stdvec(&node.record()).unwrap();
+        self.members[member].node = Some(node);
+        let fuse = if outputs.is_empty() { None } else { self.members[member].fuse.take() };
+        for (at, output) in outputs.into_iter().enumerate() {
+            if fuse == Some(at) {
+                self.members[member].node = None;
+                return result;
+            }
+            match output {
+                Output::Persist => self.members[member].record = Some(record.clone()),
+                output => self.perform(member, output),
+            }
+        }
+        if fuse.is_some() {
+            self.members[member].node = None;
+        }
+        result
+    }
+
+    /// Offers again what was early, as long as there is any whose time has come.
+    fn unpark(&mut self, member: usize) {
+        loop {
+            let slot = &mut self.members[member];
+            let Some(node) = &slot.node else { return };
+            let Some(at) = slot.parked.iter().position(|(place, _)| node.reached(place)) else { return };
+            let (_, verified) = slot.parked.remove(at);
+            self.offer(member, verified);
+        }
+    }
+
+    fn perform(&mut self, member: usize, output: Output<Crypto, CAPACITY>) {
+        match output {
+            Output::Persist | Output::EnterView { .. } => {}
+            Output::Send { to, envelope, transmission } => {
+                if envelope.from.index() == member {
+                    self.hold_to_account(member, &envelope);
+                }
+                for to in to.iter() {
+                    assert_ne!(to.index(), member, "nobody sends to itself");
+                    let behaviour = self.members[member].behaviour;
+                    let Some(envelope) = byzantine::rewrite(self, behaviour, member, to.index(), envelope.clone())
+                    else {
+                        continue;
+                    };
+                    let samples = self.samples.entry(envelope.message.kind()).or_default();
+                    if samples.len() < SAMPLES {
+                        samples.push(envelope.clone());
+                    }
+                    *self.sent.entry((envelope.message.kind(), transmission)).or_default() += 1;
+                    self.transmit(to.index(), envelope);
+                }
+            }
+            Output::SetTimer { timer, after: Millis(after) } => {
+                let due = self.now + u64::from(after) * 1000;
+                self.members[member].timers.insert(timer, due);
+                let boot = self.members[member].boots;
+                self.schedule(due, Event::Fire(member, timer, boot));
+            }
+            Output::Assign { .. } => {
+                let slot = &mut self.members[member];
+                let job = slot.node.as_ref().and_then(|node| node.job()).cloned().expect("an assigned job");
+                slot.executor.assign(&job);
+            }
+            Output::Provide { stage, position, signal, .. } => {
+                self.members[member].executor.provide(stage, position, signal);
+            }
+            Output::Compute { job, stage, position, .. } => {
+                let slot = &mut self.members[member];
+                let current = slot.node.as_ref().and_then(|node| node.job()).cloned();
+                if let Some(current) = current.filter(|current| current.id == job) {
+                    let signal = slot.executor.compute(&current, stage, position);
+                    let computed = Box::new(Input::Computed { job, stage, position, signal });
+                    let boot = slot.boots;
+                    self.schedule(self.now, Event::Computed(member, boot, computed));
+                }
+            }
+            Output::Commit { epoch, path, view, tokens } => {
+                let slot = &mut self.members[member];
+                // A later epoch may have been reached by the same step.
+                let head = slot.node.as_ref().and_then(|node| node.head().decided().cloned()).unwrap();
+                let value =
+                    if head.header.epoch == epoch { head.certificate.ballot.value } else { head.header.previous };
+                slot.commits.push(Committed { epoch, path, view, value, tokens: tokens.to_vec() });
+            }
+            Output::Evidence(evidence) => {
+                self.members[member].evidence.push(evidence);
+            }
+        }
+    }
+
+    /// Whatever a member signs in agreement is covered by its disk at that
+    /// moment, and contradicts nothing that it ever signed.
+    fn hold_to_account(&mut self, member: usize, envelope: &TestEnvelope) {
+        let Message::Agreement { epoch, message } = &envelope.message else { return };
+        let slot = &mut self.members[member];
+        let bytes = slot.record.as_ref().expect("a member without a record signs nothing");
+        let record = wire::decode::<Record<Crypto>>(bytes).unwrap();
+        // A proposal shown again to prove a fault is its author's, not this member's.
+        assert!(record.head.epoch().next() >= *epoch, "{member} signs in {epoch:?} before the one before is durable");
+        let covers = |held: Option<Ballot<Crypto>>, ballot: &Ballot<Crypto>| held == Some(*ballot);
+        let same_epoch = record.head.epoch().next() == *epoch;
+        let voted = record.agreement.voted.as_ref().map(|proposal| proposal.ballot);
+        let locked = record.agreement.locked.as_ref().map(|certificate| certificate.ballot);
+        let proposed = record.agreement.proposed.as_ref().map(|proposal| proposal.ballot);
+        let payload = record.payload.is_some();
+        let (view, value, durable) = match message {
+            AgreementMessage::Propose { ballot, .. } => {
+                (ballot.view, ballot.value, covers(proposed, ballot) && payload)
+            }
+            AgreementMessage::Vote(ballot) => (ballot.view, ballot.value, covers(voted, ballot) && payload),
+            AgreementMessage::Commit(ballot) => (ballot.view, ballot.value, covers(locked, ballot)),
+            AgreementMessage::ViewChange(change) => {
+                let report = change.report();
+                let digest =
+                    report.voted.map_or(0, |ballot| ballot.value) ^ report.locked.map_or(0, |ballot| !ballot.value);
+                (change.view, digest, record.agreement.view == change.view)
+            }
+            AgreementMessage::CertRequest(_) | AgreementMessage::CertAck(_) => return,
+        };
+        assert!(!same_epoch || durable, "{member} says what is not durable: {message:?}");
+        let first = *slot.signed.entry((message.kind(), *epoch, view)).or_insert(value);
+        assert_eq!(first, value, "{member} contradicts itself: {message:?}");
+    }
+
+    fn transmit(&mut self, to: usize, envelope: TestEnvelope) {
+        if self.rng.f64() < self.network.loss {
+            return;
+        }
+        let copies = if self.rng.f64() < self.network.duplication { 2 } else { 1 };
+        for _ in 0..copies {
+            let (least, most) = self.network.delay;
+            let time = self.now + self.rng.u64(least..=most);
+            self.schedule(time, Event::Deliver(to, Box::new(envelope.clone())));
+        }
+    }
+
+    fn schedule(&mut self, time: u64, event: Event) {
+        let id = self.next_event;
+        self.next_event += 1;
+        self.events.insert(id, event);
+        self.queue.push(Reverse((time, id)));
+    }
+}
