@@ -150,7 +150,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     /// What the head's value stands for, with its certificates; none when the
     /// head was caught up with, or read back from a record.
     pub fn closed_payload(&self) -> Option<&Payload<C>> {
-        self.closed.as_ref().map(|closed| &closed.payload)
+        self.closed.as_ref().and_then(|closed| closed.payload.as_ref())
     }
 
     /// The open epoch.
