@@ -18,7 +18,9 @@ const STOPPED: u8 = 3;
 /// A cluster that does not trust its members, agreeing on what a transformer says.
 #[derive(Debug, Parser)]
 #[command(name = "butterfly", version, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 bad usage, 3 the cluster rightly stopped because more than f nodes failed.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 bad usage, 3 the cluster rightly stopped because more than f nodes failed."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -13,4 +13,4 @@ mod screen;
 
 pub use conductor::run;
 pub use plan::{Plan, PlanError, Wishes};
-pub use report::{Blame, Ending, Latency, Report};
+pub use report::{Blame, Ending, EpochReport, Latency, Report};

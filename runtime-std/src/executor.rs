@@ -11,7 +11,6 @@
 //! from the request's tokens; asking the members of the earlier stage for
 //! their history comes with stages that not every node can hold.
 
-
 use std::collections::BTreeMap;
 
 use butterfly_kernel::message::inference::{Sampling, Signal, Tokens};
@@ -90,7 +89,8 @@ impl<M: Model> Executor<M> {
             self.desks.clear();
             self.request = None;
             for stage in job.stages().filter(|stage| job.placement.set(*stage).contains(self.me)) {
-                self.desks.insert(stage, Desk { memory: self.model.begin(stage)?, inputs: Vec::new(), outputs: Vec::new() });
+                self.desks
+                    .insert(stage, Desk { memory: self.model.begin(stage)?, inputs: Vec::new(), outputs: Vec::new() });
             }
             self.request = Some(job.active.request.clone());
         }

@@ -119,7 +119,7 @@ fn equivocate(seat: &Seat<'_>, epoch: Epoch, sent: Outgoing) -> Vec<Outgoing> {
 fn deceived_by_proposal(seat: &Seat<'_>, epoch: Epoch) -> NodeSet {
     let peers = seat.others().len();
     let turn = epoch.0 / (peers as u64 + 1);
-    let count = if turn % 2 == 0 { 1 } else { peers.div_ceil(2) };
+    let count = if turn.is_multiple_of(2) { 1 } else { peers.div_ceil(2) };
     deceived(seat, epoch, count)
 }
 

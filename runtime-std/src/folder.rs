@@ -72,7 +72,8 @@ impl Member {
     /// When the file cannot be used, or holds something that is whole but not a record.
     pub fn open_record(&self) -> Result<(RecordFile, Option<Record>)> {
         let (file, bytes) = RecordFile::open(&self.record, member_name(&self.cluster, self.me))?;
-        let record = bytes.map(|bytes| wire::decode(&bytes)).transpose().context("the vote record cannot be understood")?;
+        let record =
+            bytes.map(|bytes| wire::decode(&bytes)).transpose().context("the vote record cannot be understood")?;
         Ok((file, record))
     }
 }

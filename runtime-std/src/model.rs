@@ -140,7 +140,8 @@ fn in_model_terms(sampling: Sampling) -> butterfly_workload::Sampling {
 /// # Errors
 /// Says what is wrong with it and what would do.
 pub fn prompt_of(text: &str, tokens: usize) -> Result<Vec<u8>> {
-    let prompt = tokens_of(text).context("the model knows printable ASCII and newlines; write the prompt with those")?;
+    let prompt =
+        tokens_of(text).context("the model knows printable ASCII and newlines; write the prompt with those")?;
     anyhow::ensure!(!prompt.is_empty(), "the prompt is empty; the model continues a text of at least one character");
     anyhow::ensure!(tokens > 0, "no tokens were asked for; ask for at least one");
     anyhow::ensure!(

@@ -73,5 +73,10 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, WireError> {
 
 /// Names one member of one cluster: what is stored for it is nobody else's.
 pub fn member_name(cluster: &Cluster, node: NodeId) -> [u8; 32] {
-    Sha256::new().chain_update(b"butterfly member").chain_update(cluster.id().0).chain_update([node.0]).finalize().into()
+    Sha256::new()
+        .chain_update(b"butterfly member")
+        .chain_update(cluster.id().0)
+        .chain_update([node.0])
+        .finalize()
+        .into()
 }

@@ -72,8 +72,9 @@ pub(super) fn run(arguments: &Verify) -> Result<ExitCode> {
 
 fn read_id(digits: &str) -> Result<[u8; 32]> {
     let mut id = [0; 32];
-    hex::decode_to_slice(digits.trim(), &mut id)
-        .map_err(|_| Usage(format!("{digits:?} is not a cluster's id; give 64 hexadecimal digits, as `demo` prints them")))?;
+    hex::decode_to_slice(digits.trim(), &mut id).map_err(|_| {
+        Usage(format!("{digits:?} is not a cluster's id; give 64 hexadecimal digits, as `demo` prints them"))
+    })?;
     Ok(id)
 }
 
@@ -133,7 +134,18 @@ fn table(verdict: &Verdict) -> Table {
         table.add_row([name.to_owned(), value]);
     };
     match &verdict.proven {
-        Proven::Commit { client, prompt, text, tokens_asked, complete, first_epoch, last_epoch, path, view, signers } => {
+        Proven::Commit {
+            client,
+            prompt,
+            text,
+            tokens_asked,
+            complete,
+            first_epoch,
+            last_epoch,
+            path,
+            view,
+            signers,
+        } => {
             row("proves", "that the cluster committed this text".into());
             row("prompt", prompt.clone());
             row("text", text.clone());

@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::types::{Epoch, NodeId, NodeSet};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -315,7 +316,8 @@ impl<'d> Conductor<'d> {
         let matches_reference = expected.starts_with(self.ledger.text());
         let mut traffic = Traffic::default();
         self.sent.values().for_each(|sent| traffic.merge(sent));
-        let paths = self.ledger.paths();
+        let epochs = self.ledger.epochs();
+        let decided_by = |path| epochs.iter().filter(|epoch| epoch.path == path).count() as u64;
         let blamed = self.ledger.blamed().map(|(node, kind, _)| Blame { node: node.0, kind });
         Ok(Report {
             ok: matches_reference && expected.len() == self.ledger.text().len(),
@@ -326,14 +328,15 @@ impl<'d> Conductor<'d> {
             p: resilience.p(),
             cluster: self.provisioned.cluster.id().to_string(),
             epochs_committed: self.ledger.committed().0,
-            fast: paths.fast,
-            slow: paths.slow,
-            view_changes: paths.view_changes,
+            fast: decided_by(Path::Fast),
+            slow: decided_by(Path::Slow),
+            view_changes: epochs.iter().map(|epoch| u64::from(epoch.view)).sum(),
             messages: by_name(&traffic),
             bytes: traffic.bytes(),
-            latency_ms: Latency::of(&self.ledger.latencies()),
+            latency_ms: Latency::of(&epochs),
             blamed: blamed.collect(),
             stalled: self.why_stopped(ending),
+            epochs,
             faults: self.plan.faults.iter().map(Fault::to_string).collect(),
             behind: behind.iter().map(|node| node.0).collect(),
             ending,

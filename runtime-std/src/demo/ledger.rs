@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use butterfly_kernel::chain::{Header, Increment};
-use butterfly_kernel::message::agreement::{DecisionCertificate, Path};
-use butterfly_kernel::types::{Epoch, NodeId, NodeSet};
+use butterfly_kernel::message::agreement::DecisionCertificate;
+use butterfly_kernel::types::{Epoch, NodeId, NodeSet, View};
 use butterfly_kernel::wire;
 
+use super::report::{EpochReport, milliseconds};
 use crate::control::Commit;
 use crate::protocol::{Cluster, CommitProof, Crypto, Decided, Evidence, Payload, SignedRequest, Step};
 
@@ -31,14 +32,6 @@ struct Entry {
     certificate: DecisionCertificate<Crypto>,
     payload: Option<Payload>,
     latency: Option<Duration>,
-}
-
-/// How the epochs were decided.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Paths {
-    pub(super) fast: u64,
-    pub(super) slow: u64,
-    pub(super) view_changes: u64,
 }
 
 impl<'c> Ledger<'c> {
@@ -140,24 +133,16 @@ impl<'c> Ledger<'c> {
         self.heads.iter().filter(|(_, head)| **head >= epoch).map(|(node, _)| *node).collect()
     }
 
-    /// How the epochs of the text were decided.
-    pub(super) fn paths(&self) -> Paths {
-        let mut paths = Paths::default();
-        for entry in self.epochs.values() {
-            match entry.certificate.path {
-                Path::Fast => paths.fast += 1,
-                Path::Slow => paths.slow += 1,
-            }
-            paths.view_changes += u64::from(entry.certificate.ballot.view.0);
-        }
-        paths
-    }
-
-    /// Latencies of the epochs, shortest first.
-    pub(super) fn latencies(&self) -> Vec<Duration> {
-        let mut latencies: Vec<Duration> = self.epochs.values().filter_map(|entry| entry.latency).collect();
-        latencies.sort();
-        latencies
+    /// How each epoch was decided.
+    pub(super) fn epochs(&self) -> Vec<EpochReport> {
+        let report = |(epoch, entry): (&Epoch, &Entry)| EpochReport {
+            epoch: epoch.0,
+            leader: self.cluster.leader(*epoch, View::ZERO).0,
+            view: entry.certificate.ballot.view.0,
+            path: entry.certificate.path,
+            latency_ms: entry.latency.map(milliseconds),
+        };
+        self.epochs.iter().map(report).collect()
     }
 
     /// Who is proven faulty, and of what.

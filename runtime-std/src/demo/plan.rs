@@ -113,8 +113,7 @@ impl Plan {
         let tokens = u16::try_from(wishes.tokens).map_err(|error| PlanError::Prompt(error.into()))?;
         let per_epoch = u8::try_from(wishes.tokens_per_epoch).ok();
         let within = |count: &u8| (1..=MAX_TOKENS_PER_EPOCH).contains(&usize::from(*count));
-        let tokens_per_epoch =
-            per_epoch.filter(within).ok_or(PlanError::TokensPerEpoch(wishes.tokens_per_epoch))?;
+        let tokens_per_epoch = per_epoch.filter(within).ok_or(PlanError::TokensPerEpoch(wishes.tokens_per_epoch))?;
         let plan = Plan {
             resilience,
             prompt,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use butterfly_kernel::message::Kind;
+use butterfly_kernel::message::agreement::Path;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
@@ -44,6 +45,8 @@ pub struct Report {
     pub blamed: Vec<Blame>,
     /// Why there is no more text; none if all of it is there.
     pub stalled: Option<String>,
+    /// How each epoch was decided.
+    pub epochs: Vec<EpochReport>,
     /// The faults that were asked for.
     pub faults: Vec<String>,
     /// Nodes that run but were not seen to reach the last epoch.
@@ -72,6 +75,21 @@ pub struct Latency {
     pub p99: Option<f64>,
 }
 
+/// How one epoch was decided.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct EpochReport {
+    /// The epoch.
+    pub epoch: u64,
+    /// Who leads its first view.
+    pub leader: u8,
+    /// The view that decided.
+    pub view: u32,
+    /// Which quorum decided.
+    pub path: Path,
+    /// Since the commit before; none if only a node that caught up told of it.
+    pub latency_ms: Option<f64>,
+}
+
 /// A member and what it is proven to have done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Blame {
@@ -89,16 +107,18 @@ impl Report {
 }
 
 impl Latency {
-    /// Of `sorted` durations, by the nearest rank.
-    pub(super) fn of(sorted: &[Duration]) -> Latency {
+    /// Of these epochs, by the nearest rank.
+    pub(super) fn of(epochs: &[EpochReport]) -> Latency {
+        let mut sorted: Vec<f64> = epochs.iter().filter_map(|epoch| epoch.latency_ms).collect();
+        sorted.sort_by(f64::total_cmp);
         let rank = |percent: usize| (percent * sorted.len()).div_ceil(100).saturating_sub(1);
-        let at = |percent| sorted.get(rank(percent)).map(|latency| milliseconds(*latency));
+        let at = |percent| sorted.get(rank(percent)).copied();
         Latency { p50: at(50), p99: at(99) }
     }
 }
 
 /// With three decimals: microseconds are what was measured.
-fn milliseconds(latency: Duration) -> f64 {
+pub(super) fn milliseconds(latency: Duration) -> f64 {
     latency.as_micros() as f64 / 1000.0
 }
 
@@ -124,7 +144,10 @@ fn summary(report: &Report) -> Table {
         (false, _) => "DIFFERENT",
     };
     let rows = [
-        ("nodes", format!("{}, of which {} may be faulty and {} silent on the fast path", report.nodes, report.f, report.p)),
+        (
+            "nodes",
+            format!("{}, of which {} may be faulty and {} silent on the fast path", report.nodes, report.f, report.p),
+        ),
         ("faults asked for", or_none(report.faults.join(", "))),
         (
             "epochs",

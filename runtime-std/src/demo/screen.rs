@@ -90,7 +90,9 @@ impl Screen {
                 paper.line("", "\n")?;
                 paper.line("", &tables(report))?;
                 match (&report.stalled, report.ending) {
-                    (Some(reason), Ending::RightlyStopped) => paper.line(BOLD, &format!("\nStopped, rightly: {reason}")),
+                    (Some(reason), Ending::RightlyStopped) => {
+                        paper.line(BOLD, &format!("\nStopped, rightly: {reason}"))
+                    }
                     (Some(reason), _) => paper.line(RED, &format!("\nStalled: {reason}")),
                     (None, _) => Ok(()),
                 }
