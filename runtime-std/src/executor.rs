@@ -11,6 +11,9 @@
 //! from the request's tokens; asking the members of the earlier stage for
 //! their history comes with stages that not every node can hold.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use butterfly_kernel::message::inference::{Sampling, Signal, Tokens};
