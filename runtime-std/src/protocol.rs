@@ -1,6 +1,7 @@
 //! The kernel's types as this host runs them: Ed25519, at most sixteen voters.
 
 use butterfly_kernel::cluster::Timing;
+use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::types::{MAX_CONTEXT, Millis, NodeId};
 use butterfly_kernel::wire::{self, WireError};
 use butterfly_kernel::{cluster, crypto, machine, message, node, proof};
@@ -69,6 +70,14 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, WireError> {
     let used = wire::encode(value, &mut buffer)?.len();
     buffer.truncate(used);
     Ok(buffer)
+}
+
+/// The name of a path, in reports.
+pub fn path_name(path: Path) -> &'static str {
+    match path {
+        Path::Fast => "fast",
+        Path::Slow => "slow",
+    }
 }
 
 /// Names one member of one cluster: what is stored for it is nobody else's.

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use butterfly_kernel::crypto::Signatures;
-use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::types::NodeId;
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -13,7 +12,7 @@ use super::{Usage, Verify};
 use crate::document::{self, Checked, MAX_DOCUMENT, Statement};
 use crate::folder;
 use crate::model::text_of;
-use crate::protocol::{Cluster, CommitProof, Evidence};
+use crate::protocol::{Cluster, CommitProof, Evidence, path_name};
 
 /// The document that `verify --json` prints.
 #[derive(Serialize)]
@@ -106,10 +105,7 @@ fn commit(cluster: &Cluster, proof: &CommitProof) -> Proven {
         complete: from_the_start && proof.tokens().count() == usize::from(request.tokens),
         first_epoch: proof.first.0,
         last_epoch: proof.last().0,
-        path: match proof.certificate.path {
-            Path::Fast => "fast",
-            Path::Slow => "slow",
-        },
+        path: path_name(proof.certificate.path),
         view: proof.certificate.ballot.view.0,
         signers: proof.certificate.signatures.signers().iter().map(|NodeId(node)| node).collect(),
     }

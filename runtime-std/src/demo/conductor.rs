@@ -20,7 +20,7 @@ use crate::control::{Command, Event};
 use crate::document::{self, Statement};
 use crate::faults::{Fault, FaultKind};
 use crate::model::{Transformer, text_of};
-use crate::protocol::encode;
+use crate::protocol::{encode, path_name};
 use crate::traffic::Traffic;
 use crate::transport::Peers;
 
@@ -317,7 +317,7 @@ impl<'d> Conductor<'d> {
         let mut traffic = Traffic::default();
         self.sent.values().for_each(|sent| traffic.merge(sent));
         let epochs = self.ledger.epochs();
-        let decided_by = |path| epochs.iter().filter(|epoch| epoch.path == path).count() as u64;
+        let decided_by = |path| epochs.iter().filter(|epoch| epoch.path == path_name(path)).count() as u64;
         let blamed = self.ledger.blamed().map(|(node, kind, _)| Blame { node: node.0, kind });
         Ok(Report {
             ok: matches_reference && expected.len() == self.ledger.text().len(),

@@ -11,7 +11,7 @@ use butterfly_kernel::wire;
 
 use super::report::{EpochReport, milliseconds};
 use crate::control::Commit;
-use crate::protocol::{Cluster, CommitProof, Crypto, Decided, Evidence, Payload, SignedRequest, Step};
+use crate::protocol::{Cluster, CommitProof, Crypto, Decided, Evidence, Payload, SignedRequest, Step, path_name};
 
 /// The client's view of the chain.
 pub(super) struct Ledger<'c> {
@@ -139,7 +139,7 @@ impl<'c> Ledger<'c> {
             epoch: epoch.0,
             leader: self.cluster.leader(*epoch, View::ZERO).0,
             view: entry.certificate.ballot.view.0,
-            path: entry.certificate.path,
+            path: path_name(entry.certificate.path),
             latency_ms: entry.latency.map(milliseconds),
         };
         self.epochs.iter().map(report).collect()

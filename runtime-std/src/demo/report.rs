@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use butterfly_kernel::message::Kind;
-use butterfly_kernel::message::agreement::Path;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
@@ -84,8 +83,8 @@ pub struct EpochReport {
     pub leader: u8,
     /// The view that decided.
     pub view: u32,
-    /// Which quorum decided.
-    pub path: Path,
+    /// Which quorum decided: fast or slow.
+    pub path: &'static str,
     /// Since the commit before; none if only a node that caught up told of it.
     pub latency_ms: Option<f64>,
 }

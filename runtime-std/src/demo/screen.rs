@@ -36,7 +36,7 @@ impl Screen {
         paper.line(
             BOLD,
             &format!(
-                "{} nodes, {} stages; any {} may be faulty, and {} silent ones do not slow it down",
+                "{} nodes run {} stages; {} may be faulty in any way, {} silent without slowing a decision down",
                 resilience.n(),
                 cluster.model().stages,
                 resilience.f(),
