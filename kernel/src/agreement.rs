@@ -381,3 +381,6 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         C::sign(seat.key, &seat.cluster.ballot(tag, self.epoch, ballot))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -358,8 +358,9 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 
     fn try_attest(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
         let Some(desk) = self.desks.get(stage.index()) else { return };
-        // With another result than f + 1 members a node abstains: its own may be at fault.
-        let done = !desk.attested && desk.computed >= job.end && desk.next >= job.end && desk.own == desk.link;
+        // A node attests only what it computed itself. With another result than
+        // f + 1 members it abstains: its own may be at fault.
+        let done = !desk.attested && desk.next >= job.end && desk.own == desk.link;
         if !done || !job.placement.set(stage).contains(seat.me) {
             return;
         }

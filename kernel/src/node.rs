@@ -107,7 +107,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     /// Takes one input. `seat` is the same in every step of a node's life.
     ///
     /// # Errors
-    /// A [`Rejection`] when the input changes nothing.
+    /// A [`Rejection`] when the input changes nothing. Evidence may have been
+    /// pushed all the same: a late message can prove a fault.
     pub fn step(
         &mut self,
         seat: &Seat<'_, C, N>,
@@ -315,7 +316,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     fn advance(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         loop {
             if let Some(payload) = self.inference.payload()
-                && self.candidates.is_empty()
+                && self.candidates.iter().all(|(_, candidate)| candidate.payload.job != payload.job)
             {
                 // Refused only when the epoch holds as many values as it can.
                 let _ = self.admit(seat, payload.clone(), out);

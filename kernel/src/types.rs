@@ -11,7 +11,7 @@ pub const MAX_CONTEXT: usize = 256;
 /// Most tokens that one epoch may commit.
 pub const MAX_TOKENS_PER_EPOCH: usize = 16;
 /// Most bytes of one signal between stages.
-pub const MAX_SIGNAL: usize = 512;
+pub const MAX_SIGNAL: usize = 320;
 /// Most clients that a cluster admits.
 pub const MAX_CLIENTS: usize = 8;
 

@@ -78,6 +78,27 @@ fn a_liar_is_blamed_and_changes_nothing() {
 }
 
 #[test]
+fn reserves_step_in_at_the_first_disagreement_and_do_not_wait_for_a_timer() {
+    let mut world = World::new(4, 3, Network::CALM);
+    world.behave(1, Behaviour::Lie);
+    answer(&mut world, 16, 60 * SECOND);
+    let patience = u64::from(world.cluster.timing.escalate.0) * 1000;
+    assert!(world.now < patience, "{} us", world.now);
+}
+
+#[test]
+fn a_member_whose_own_result_differs_abstains_and_is_not_blamed() {
+    for member in 0..4 {
+        let mut world = World::new(4, 12, Network::CALM);
+        world.behave(member, Behaviour::Miscompute);
+        answer(&mut world, 16, 60 * SECOND);
+        let attested = world.samples[&Kind::Attest].iter().any(|envelope| envelope.from.index() == member);
+        assert!(!attested, "it attests what f + 1 others contradict");
+        assert!(world.accused().is_empty());
+    }
+}
+
+#[test]
 fn an_equivocator_is_blamed_and_changes_nothing() {
     for equivocator in 0..4 {
         let mut world = World::new(4, 4, Network::CALM);

@@ -1,7 +1,7 @@
 //! Prints the time per token of the whole model and what a stage takes in
 //! memory. Meaningful in release builds only.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use butterfly_workload::{CONTEXT, LAYERS, Partition, Sampling, Stage, Token, Weights, reference};
 
@@ -20,16 +20,17 @@ fn main() {
 
     let weights = Weights::embedded();
     let partition = Partition::even(1).unwrap();
-    let mut tokens = 0_u32;
-    let start = Instant::now();
-    for _ in 0..ROUNDS {
+    let context = || {
+        let start = Instant::now();
         let generation =
             reference::generate(weights, partition, &[Token::NEWLINE], Sampling::Greedy).unwrap();
-        tokens += generation.count() as u32;
-    }
-    assert_eq!(tokens, ROUNDS * CONTEXT as u32);
+        assert_eq!(generation.count(), CONTEXT);
+        start.elapsed()
+    };
+    // The fastest round is the one that other programs disturbed least.
+    let fastest: Duration = (0..ROUNDS).map(|_| context()).min().unwrap();
     println!(
-        "{:.0} us per token, over whole contexts",
-        start.elapsed().as_secs_f64() * 1e6 / f64::from(tokens)
+        "{:.0} us per token, over a whole context",
+        fastest.as_secs_f64() * 1e6 / CONTEXT as f64
     );
 }

@@ -1,3 +1,49 @@
-//! See the README of this folder.
+//! `cargo xtask ...`: set-up and the long checks, without shell scripts.
 
-fn main() {}
+mod debian;
+mod firmware_link;
+mod process;
+mod spec;
+mod test;
+mod weights;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Set-up and the long checks")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check the TLA+ specifications with two independent checkers
+    Spec(spec::Arguments),
+    /// Link the kernel for a microcontroller, without an allocator
+    FirmwareLink,
+    /// Train the model's weights again, from nothing
+    Weights(weights::Arguments),
+    /// Everything that must hold before a commit is released
+    Test(test::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Spec(arguments) => spec::run(&arguments),
+        Task::FirmwareLink => firmware_link::run(),
+        Task::Weights(arguments) => weights::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not as `Debug`: a backtrace would bury the reason.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

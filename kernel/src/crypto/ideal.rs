@@ -19,7 +19,8 @@ pub struct IdealSignature {
     statement: u64,
 }
 
-/// FNV-1a over 64 bits: short and fixed, and nobody in an ideal world seeks collisions.
+/// FNV-1a over 64 bits with a final mix: short and fixed, and nobody in an
+/// ideal world seeks collisions.
 pub struct Fnv(u64);
 
 impl Default for Fnv {
@@ -38,7 +39,9 @@ impl Hasher for Fnv {
     }
 
     fn finish(self) -> u64 {
-        self.0
+        // FNV's low bits follow the input's low bits; draws need them mixed.
+        let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        mixed ^ (mixed >> 33)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Attestations become stage certificates, and those a payload.
 
+use heapless::Vec;
+
 use super::Inference;
 use super::job::Job;
 use crate::bounded::Map;
@@ -8,7 +10,7 @@ use crate::crypto::{Scheme, Signatures};
 use crate::machine::{Outbox, Output, Rejection};
 use crate::message::inference::{Attest, Claim, Links, Payload, Tokens};
 use crate::proof::{Evidence, Fault};
-use crate::types::{NodeId, Stage};
+use crate::types::{MAX_STAGES, NodeId, Stage};
 
 /// The first attestation of each member of a stage.
 pub(super) type Attestations<C, const N: usize> = Map<NodeId, Attestation<C>, N>;
@@ -97,8 +99,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 
     fn assemble(&self, seat: &Seat<'_, C, N>, job: &Job<C>) -> Option<Payload<C>> {
         let quorum = seat.cluster.resilience().attestation_quorum();
-        let mut backwards: heapless::Vec<(C::Digest, C::Signatures), { crate::types::MAX_STAGES }> =
-            heapless::Vec::new();
+        let mut backwards: Vec<(C::Digest, C::Signatures), MAX_STAGES> = Vec::new();
         let mut tokens = Tokens::new();
         let mut wanted = None;
         for stage in job.stages().rev() {
@@ -118,14 +119,18 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         }
         let mut links = Links::<C>::new();
         links.push(first).ok()?;
-        links.extend(backwards.iter().rev().map(|(output, _)| *output));
+        let mut certificates = Vec::new();
+        for (output, certificate) in backwards.into_iter().rev() {
+            links.push(output).ok()?;
+            certificates.push(certificate).ok()?;
+        }
         Some(Payload {
             epoch: job.epoch,
             job: job.id,
             request: job.active.request.clone(),
             tokens,
             links,
-            certificates: backwards.into_iter().rev().map(|(_, certificate)| certificate).collect(),
+            certificates,
         })
     }
 

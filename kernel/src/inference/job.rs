@@ -61,7 +61,7 @@ impl<C: Scheme> Job<C> {
         let active = state.active.unwrap_or_else(|| Active {
             seed: cluster.statement(Tag::Placement, &(previous, name)),
             output: heapless::Vec::new(),
-            links: (0..=cluster.model().stages).map(|link| cluster.statement(Tag::Link, &(name, link))).collect(),
+            links: first_links(cluster, &name),
             request: request.clone(),
         });
         let epoch = head.epoch().next();
@@ -181,7 +181,20 @@ impl<C: Scheme> Job<C> {
     }
 }
 
+/// The links of a request of which nothing was computed yet.
+fn first_links<C: Scheme, const N: usize>(cluster: &Cluster<C, N>, request: &C::Digest) -> Links<C> {
+    let mut links = Links::<C>::new();
+    for link in 0..=cluster.model().stages {
+        // One more than there are stages: the bound of the roster.
+        let _ = links.push(cluster.statement(Tag::Link, &(request, link)));
+    }
+    links
+}
+
 /// The link after `signal` crossed it.
 pub fn extend<C: Scheme, const N: usize>(cluster: &Cluster<C, N>, link: &C::Digest, signal: &[u8]) -> C::Digest {
     cluster.statement(Tag::Link, &(link, signal))
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ use super::{Crypto, TestEnvelope, World};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     Honest,
+    /// Its kernel and its messages are honest, but its processor is not.
+    Miscompute,
     /// Sends nothing.
     Silent,
     /// Wrong stage outputs, and attestations that stand by them.
@@ -29,7 +31,7 @@ pub fn rewrite(
     envelope: TestEnvelope,
 ) -> Option<TestEnvelope> {
     let message = match behaviour {
-        Behaviour::Honest => return Some(envelope),
+        Behaviour::Honest | Behaviour::Miscompute => return Some(envelope),
         Behaviour::Silent => return None,
         Behaviour::Lie => lie(world, from, from, envelope.message),
         Behaviour::CopyCat(fellow) => lie(world, from, fellow, envelope.message),

@@ -429,7 +429,10 @@ impl World {
                 let slot = &mut self.members[member];
                 let current = slot.node.as_ref().and_then(|node| node.job()).cloned();
                 if let Some(current) = current.filter(|current| current.id == job) {
-                    let signal = slot.executor.compute(&current, stage, position);
+                    let mut signal = slot.executor.compute(&current, stage, position);
+                    if slot.behaviour == Behaviour::Miscompute {
+                        signal[0] ^= 1;
+                    }
                     let computed = Box::new(Input::Computed { job, stage, position, signal });
                     let boot = slot.boots;
                     self.schedule(self.now, Event::Computed(member, boot, computed));
@@ -438,6 +441,8 @@ impl World {
             Output::Commit { epoch, path, view, tokens } => {
                 let slot = &mut self.members[member];
                 // A later epoch may have been reached by the same step.
+                let record = wire::decode::<Record<Crypto>>(slot.record.as_ref().unwrap()).unwrap();
+                assert!(record.head.epoch() >= epoch, "{member} hands out {epoch:?} before it is durable");
                 let head = slot.node.as_ref().and_then(|node| node.head().decided().cloned()).unwrap();
                 let value =
                     if head.header.epoch == epoch { head.certificate.ballot.value } else { head.header.previous };

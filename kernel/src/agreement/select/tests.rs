@@ -7,6 +7,8 @@ use crate::message::agreement::Ballot;
 use crate::types::{Resilience, View};
 
 type C = Ideal<8>;
+/// Sender, vote, lock.
+type Row = (u8, Option<Ballot<C>>, Option<Ballot<C>>);
 type Reports = Map<NodeId, Report<C>, 8>;
 
 const EPOCH: Epoch = Epoch(0);
@@ -28,8 +30,7 @@ fn ballot(view: u32, value: u64) -> Option<Ballot<C>> {
     Some(Ballot { view: View(view), value })
 }
 
-/// Reports as (sender, vote, lock).
-fn reports<const K: usize>(rows: [(u8, Option<Ballot<C>>, Option<Ballot<C>>); K]) -> Reports {
+fn reports<const K: usize>(rows: [Row; K]) -> Reports {
     let mut reports = Map::new();
     for (from, voted, locked) in rows {
         reports.insert(NodeId(from), Report { voted, locked }).unwrap();
@@ -37,10 +38,7 @@ fn reports<const K: usize>(rows: [(u8, Option<Ballot<C>>, Option<Ballot<C>>); K]
     reports
 }
 
-fn selected<const K: usize>(
-    cluster: &Cluster<C, 8>,
-    rows: [(u8, Option<Ballot<C>>, Option<Ballot<C>>); K],
-) -> Selection<u64> {
+fn selected<const K: usize>(cluster: &Cluster<C, 8>, rows: [Row; K]) -> Selection<u64> {
     select(cluster, EPOCH, &reports(rows))
 }
 

@@ -1,0 +1,169 @@
+//! Rules of agreement that whole runs do not single out, one replica at a time.
+
+use std::vec::Vec;
+
+use super::*;
+use crate::cluster::{Cluster, Model, Roster, Timing};
+use crate::crypto::ideal::Ideal;
+use crate::message::Kind;
+use crate::types::Resilience;
+
+type C = Ideal<8>;
+const N: usize = 8;
+const EPOCH: Epoch = Epoch(4);
+
+fn cluster(n: u8, f: usize, p: usize) -> Cluster<C, N> {
+    let roster = Roster {
+        resilience: Resilience::new(usize::from(n), f, p).unwrap(),
+        members: (0..n).map(NodeId).collect(),
+        clients: [NodeId(100)].into_iter().collect(),
+        model: Model { manifest: [0; 32], stages: 1, context: 8, vocabulary: 2, signal: 1, tokens_per_epoch: 1 },
+    };
+    Cluster::new(roster, Timing::default()).unwrap()
+}
+
+/// One replica and what it said.
+struct Replica<'c> {
+    cluster: &'c Cluster<C, N>,
+    me: NodeId,
+    agreement: Agreement<C, N>,
+    said: Vec<Output<C, N>>,
+}
+
+impl<'c> Replica<'c> {
+    fn new(cluster: &'c Cluster<C, N>, me: u8) -> Replica<'c> {
+        let me = NodeId(me);
+        let agreement = Agreement::new(&Seat { cluster, me, key: &me }, EPOCH, Durable::fresh(), 0);
+        Replica { cluster, me, agreement, said: Vec::new() }
+    }
+
+    fn hears(&mut self, from: u8, message: AgreementMessage<C, N>) -> Result<(), Rejection> {
+        let from = NodeId(from);
+        let signature = C::sign(&from, &message.statement(self.cluster, EPOCH));
+        let seat = Seat { cluster: self.cluster, me: self.me, key: &self.me };
+        let said = &mut self.said;
+        self.agreement.receive(&seat, from, message, signature, &mut |output| said.push(output))
+    }
+
+    fn learns(&mut self, value: u64) {
+        let seat = Seat { cluster: self.cluster, me: self.me, key: &self.me };
+        let said = &mut self.said;
+        self.agreement.learn(&seat, value, &mut |output| said.push(output)).unwrap();
+    }
+
+    /// What it said since the last time it was asked.
+    fn said(&mut self) -> Vec<Kind> {
+        let sent = self.said.drain(..).filter_map(|output| match output {
+            Output::Send { envelope, .. } => Some(envelope.message.kind()),
+            _ => None,
+        });
+        sent.collect()
+    }
+}
+
+fn vote(view: u32, value: u64) -> AgreementMessage<C, N> {
+    AgreementMessage::Vote(Ballot { view: View(view), value })
+}
+
+fn left_for(view: u32) -> AgreementMessage<C, N> {
+    AgreementMessage::ViewChange(ViewChange { view: View(view), voted: None, locked: None })
+}
+
+#[test]
+fn a_replica_joins_the_highest_view_that_f_plus_one_have_reached() {
+    let cluster = cluster(7, 2, 1);
+    let mut replica = Replica::new(&cluster, 6);
+    replica.hears(0, left_for(9)).unwrap();
+    replica.hears(1, left_for(5)).unwrap();
+    assert_eq!(replica.agreement.view(), View(0), "two may both be faulty");
+    replica.hears(2, left_for(3)).unwrap();
+    assert_eq!(replica.agreement.view(), View(3));
+    replica.hears(3, left_for(7)).unwrap();
+    assert_eq!(replica.agreement.view(), View(5));
+    assert_eq!(replica.said(), [Kind::ViewChange; 2]);
+}
+
+#[test]
+fn the_timer_of_a_later_view_waits_for_n_minus_f() {
+    let cluster = cluster(4, 1, 1);
+    let mut replica = Replica::new(&cluster, 3);
+    let timer = |replica: &Replica<'_>| {
+        replica
+            .said
+            .iter()
+            .any(|output| matches!(output, Output::SetTimer { timer: Timer::View { view: View(2), .. }, .. }))
+    };
+    replica.hears(0, left_for(2)).unwrap();
+    replica.hears(1, left_for(2)).unwrap();
+    assert_eq!(replica.agreement.view(), View(2));
+    assert!(timer(&replica), "with its own there are three");
+    let mut replica = Replica::new(&cluster, 3);
+    replica.learns(1);
+    let seat = Seat { cluster: &cluster, me: replica.me, key: &replica.me };
+    let said = &mut replica.said;
+    replica.agreement.time_out(&seat, View(0), &mut |output| said.push(output)).unwrap();
+    replica.agreement.time_out(&seat, View(1), &mut |output| said.push(output)).unwrap();
+    assert!(!timer(&replica), "alone in view 2");
+    replica.hears(0, left_for(2)).unwrap();
+    replica.hears(1, left_for(4)).unwrap();
+    assert!(timer(&replica), "three are in view 2 or beyond");
+}
+
+#[test]
+fn nothing_is_voted_for_before_it_is_known() {
+    let cluster = cluster(4, 1, 1);
+    let leader = cluster.leader(EPOCH, View(0)).0;
+    let mut replica = Replica::new(&cluster, (leader + 1) % 4);
+    let propose = AgreementMessage::Propose { ballot: Ballot { view: View(0), value: 7 }, progress: None };
+    replica.hears(leader, propose).unwrap();
+    assert_eq!(replica.said(), []);
+    assert_eq!(replica.agreement.missing().next(), Some(7));
+    replica.learns(7);
+    assert_eq!(replica.said(), [Kind::Vote]);
+    let me = replica.me.0;
+    for voter in (0..4).filter(|voter| *voter != me).take(2) {
+        replica.hears(voter, vote(0, 7)).unwrap();
+    }
+    assert_eq!(replica.agreement.decision().map(|decision| decision.ballot.value), Some(7));
+}
+
+#[test]
+fn a_quorum_for_an_unknown_value_decides_once_it_is_known() {
+    let cluster = cluster(4, 1, 1);
+    let mut replica = Replica::new(&cluster, 3);
+    for voter in 0..3 {
+        replica.hears(voter, vote(0, 7)).unwrap();
+    }
+    assert!(replica.agreement.decision().is_none());
+    replica.learns(7);
+    assert!(replica.agreement.decision().is_some());
+    assert_eq!(replica.hears(0, vote(1, 7)), Err(Rejection::Stale));
+}
+
+#[test]
+fn votes_are_kept_two_views_ahead_and_one_behind() {
+    let cluster = cluster(4, 1, 1);
+    let mut replica = Replica::new(&cluster, 3);
+    assert_eq!(replica.hears(0, vote(2, 1)), Ok(()));
+    assert!(matches!(replica.hears(0, vote(3, 1)), Err(Rejection::Early(_))));
+    replica.hears(0, left_for(2)).unwrap();
+    replica.hears(1, left_for(2)).unwrap();
+    assert_eq!(replica.hears(1, vote(1, 1)), Ok(()), "still counts for deciding");
+    assert_eq!(replica.hears(1, vote(0, 1)), Err(Rejection::Stale));
+    assert_eq!(replica.hears(0, vote(2, 1)), Err(Rejection::Duplicate));
+}
+
+#[test]
+fn only_the_leader_proposes_and_asks() {
+    let cluster = cluster(4, 1, 1);
+    let mut replica = Replica::new(&cluster, 3);
+    let leader = cluster.leader(EPOCH, View(0)).0;
+    let propose = AgreementMessage::Propose { ballot: Ballot { view: View(0), value: 7 }, progress: None };
+    assert_eq!(replica.hears((leader + 1) % 3, propose), Err(Rejection::Unauthorised));
+    let ballot = Ballot { view: View(1), value: 7 };
+    let request = CertRequest { ballot, reports: Map::new() };
+    let other = (cluster.leader(EPOCH, View(1)).0 + 1) % 4;
+    let outcome = replica.hears(other, AgreementMessage::CertRequest(request));
+    assert_eq!(outcome, Err(Rejection::Unauthorised));
+    assert_eq!(replica.hears(1, AgreementMessage::Commit(ballot)), Err(Rejection::Invalid), "p = f has no slow path");
+}

@@ -1,0 +1,50 @@
+--------------------------- MODULE AgreementCheck ---------------------------
+(***************************************************************************)
+(* What the checkers need besides the protocol: named replicas, leader     *)
+(* schedules, and a reduction by symmetry.                                 *)
+(***************************************************************************)
+EXTENDS Agreement
+
+CONSTANTS b, h1, h2
+
+\* Repeated here because one of the checkers reads the assumptions of the root
+\* module only.
+ASSUME WellFormed
+
+(***************************************************************************)
+(* Leader schedules.  A Byzantine leader can sign whatever an honest one   *)
+(* would, so the first schedule allows everything that the others do; they *)
+(* are here because only they exercise Propose.                            *)
+(***************************************************************************)
+ByzantineAlways == [v \in Views |-> b]
+ByzantineFirst  == [v \in Views |-> IF v = 0 THEN b ELSE IF v = 1 THEN h1 ELSE h2]
+ByzantineSecond == [v \in Views |-> IF v = 0 THEN h1 ELSE IF v = 1 THEN b ELSE h2]
+
+(***************************************************************************)
+(* Symmetry.  Honest replicas that lead no view are interchangeable, and   *)
+(* so are valid values.  Orbit maps a state to the same thing for every    *)
+(* renaming of it: the set, over all renamings of values, of how many      *)
+(* replicas are in which local state.  Given to a checker as its VIEW, it  *)
+(* makes states count as one iff they are renamings of each other.  Both   *)
+(* checkers understand VIEW alike, which is not so for SYMMETRY.           *)
+(***************************************************************************)
+Renamed(value, renaming) == IF value \in Valid THEN renaming[value] ELSE value
+
+RenamedHistory(history, renaming) == [v \in Views |-> Renamed(history[v], renaming)]
+
+Local(r, renaming) ==
+    <<{v \in Views : Leader[v] = r},
+      view[r],
+      RenamedHistory(votes[r], renaming),
+      RenamedHistory(commits[r], renaming)>>
+
+Image(renaming) ==
+    LET locals == [r \in Honest |-> Local(r, renaming)]
+    IN  <<{<<locals[r], Cardinality({q \in Honest : locals[q] = locals[r]})>> : r \in Honest},
+          RenamedHistory(proposals, renaming)>>
+
+Renamings == {f \in [Valid -> Valid] : \A x, y \in Valid : f[x] = f[y] => x = y}
+
+Orbit == {Image(renaming) : renaming \in Renamings}
+
+==============================================================================

@@ -1,0 +1,220 @@
+//! `cargo xtask firmware-link`: the kernel links into a program for a
+//! Cortex-M4F that has no global allocator.
+//!
+//! The program is `runtime-embedded/link-check`. That it links is the proof;
+//! the symbol table is read to show that the proof is not empty (the kernel is
+//! in there, an allocator is not) and what it costs in flash and RAM.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::debian;
+use crate::workspace;
+use anyhow::{Context, Result, ensure};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind};
+
+const TARGET: &str = "thumbv7em-none-eabihf";
+const CRATE: &str = "runtime-embedded/link-check";
+const BINARY: &str = "butterfly-link-check";
+
+/// Parts of the names that Rust gives to the functions of a global allocator.
+const RUST_ALLOCATOR: [&str; 6] =
+    ["__rust_alloc", "__rust_dealloc", "__rust_realloc", "__rust_no_alloc_shim", "__rg_alloc", "__rdl_alloc"];
+/// The functions of an allocator written in C.
+const C_ALLOCATOR: [&str; 4] = ["malloc", "calloc", "realloc", "free"];
+/// Statics of the program that hold one node each, with the size of the cluster.
+const NODES: [(&str, &str); 2] = [("NODE_OF_4", "4"), ("NODE_OF_7", "7")];
+
+const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-16"];
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_CORE: &str = "/usr/lib/rustlib/src/rust/library/core";
+const DEBIAN_LLVM: &str = "/usr/lib";
+
+/// Builds the program, checks its symbols and prints its sizes.
+///
+/// # Errors
+/// When no toolchain for the target can be had, the program does not link, or
+/// its symbols are not those of a program that runs the kernel without a heap.
+pub(crate) fn run() -> Result<()> {
+    let root = workspace::root();
+    let toolchain = Toolchain::find()?;
+    println!("toolchain: {}", toolchain.describe()?);
+    let path = build(&root, &toolchain)?;
+    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let elf = object::File::parse(&*bytes).context("the program is not an object file")?;
+    print_sizes(&elf);
+    check_symbols(&elf)
+}
+
+/// How a program for the target can be built.
+enum Toolchain {
+    /// The compiler in use has the target's `core`.
+    Installed,
+    /// Debian's compiler builds `core` from its source. It builds no `alloc`,
+    /// so this way nothing could even ask for a heap.
+    Debian {
+        /// Debian's compiler comes without a linker for the target.
+        linker: PathBuf,
+    },
+}
+
+impl Toolchain {
+    fn find() -> Result<Toolchain> {
+        if target_is_installed() || (rustup_adds_target() && target_is_installed()) {
+            return Ok(Toolchain::Installed);
+        }
+        if let Some(toolchain) = Toolchain::debian() {
+            return Ok(toolchain);
+        }
+        debian::install(&DEBIAN_PACKAGES)?;
+        Toolchain::debian().with_context(|| {
+            let packages = DEBIAN_PACKAGES.join(" ");
+            format!("no toolchain for {TARGET}, although {packages} are installed")
+        })
+    }
+
+    fn debian() -> Option<Toolchain> {
+        let complete = [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_CORE].into_iter().all(|path| Path::new(path).exists());
+        let linker = debian_linker()?;
+        complete.then_some(Toolchain::Debian { linker })
+    }
+
+    fn describe(&self) -> Result<String> {
+        let (rustc, how) = match self {
+            Toolchain::Installed => (rustc(), format!("with its own core for {TARGET}")),
+            Toolchain::Debian { linker } => {
+                (PathBuf::from(DEBIAN_RUSTC), format!("with core built from source, linked by {}", linker.display()))
+            }
+        };
+        let version = Command::new(&rustc).arg("--version").output();
+        let version = version.with_context(|| format!("cannot start {}", rustc.display()))?;
+        Ok(format!("{}, {how}", String::from_utf8_lossy(&version.stdout).trim()))
+    }
+
+    /// `cargo build`, with what this toolchain needs besides.
+    fn cargo_build(&self) -> Command {
+        match self {
+            Toolchain::Installed => {
+                let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+                cargo.arg("build");
+                cargo
+            }
+            Toolchain::Debian { linker } => {
+                let mut cargo = Command::new(DEBIAN_CARGO);
+                cargo.args(["build", "-Zbuild-std=core"]);
+                // A released compiler takes -Z options only when told so.
+                cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", DEBIAN_RUSTC);
+                cargo.env("CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER", linker);
+                cargo
+            }
+        }
+    }
+}
+
+fn rustc() -> PathBuf {
+    env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from)
+}
+
+/// rustc names a folder for every target that it knows, installed or not, so
+/// what counts is whether `core` is in it.
+fn target_is_installed() -> bool {
+    let Ok(output) = Command::new(rustc()).args(["--print", "target-libdir", "--target", TARGET]).output() else {
+        return false;
+    };
+    let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let Ok(files) = fs::read_dir(folder) else { return false };
+    files.flatten().any(|file| file.file_name().to_string_lossy().starts_with("libcore-"))
+}
+
+fn rustup_adds_target() -> bool {
+    println!("{TARGET} is not installed; asking rustup for it");
+    Command::new("rustup").args(["target", "add", TARGET]).status().is_ok_and(|status| status.success())
+}
+
+/// Any LLVM from 16 on will do; of several, the first in order of names.
+fn debian_linker() -> Option<PathBuf> {
+    let folders = fs::read_dir(DEBIAN_LLVM).ok()?;
+    let linkers = folders.flatten().filter(|folder| folder.file_name().to_string_lossy().starts_with("llvm-"));
+    linkers.map(|folder| folder.path().join("bin/ld.lld")).filter(|linker| linker.exists()).min()
+}
+
+/// Builds the program and returns where it is.
+fn build(root: &Path, toolchain: &Toolchain) -> Result<PathBuf> {
+    let folder = root.join(CRATE);
+    let target = match env::var_os("CARGO_TARGET_DIR") {
+        Some(shared) => PathBuf::from(shared).join("link-check"),
+        None => folder.join("target"),
+    };
+    let mut cargo = toolchain.cargo_build();
+    cargo.args(["--locked", "--release", "--target", TARGET]);
+    cargo.arg("--manifest-path").arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&target);
+    // Flags meant for the machine that builds would reach the target's compiler too.
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let status = cargo.stdin(Stdio::null()).status().context("cannot start cargo")?;
+    ensure!(status.success(), "the kernel does not link for {TARGET} without a global allocator");
+    Ok(target.join(TARGET).join("release").join(BINARY))
+}
+
+fn print_sizes(elf: &object::File<'_>) {
+    let (mut flash, mut ram) = (0, 0);
+    println!("{:<20} {:>8}", "section", "bytes");
+    for section in elf.sections().filter(|section| is_loaded(section) && section.size() > 0) {
+        println!("{:<20} {:>8}", section.name().unwrap_or("?"), section.size());
+        match section.kind() {
+            SectionKind::UninitializedData => ram += section.size(),
+            SectionKind::Data => {
+                flash += section.size();
+                ram += section.size();
+            }
+            _ => flash += section.size(),
+        }
+    }
+    println!("{:<20} {flash:>8}", "flash in all");
+    println!("{:<20} {ram:>8}", "RAM without stack");
+}
+
+/// Whether the section takes room on the device: SHF_ALLOC.
+fn is_loaded(section: &object::Section<'_, '_>) -> bool {
+    matches!(section.flags(), SectionFlags::Elf { sh_flags } if sh_flags & u64::from(object::elf::SHF_ALLOC) != 0)
+}
+
+fn check_symbols(elf: &object::File<'_>) -> Result<()> {
+    let symbols: Vec<(&str, u64)> =
+        elf.symbols().filter_map(|symbol| Some((symbol.name().ok()?, symbol.size()))).collect();
+    let with = |part: &str| symbols.iter().filter(|(name, _)| name.contains(part)).count();
+    for (part, n) in NODES {
+        let node = symbols.iter().find(|(name, _)| name.contains(part));
+        let (_, size) = node.with_context(|| format!("the program holds no node of a cluster of {n}"))?;
+        println!("{:<20} {size:>8}", format!("one node, n = {n}"));
+    }
+    let kernel = with("butterfly_kernel");
+    ensure!(kernel > 0, "there is nothing of the kernel in the program, so that it links proves nothing");
+    println!("{:<20} {kernel:>8}", "kernel symbols");
+    println!("{:<20} {:>8}", "panic symbols", with("9panicking"));
+    let allocator: Vec<&str> = symbols.iter().map(|(name, _)| *name).filter(|name| allocates(name)).collect();
+    ensure!(allocator.is_empty(), "there is an allocator in the program: {}", allocator.join(", "));
+    println!("{:<20} {:>8}", "allocator symbols", 0);
+    Ok(())
+}
+
+fn allocates(name: &str) -> bool {
+    C_ALLOCATOR.contains(&name) || RUST_ALLOCATOR.iter().any(|part| name.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allocators_are_known_by_their_names_and_nothing_else_is() {
+        for name in ["_RNvCs1gtFtoDG4VJ_7___rustc12___rust_alloc", "__rust_dealloc", "malloc", "free"] {
+            assert!(allocates(name), "{name}");
+        }
+        for name in ["_ZN16butterfly_kernel4node4free17h0123456789abcdefE", "_RNvNtCs1_4core5alloc6layout", "freeze"] {
+            assert!(!allocates(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `cargo xtask test`: everything that must hold before a commit is released.
+//!
+//! Steps run one after the other, each even if one before it failed, so that
+//! one run tells all that is wrong. What a step needs and the machine lacks it
+//! installs, or it fails and says what is missing.
+
+mod fingerprint;
+
+use std::env;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process::succeed;
+use crate::{firmware_link, spec, workspace};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only these steps, by name
+    steps: Vec<String>,
+    /// List the steps and stop
+    #[arg(long)]
+    list: bool,
+}
+
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    run: fn() -> Result<()>,
+}
+
+/// In this order: what is quick and fails often stands first.
+const STEPS: [Step; 10] = [
+    Step { name: "format", about: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
+    Step { name: "lints", about: "no warning, and in the kernel no panic, index or unchecked sum", run: lints },
+    Step { name: "features", about: "no checker's feature reaches the daemon", run: features },
+    Step {
+        name: "kernel",
+        about: "units, whole clusters in memory, wire, proofs",
+        run: || cargo(&["test", "-p", "butterfly-kernel"]),
+    },
+    Step {
+        name: "workload",
+        about: "the integer transformer",
+        run: || cargo(&["test", "--release", "-p", "butterfly-workload"]),
+    },
+    Step { name: "fingerprint", about: "equal activations in every kind of build", run: fingerprint::run },
+    Step { name: "spec", about: "the specification, by two checkers", run: || spec::run(&spec::Arguments::default()) },
+    Step { name: "model-check", about: "the kernel's agreement, exhaustively", run: model_check },
+    Step { name: "firmware-link", about: "the kernel without an allocator", run: firmware_link::run },
+    Step {
+        name: "runtime",
+        about: "four processes, each fault, bad input",
+        run: || cargo(&["test", "--release", "-p", "butterfly-runtime-std"]),
+    },
+];
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.list {
+        STEPS.iter().for_each(|step| println!("{:<14} {}", step.name, step.about));
+        return Ok(());
+    }
+    let unknown = arguments.steps.iter().find(|name| STEPS.iter().all(|step| step.name != **name));
+    if let Some(name) = unknown {
+        bail!("there is no step `{name}`; `cargo xtask test --list` names them");
+    }
+    let chosen =
+        STEPS.iter().filter(|step| arguments.steps.is_empty() || arguments.steps.iter().any(|name| name == step.name));
+    let mut results: Vec<(&Step, Duration, Result<()>)> = Vec::new();
+    for step in chosen {
+        println!("\n== {}: {}", step.name, step.about);
+        let begin = Instant::now();
+        let result = (step.run)();
+        if let Err(error) = &result {
+            println!("error: {error:#}");
+        }
+        results.push((step, begin.elapsed(), result));
+    }
+    println!("\n{:<14} {:>8}  result", "step", "seconds");
+    for (step, time, result) in &results {
+        let verdict = if result.is_ok() { "passed" } else { "FAILED" };
+        println!("{:<14} {:>8}  {verdict}", step.name, time.as_secs());
+    }
+    let failed = results.iter().filter(|(_, _, result)| result.is_err()).count();
+    println!("\n{} passed, {failed} failed", results.len() - failed);
+    ensure!(failed == 0, "{failed} of {} steps failed", results.len());
+    Ok(())
+}
+
+/// Once as shipped and once with what checkers switch on.
+fn lints() -> Result<()> {
+    let deny = ["--", "-D", "warnings"];
+    cargo(&[&["clippy", "--workspace", "--all-targets"][..], &deny].concat())?;
+    cargo(&[&["clippy", "-p", "butterfly-kernel", "--no-default-features"][..], &deny].concat())
+}
+
+/// A build of the whole workspace unifies features; the daemon's own must be free of them.
+fn features() -> Result<()> {
+    let mut command = cargo_command();
+    command.args(["tree", "-p", "butterfly-runtime-std", "--edges", "features,normal,build", "--prefix", "none"]);
+    let tree = succeed(&mut command)?;
+    ensure!(tree.contains("butterfly-kernel"), "the daemon does not depend on the kernel: this check checks nothing");
+    let reached = tree.lines().find(|line| line.contains("butterfly-kernel feature \"checker\""));
+    match reached {
+        Some(line) => bail!("a feature for checkers only reaches the daemon: {line}"),
+        None => Ok(()),
+    }
+}
+
+fn model_check() -> Result<()> {
+    cargo(&["test", "--release", "-p", "butterfly-model-check"])?;
+    cargo(&["run", "--release", "-p", "butterfly-model-check", "--", "all"])
+}
+
+/// Runs cargo in the workspace, its output going where ours goes.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
+    let mut command = cargo_command();
+    let status = command.args(arguments).stdin(Stdio::null()).status().context("cannot start cargo")?;
+    ensure!(status.success(), "`cargo {}` ended with {status}", arguments.join(" "));
+    Ok(())
+}
+
+fn cargo_command() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace::root());
+    command
+}
