@@ -224,9 +224,14 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let owners = self.job.as_ref().map(|job| job.placement.owners(stage)).ok_or(Rejection::Stale)?;
         let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Stale)?;
         let watched = desk.watched.take().ok_or(Rejection::Stale)?;
-        if watched == desk.next && !desk.working {
+        if watched == desk.next && !desk.working && self.payload.is_none() {
             desk.working = true;
-            let silent = owners.iter().filter(|owner| !desk.reports.contains(owner));
+            let finished = self.job.as_ref().is_some_and(|job| desk.next >= job.end);
+            let attestations = self.attestations.get(stage.index());
+            let heard = |owner: &NodeId| {
+                desk.reports.contains(owner) || (finished && attestations.is_some_and(|held| held.contains(owner)))
+            };
+            let silent = owners.iter().filter(|owner| !heard(owner));
             self.suspects = self.suspects.union(silent.collect());
         }
         self.settle(seat, out);
@@ -343,9 +348,10 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let Some(desk) = self.desks.get(stage.index()) else { return };
         let idle = !desk.working
             && desk.watched.is_none()
-            && desk.next < job.end
+            && self.payload.is_none()
             && job.placement.set(stage).contains(seat.me)
-            && self.input_is_certain(seat.me, job, stage, desk.next);
+            // Owners may also fall silent between their last signal and their attestation.
+            && (desk.next >= job.end || self.input_is_certain(seat.me, job, stage, desk.next));
         if !idle {
             return;
         }

@@ -1,3 +1,8 @@
-//! See the README of this folder.
+//! The `butterfly` command.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    butterfly_runtime_std::cli::main()
+}

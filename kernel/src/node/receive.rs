@@ -1,12 +1,13 @@
 //! What a node does with each message that arrives.
 
 use super::{Node, Role};
+use crate::agreement::SignedValue;
 use crate::chain::Decided;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Verified};
 use crate::inference::certify::contradiction;
-use crate::machine::{Outbox, Output, Place, Progress, Rejection};
-use crate::message::agreement::AgreementMessage;
+use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission};
+use crate::message::agreement::{AgreementMessage, Ballot, Proposal};
 use crate::message::inference::Attest;
 use crate::message::{Envelope, Fetch, Message};
 use crate::proof::{Evidence, Fault, SignedBallot};
@@ -46,7 +47,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
                 self.admit(seat, payload, out)
             }
             Message::Agreement { epoch, message } => {
-                self.compare_ballot(seat, from, epoch, &message, &signature, out);
+                if self.compare_ballot(seat, from, epoch, &message, &signature, out) == Late::Kept {
+                    return Ok(());
+                }
                 self.in_epoch(epoch)?;
                 if self.role == Role::Learner {
                     return Err(Rejection::Unauthorised);
@@ -120,43 +123,74 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
     }
 
-    /// A late proposal or vote may contradict one that is held of the view
-    /// that decided the last epoch.
+    /// A late proposal or vote of the view that decided the last epoch: it may
+    /// contradict one that is held, or one that others hold. The first of each
+    /// author is kept.
     fn compare_ballot(
-        &self,
+        &mut self,
         seat: &Seat<'_, C, N>,
         from: NodeId,
         epoch: Epoch,
         message: &AgreementMessage<C, N>,
         signature: &C::Signature,
         out: &mut impl Outbox<C, N>,
-    ) {
-        let Some(closed) = self.closed.as_ref().filter(|closed| closed.epoch == epoch) else { return };
+    ) -> Late {
+        let Some(closed) = self.closed.as_mut().filter(|closed| closed.epoch == epoch) else { return Late::Known };
         let late = |ballot| SignedBallot { ballot, signature: signature.clone() };
-        let fault = match message {
-            AgreementMessage::Propose { ballot, .. } => {
-                let held = closed.proposal.as_ref().filter(|held| {
-                    held.ballot.view == ballot.view
-                        && held.ballot != *ballot
-                        && seat.cluster.leader(epoch, ballot.view) == from
+        let (ballot, held) = match message {
+            AgreementMessage::Propose { ballot, progress } if seat.cluster.leader(epoch, ballot.view) == from => {
+                let held = closed.proposal.as_ref().filter(|held| held.ballot.view == ballot.view);
+                let held = held.map(|held| SignedBallot { ballot: held.ballot, signature: held.signature.clone() });
+                if closed.proposal.is_none() && ballot.view == closed.ballot.view {
+                    let (signature, progress) = (signature.clone(), progress.clone());
+                    closed.proposal = Some(Proposal { ballot: *ballot, signature, progress });
+                }
+                (*ballot, held)
+            }
+            AgreementMessage::Vote(ballot) => {
+                let held = closed.votes.get(&from).filter(|_| ballot.view == closed.ballot.view);
+                let held = held.map(|held| SignedBallot {
+                    ballot: Ballot { view: ballot.view, value: held.value },
+                    signature: held.signature.clone(),
                 });
-                held.map(|held| {
-                    let first = SignedBallot { ballot: held.ballot, signature: held.signature.clone() };
-                    Fault::Proposals { epoch, first, second: late(*ballot) }
-                })
+                if held.is_none() && ballot.view == closed.ballot.view {
+                    // One slot for each member: there is room.
+                    let _ =
+                        closed.votes.insert(from, SignedValue { value: ballot.value, signature: signature.clone() });
+                }
+                (*ballot, held)
             }
-            AgreementMessage::Vote(ballot) if ballot.view == closed.ballot.view => {
-                let held = closed.votes.get(&from).filter(|held| held.value != ballot.value);
-                held.map(|held| {
-                    let ballot_held = crate::message::agreement::Ballot { view: ballot.view, value: held.value };
-                    let first = SignedBallot { ballot: ballot_held, signature: held.signature.clone() };
-                    Fault::Votes { epoch, first, second: late(*ballot) }
-                })
-            }
-            _ => None,
+            _ => return Late::Known,
         };
-        if let Some(fault) = fault {
-            out.push(Output::Evidence(Evidence { accused: from, fault }));
+        match held {
+            Some(held) if held.ballot != ballot => {
+                let fault = match message {
+                    AgreementMessage::Vote(_) => Fault::Votes { epoch, first: held, second: late(ballot) },
+                    _ => Fault::Proposals { epoch, first: held, second: late(ballot) },
+                };
+                out.push(Output::Evidence(Evidence { accused: from, fault }));
+                Late::Known
+            }
+            None if ballot.view == closed.ballot.view => {
+                let to = seat.others().without(from);
+                if ballot != closed.ballot && !to.is_empty() {
+                    // Others may hold its counterpart: they decided another value in this view.
+                    let message = Message::Agreement { epoch, message: message.clone() };
+                    let envelope = Envelope { from, message, signature: signature.clone() };
+                    out.push(Output::Send { to, envelope, transmission: Transmission::First });
+                }
+                Late::Kept
+            }
+            _ => Late::Known,
         }
     }
+}
+
+/// What became of a statement about an epoch that is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Late {
+    /// It is the first of its author, and kept to be compared.
+    Kept,
+    /// It changed nothing.
+    Known,
 }

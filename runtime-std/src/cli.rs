@@ -1,0 +1,150 @@
+//! The commands of the binary.
+
+mod commands;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::faults::{Fault, Misbehaviour};
+
+/// Bad usage: clap's own code for it.
+const USAGE: u8 = 2;
+/// The cluster stopped because more than f nodes failed.
+const STOPPED: u8 = 3;
+
+/// A cluster that does not trust its members, agreeing on what a transformer says.
+#[derive(Debug, Parser)]
+#[command(name = "butterfly", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 bad usage, 3 the cluster rightly stopped because more than f nodes failed."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a cluster of processes on this machine and let it continue a text
+    Demo(Demo),
+    /// Continue a text on one machine, without a cluster: what the cluster must say
+    Reference(Reference),
+    /// Check a commit proof or evidence, offline
+    Verify(Verify),
+    /// Run one node; `demo` starts these
+    #[command(hide = true)]
+    Node(Node),
+}
+
+/// Starts the nodes, prints the text as it is committed, and closes with a table.
+#[derive(Debug, Args)]
+struct Demo {
+    /// Processes, 1 to 16
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    nodes: usize,
+    /// Nodes that may be faulty in any way; n >= 3f + 1 [default: as many as the nodes allow]
+    #[arg(long, value_name = "F")]
+    faults_tolerated: Option<usize>,
+    /// Nodes that may be silent without slowing a decision down; n >= 3f + 2p - 1
+    /// [default: as many as the nodes allow, at most F]
+    #[arg(long, value_name = "P")]
+    fast_path_faults: Option<usize>,
+    /// Characters to add to the prompt
+    #[arg(long, default_value_t = 64)]
+    tokens: usize,
+    /// Characters that one epoch commits, 1 to 16
+    #[arg(long, default_value_t = 4, value_name = "COUNT")]
+    tokens_per_epoch: usize,
+    /// The text to continue: printable ASCII and newlines
+    #[arg(long, default_value = DEFAULT_PROMPT, value_name = "TEXT")]
+    prompt: String,
+    /// What goes wrong, repeatable: crash, restart, silent, lie or equivocate,
+    /// from epoch 1 unless @EPOCH says otherwise
+    #[arg(long = "fault", value_name = "NODE:KIND[@EPOCH]")]
+    faults: Vec<Fault>,
+    /// Write the commit proof of the whole text to FILE
+    #[arg(long, value_name = "FILE")]
+    proof: Option<PathBuf>,
+    /// Write the evidence against each blamed node to DIR
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+    /// Listen on ports from PORT on instead of any free ones
+    #[arg(long, value_name = "PORT")]
+    base_port: Option<u16>,
+    /// Print one JSON document instead of text and tables
+    #[arg(long)]
+    json: bool,
+    /// How long the first leader of an epoch may take
+    #[arg(long, default_value_t = 2_000, hide = true, value_parser = clap::value_parser!(u32).range(20..=60_000))]
+    view_timeout_ms: u32,
+}
+
+const DEFAULT_PROMPT: &str = "Return the ";
+
+/// Continues a text with the same model and the same choices as `demo`.
+#[derive(Debug, Args)]
+struct Reference {
+    /// The text to continue: printable ASCII and newlines
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+    /// Characters to add to the prompt
+    #[arg(long)]
+    tokens: usize,
+    /// Print one JSON document instead of the text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints what a file proves and for which cluster, or why it proves nothing.
+#[derive(Debug, Args)]
+struct Verify {
+    /// A file that `demo --proof` or `demo --evidence` wrote
+    file: PathBuf,
+    /// The id of the cluster that it must be about, in hexadecimal digits
+    #[arg(long, value_name = "ID")]
+    cluster: Option<String>,
+    /// Print one JSON document instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Node {
+    /// The node's folder
+    #[arg(long)]
+    folder: PathBuf,
+    /// The port to listen on; 0 for any free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// How long the first leader of an epoch may take
+    #[arg(long, default_value_t = 2_000)]
+    view_timeout_ms: u32,
+    /// Misbehave: KIND@EPOCH
+    #[arg(long, value_parser = misbehaviour)]
+    misbehave: Option<(Misbehaviour, u64)>,
+}
+
+/// What was asked for cannot be: the message says what would do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match commands::run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { USAGE } else { 1 })
+        }
+    }
+}
+
+fn misbehaviour(text: &str) -> Result<(Misbehaviour, u64), String> {
+    let (kind, epoch) = text.split_once('@').ok_or("write KIND@EPOCH")?;
+    let kind = kind.parse().map_err(|error| format!("{error}"))?;
+    Ok((kind, epoch.parse().map_err(|error| format!("{error}"))?))
+}

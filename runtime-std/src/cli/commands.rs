@@ -1,0 +1,74 @@
+//! From arguments to actions and exit codes.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::{Command, Demo, Node, Reference, STOPPED, Usage, verify};
+use crate::demo::{self, Ending, Plan, Wishes};
+use crate::host::{self, NodeOptions};
+use crate::model::{Transformer, prompt_of, text_of};
+
+pub(super) fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo(demo) => run_demo(demo),
+        Command::Reference(reference) => run_reference(&reference),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Node(node) => run_node(node),
+    }
+}
+
+fn run_demo(demo: Demo) -> Result<ExitCode> {
+    let wishes = Wishes {
+        nodes: demo.nodes,
+        faults_tolerated: demo.faults_tolerated,
+        fast_path_faults: demo.fast_path_faults,
+        tokens: demo.tokens,
+        tokens_per_epoch: demo.tokens_per_epoch,
+        prompt: demo.prompt,
+        faults: demo.faults,
+        proof: demo.proof,
+        evidence: demo.evidence,
+        base_port: demo.base_port,
+        view_timeout: demo.view_timeout_ms,
+    };
+    let plan = Plan::new(wishes).map_err(|refused| Usage(refused.to_string()))?;
+    let report = demo::run(&plan, demo.json)?;
+    Ok(match report.ending() {
+        Ending::Complete if report.ok => ExitCode::SUCCESS,
+        Ending::RightlyStopped => ExitCode::from(STOPPED),
+        Ending::Complete | Ending::Stalled => ExitCode::FAILURE,
+    })
+}
+
+/// The document that `reference --json` prints.
+#[derive(Serialize)]
+struct Continuation<'t> {
+    prompt: &'t str,
+    tokens: usize,
+    text: String,
+}
+
+fn run_reference(reference: &Reference) -> Result<ExitCode> {
+    let prompt = prompt_of(&reference.prompt, reference.tokens).map_err(|refused| Usage(format!("{refused:#}")))?;
+    // One stage: where the model is cut does not change what it says.
+    let text = text_of(Transformer::in_stages(1)?.continue_alone(&prompt, reference.tokens)?);
+    if reference.json {
+        let document = Continuation { prompt: &reference.prompt, tokens: reference.tokens, text };
+        println!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        println!("{text}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_node(node: Node) -> Result<ExitCode> {
+    host::run(&NodeOptions {
+        folder: node.folder,
+        port: node.port,
+        view_timeout: node.view_timeout_ms,
+        fault: node.misbehave,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

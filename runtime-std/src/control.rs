@@ -1,0 +1,94 @@
+//! What a node and the process that started it say to each other: one JSON
+//! document on each line, commands on the node's standard input, events on its
+//! standard output. The node ends when its standard input does, so that no
+//! node outlives whoever started it.
+
+use std::net::SocketAddr;
+
+use butterfly_kernel::message::agreement::Path;
+use serde::{Deserialize, Serialize};
+
+use crate::traffic::Traffic;
+use crate::transport::Peers;
+
+/// What a node is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "command")]
+pub enum Command {
+    /// Where the members listen now.
+    Peers {
+        /// By their place in the roster.
+        addresses: Peers,
+    },
+    /// A client's signed request.
+    Submit {
+        /// Its canonical encoding.
+        #[serde(with = "hex")]
+        request: Vec<u8>,
+    },
+    /// Report what was sent, and end.
+    Finish,
+}
+
+/// What a node tells.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// It listens and has read its record.
+    Ready {
+        /// Where it listens.
+        address: SocketAddr,
+        /// Whether it may sign in agreement: not after its record was lost.
+        learner: bool,
+    },
+    /// It cannot start, or cannot go on.
+    Failed {
+        /// Why, and what to do about it.
+        reason: String,
+    },
+    /// An epoch was decided.
+    Commit(Commit),
+    /// It left for a later view.
+    EnterView {
+        /// The epoch.
+        epoch: u64,
+        /// The view.
+        view: u32,
+    },
+    /// It holds proof that a member is faulty.
+    Evidence {
+        /// Its canonical encoding.
+        #[serde(with = "hex")]
+        evidence: Vec<u8>,
+    },
+    /// Everything that it has sent since it was started.
+    Sent {
+        /// By kind.
+        traffic: Traffic,
+    },
+}
+
+/// A decided epoch, as a node tells it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Commit {
+    /// The epoch.
+    pub epoch: u64,
+    /// The view that decided.
+    pub view: u32,
+    /// The quorum that decided.
+    pub path: Path,
+    /// Canonical encoding of the decided header with its certificate and state.
+    #[serde(with = "hex")]
+    pub decided: Vec<u8>,
+    /// Canonical encoding of what the value stands for; none when the node
+    /// caught up with the epoch.
+    pub payload: Option<HexBytes>,
+    /// From the commit before, or from the request's arrival, to this commit.
+    /// None when the node caught up.
+    pub latency_us: Option<u64>,
+}
+
+/// Bytes, in JSON as hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HexBytes(#[serde(with = "hex")] pub Vec<u8>);

@@ -1,0 +1,186 @@
+//! What a demonstration is asked to do, checked before anything is started.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use butterfly_kernel::types::{MAX_TOKENS_PER_EPOCH, NodeId, Resilience, ResilienceError};
+use thiserror::Error;
+
+use crate::faults::{Fault, FaultKind, Misbehaviour};
+use crate::model::prompt_of;
+
+/// What somebody asks for, unchecked.
+#[derive(Clone, Debug)]
+pub struct Wishes {
+    /// Processes.
+    pub nodes: usize,
+    /// f; none: as many as the nodes allow.
+    pub faults_tolerated: Option<usize>,
+    /// p; none: as many as the nodes allow, at most f.
+    pub fast_path_faults: Option<usize>,
+    /// Tokens to add.
+    pub tokens: usize,
+    /// Tokens that one epoch commits.
+    pub tokens_per_epoch: usize,
+    /// What to continue.
+    pub prompt: String,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// Where to write the proof.
+    pub proof: Option<PathBuf>,
+    /// Where to write evidence.
+    pub evidence: Option<PathBuf>,
+    /// The first of the nodes' ports; none: any free ones.
+    pub base_port: Option<u16>,
+    /// Milliseconds that the first view of an epoch may take.
+    pub view_timeout: u32,
+}
+
+/// What will be done.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// n, f and p.
+    pub resilience: Resilience,
+    /// The tokens to continue.
+    pub prompt: Vec<u8>,
+    /// Tokens to add.
+    pub tokens: u16,
+    /// Tokens that one epoch commits.
+    pub tokens_per_epoch: u8,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// Where to write the proof.
+    pub proof: Option<PathBuf>,
+    /// Where to write evidence.
+    pub evidence: Option<PathBuf>,
+    /// The first of the nodes' ports; none: any free ones.
+    pub base_port: Option<u16>,
+    /// Milliseconds that the first view of an epoch may take.
+    pub view_timeout: u32,
+}
+
+/// Why it cannot be done.
+#[derive(Debug, Error)]
+pub enum PlanError {
+    /// The cluster cannot be that small, or that large.
+    #[error("{0}; add --nodes, or ask for less with --faults-tolerated and --fast-path-faults")]
+    Resilience(#[from] ResilienceError),
+    /// The prompt is not one for the model.
+    #[error("{0:#}")]
+    Prompt(anyhow::Error),
+    /// An epoch cannot have that many tokens.
+    #[error("an epoch commits 1 to {MAX_TOKENS_PER_EPOCH} tokens, not {0}; change --tokens-per-epoch")]
+    TokensPerEpoch(usize),
+    /// A fault is for a node that does not exist.
+    #[error("there is no node {node} for the fault {fault}; with --nodes {nodes} they are 0 to {}", nodes - 1)]
+    NoSuchNode {
+        /// The node.
+        node: u8,
+        /// The fault.
+        fault: Fault,
+        /// How many there are.
+        nodes: usize,
+    },
+    /// A node has two faults.
+    #[error("node {0} is given two faults; give each node at most one")]
+    TwoFaults(u8),
+    /// A fault would begin after the last epoch.
+    #[error("the fault {fault} begins after the last epoch, which is {last}; choose an earlier one or more --tokens")]
+    TooLate {
+        /// The fault.
+        fault: Fault,
+        /// The last epoch.
+        last: u64,
+    },
+    /// There are not enough ports.
+    #[error("there are no {nodes} ports from {base} on; choose a lower --base-port")]
+    Ports {
+        /// The first.
+        base: u16,
+        /// How many.
+        nodes: usize,
+    },
+}
+
+impl Plan {
+    /// Checks what is asked for.
+    ///
+    /// # Errors
+    /// Says what cannot be, and what would do.
+    pub fn new(wishes: Wishes) -> Result<Plan, PlanError> {
+        let resilience = resilience(&wishes)?;
+        let prompt = prompt_of(&wishes.prompt, wishes.tokens).map_err(PlanError::Prompt)?;
+        let tokens = u16::try_from(wishes.tokens).map_err(|error| PlanError::Prompt(error.into()))?;
+        let per_epoch = u8::try_from(wishes.tokens_per_epoch).ok();
+        let within = |count: &u8| (1..=MAX_TOKENS_PER_EPOCH).contains(&usize::from(*count));
+        let tokens_per_epoch = per_epoch.filter(within).ok_or(PlanError::TokensPerEpoch(wishes.tokens_per_epoch))?;
+        let plan = Plan {
+            resilience,
+            prompt,
+            tokens,
+            tokens_per_epoch,
+            faults: wishes.faults,
+            proof: wishes.proof,
+            evidence: wishes.evidence,
+            base_port: wishes.base_port,
+            view_timeout: wishes.view_timeout,
+        };
+        plan.check_faults()?;
+        plan.check_ports()?;
+        Ok(plan)
+    }
+
+    /// How many epochs the request takes.
+    pub fn epochs(&self) -> u64 {
+        u64::from(self.tokens).div_ceil(u64::from(self.tokens_per_epoch))
+    }
+
+    /// The port of a node; 0 for any free one.
+    pub fn port(&self, node: NodeId) -> u16 {
+        self.base_port.map_or(0, |base| base.saturating_add(u16::from(node.0)))
+    }
+
+    /// How a node is to misbehave, and from which epoch on.
+    pub fn misbehaviour(&self, node: NodeId) -> Option<(Misbehaviour, u64)> {
+        self.faults.iter().find_map(|fault| match fault.kind {
+            FaultKind::Byzantine(misbehaviour) if fault.node == node => Some((misbehaviour, fault.epoch.0)),
+            _ => None,
+        })
+    }
+
+    fn check_faults(&self) -> Result<(), PlanError> {
+        let (nodes, last) = (self.resilience.n(), self.epochs());
+        for (at, fault) in self.faults.iter().enumerate() {
+            if fault.node.index() >= nodes {
+                return Err(PlanError::NoSuchNode { node: fault.node.0, fault: *fault, nodes });
+            }
+            if self.faults.iter().take(at).any(|other| other.node == fault.node) {
+                return Err(PlanError::TwoFaults(fault.node.0));
+            }
+            if fault.epoch.0 > last {
+                return Err(PlanError::TooLate { fault: *fault, last });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_ports(&self) -> Result<(), PlanError> {
+        let nodes = self.resilience.n();
+        match self.base_port {
+            Some(base) if base == 0 || usize::from(base) + nodes > usize::from(u16::MAX) + 1 => {
+                Err(PlanError::Ports { base, nodes })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn resilience(wishes: &Wishes) -> Result<Resilience, ResilienceError> {
+    let n = wishes.nodes;
+    match (wishes.faults_tolerated, wishes.fast_path_faults) {
+        (None, None) => Resilience::largest(n),
+        (Some(f), None) => Resilience::with_faults(n, f),
+        (None, Some(p)) => Resilience::new(n, Resilience::largest(n)?.f(), p),
+        (Some(f), Some(p)) => Resilience::new(n, f, p),
+    }
+}

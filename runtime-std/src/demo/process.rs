@@ -1,0 +1,110 @@
+//! The nodes' processes: started, commanded, killed, always reaped.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use butterfly_kernel::types::NodeId;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command as Program};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::cluster::Provisioned;
+use super::plan::Plan;
+use crate::control::{Command, Event};
+
+/// A node that was told to finish must have ended by then.
+const FINISH_TIME: Duration = Duration::from_secs(5);
+
+/// What comes from the nodes.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) node: NodeId,
+    /// Which start of the node it is from.
+    pub(super) run: u32,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Event(Event),
+    /// The process closed its standard output: it is gone.
+    Ended,
+}
+
+/// A node's process. Dropping it kills it.
+pub(super) struct Process {
+    child: Child,
+    commands: Option<ChildStdin>,
+}
+
+impl Process {
+    /// Starts `node` for the `run`th time, with everything it says going to `news`.
+    pub(super) fn start(
+        plan: &Plan,
+        provisioned: &Provisioned,
+        node: NodeId,
+        run: u32,
+        news: &mpsc::UnboundedSender<News>,
+    ) -> Result<Process> {
+        let program = std::env::current_exe().context("cannot find this program to start the nodes with")?;
+        let mut start = Program::new(program);
+        start.arg("node").arg("--folder").arg(provisioned.folder(node));
+        start.arg("--port").arg(plan.port(node).to_string());
+        start.arg("--view-timeout-ms").arg(plan.view_timeout.to_string());
+        if let Some((misbehaviour, epoch)) = plan.misbehaviour(node) {
+            let kind = crate::faults::FaultKind::Byzantine(misbehaviour);
+            start.arg("--misbehave").arg(format!("{kind}@{epoch}"));
+        }
+        start.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = start.spawn().context("cannot start a node")?;
+        let commands = child.stdin.take();
+        let events = child.stdout.take().context("a node without standard output")?;
+        let news = news.clone();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(events).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Ok(event) = serde_json::from_str(&line)
+                    && news.send(News { node, run, what: What::Event(event) }).is_err()
+                {
+                    return;
+                }
+            }
+            // Nobody listens any more when the demonstration is over.
+            let _over = news.send(News { node, run, what: What::Ended });
+        });
+        Ok(Process { child, commands })
+    }
+
+    /// The number that the system gave it, while it runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Tells the node. One that is gone hears nothing, and is noticed otherwise.
+    pub(super) async fn tell(&mut self, command: &Command) -> Result<()> {
+        let mut line = serde_json::to_string(command)?;
+        line.push('\n');
+        if let Some(commands) = &mut self.commands
+            && commands.write_all(line.as_bytes()).await.is_err()
+        {
+            self.commands = None;
+        }
+        Ok(())
+    }
+
+    /// SIGKILL, and waits until the process is gone.
+    pub(super) async fn kill(mut self) -> Result<()> {
+        self.child.kill().await.context("cannot kill a node")
+    }
+
+    /// Lets the process end by itself, for a while.
+    pub(super) async fn finish(mut self) -> Result<()> {
+        self.commands = None;
+        match timeout(FINISH_TIME, self.child.wait()).await {
+            Ok(ended) => ended.map(|_| ()).context("cannot wait for a node"),
+            Err(_late) => self.kill().await,
+        }
+    }
+}

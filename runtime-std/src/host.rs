@@ -1,0 +1,224 @@
+//! One node as a process: the event loop around the kernel.
+//!
+//! One step goes like this:
+//!
+//! 1. An input arrives: a verified message, a request, a timer, a result.
+//! 2. [`Node::step`] changes the state and pushes outputs.
+//! 3. The outputs are performed in order. At the first `Persist` the node's
+//!    record is written and flushed; one write serves every `Persist` of a
+//!    step, and nothing behind it happens before it is durable. If the disk
+//!    fails, the node stops.
+//! 4. Stages are run at once, on this task: a position takes a tenth of a
+//!    millisecond, less than handing it to another thread and back would. The
+//!    result is the next input.
+//! 5. Messages that were too early are offered again once their place is reached.
+//!
+//! The loop has a thread for itself. Sockets, decoding and signature checks
+//! live on the threads of the runtime.
+
+mod parking;
+mod process;
+mod timers;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use butterfly_kernel::machine::{Rejection, Transmission};
+use butterfly_kernel::message::agreement::Path;
+use butterfly_kernel::types::{Epoch, View};
+
+use crate::control::{Commit, Event, HexBytes};
+use crate::executor::{Executor, StageError};
+use crate::faults::{Faults, Outgoing};
+use crate::folder::Member;
+use crate::model::Transformer;
+use crate::protocol::{Evidence, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
+use crate::storage::RecordFile;
+use crate::traffic::Traffic;
+use crate::transport::Mesh;
+use parking::Parking;
+pub use process::{NodeOptions, run};
+use timers::Timers;
+
+/// A node with everything it acts on.
+struct Host {
+    member: Arc<Member>,
+    node: Box<Node>,
+    record: RecordFile,
+    executor: Executor<Transformer>,
+    faults: Option<Faults>,
+    mesh: Mesh,
+    timers: Timers,
+    parking: Parking,
+    traffic: Traffic,
+    /// When the open epoch's work began.
+    began: Option<Instant>,
+    /// Whom this node has blamed, and for what.
+    blamed: BTreeSet<(u8, &'static str)>,
+    /// Takes events, in order.
+    tell: Box<dyn FnMut(Event) -> Result<()> + Send>,
+}
+
+impl Host {
+    /// Begins, or begins again after a restart.
+    fn start(&mut self) -> Result<()> {
+        self.settle(Input::Start)
+    }
+
+    fn receive(&mut self, message: Box<VerifiedEnvelope>) -> Result<()> {
+        let mut results = VecDeque::new();
+        self.step_message(message, &mut results)?;
+        self.settle_results(results)
+    }
+
+    /// Takes a client's request, if the client signed it.
+    fn submit(&mut self, request: SignedRequest) -> Result<()> {
+        let checked = self.member.cluster.verify_submission(request).context("the request is refused")?;
+        self.settle(Input::Submit(checked))
+    }
+
+    fn expire_timers(&mut self) -> Result<()> {
+        while let Some(timer) = self.timers.take_expired() {
+            self.settle(Input::Timer(timer))?;
+        }
+        Ok(())
+    }
+
+    fn next_timer(&self) -> Option<tokio::time::Instant> {
+        self.timers.next()
+    }
+
+    /// Steps, and draws every consequence.
+    fn settle(&mut self, input: Input) -> Result<()> {
+        let mut results = VecDeque::new();
+        // A rejection changes nothing: the input is late, repeated or not for us.
+        let _rejected = self.step(input, &mut results)?;
+        self.settle_results(results)
+    }
+
+    /// Feeds results back, and messages whose time has come, until there are none.
+    fn settle_results(&mut self, mut results: VecDeque<Input>) -> Result<()> {
+        loop {
+            while let Some(result) = results.pop_front() {
+                let _rejected = self.step(result, &mut results)?;
+            }
+            let Some(message) = self.parking.take_ready(&self.node) else { return Ok(()) };
+            self.step_message(message, &mut results)?;
+        }
+    }
+
+    fn step_message(&mut self, message: Box<VerifiedEnvelope>, results: &mut VecDeque<Input>) -> Result<()> {
+        let input = Input::Receive((*message).clone());
+        if let Err(Rejection::Early(place)) = self.step(input, results)? {
+            self.parking.park(place, message);
+        }
+        Ok(())
+    }
+
+    /// One step of the kernel, its outputs performed in order. What was
+    /// computed for it is added to `results`.
+    fn step(&mut self, input: Input, results: &mut VecDeque<Input>) -> Result<Result<(), Rejection>> {
+        let member = Arc::clone(&self.member);
+        let seat = Seat { cluster: &member.cluster, me: member.me, key: &member.key };
+        let mut outputs = Vec::new();
+        let outcome = self.node.step(&seat, input, &mut |output| outputs.push(output));
+        let mut durable = false;
+        for output in outputs {
+            match output {
+                Output::Persist if durable => {}
+                Output::Persist => {
+                    self.record.write(&encode(&self.node.record())?)?;
+                    durable = true;
+                }
+                Output::Send { to, envelope, transmission } => {
+                    self.send(&seat, Outgoing { to, envelope }, transmission)?;
+                }
+                other => self.perform(other, results)?,
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn perform(&mut self, output: Output, results: &mut VecDeque<Input>) -> Result<()> {
+        match output {
+            Output::Persist | Output::Send { .. } => {}
+            Output::SetTimer { timer, after } => self.timers.set(timer, after),
+            Output::Assign { .. } => {
+                self.began.get_or_insert_with(Instant::now);
+                if let Some(job) = self.node.job()
+                    && let Err(error) = self.executor.assign(job)
+                {
+                    self.abstain(error);
+                }
+            }
+            Output::Provide { stage, position, signal, .. } => self.executor.provide(stage, position, signal),
+            Output::Compute { job, stage, position, sampling } => {
+                match self.executor.compute(stage, position, sampling) {
+                    Ok(signal) => results.push_back(Input::Computed { job, stage, position, signal }),
+                    Err(error) => self.abstain(error),
+                }
+            }
+            Output::Commit { epoch, path, view, tokens } => self.committed(epoch, path, view, tokens.is_empty())?,
+            Output::Evidence(evidence) => self.blame(&evidence)?,
+            Output::EnterView { epoch, view } => (self.tell)(Event::EnterView { epoch: epoch.0, view: view.0 })?,
+        }
+        Ok(())
+    }
+
+    /// More than f members lied about an input, or it is lost: say nothing,
+    /// which fellows of the stage make up for.
+    fn abstain(&self, error: StageError) {
+        eprintln!("node {}: {error}; it abstains", self.member.me.0);
+    }
+
+    /// Queues a message, or what the member's faults make of it.
+    fn send(&mut self, seat: &Seat<'_>, sent: Outgoing, transmission: Transmission) -> Result<()> {
+        let outgoing = match &self.faults {
+            None => vec![sent],
+            Some(faults) => faults.rewrite(seat, &self.node, sent),
+        };
+        for Outgoing { to, envelope } in outgoing {
+            let frame: Arc<[u8]> = encode(&envelope)?.into();
+            self.traffic.add(envelope.message.kind(), transmission, to.len(), frame.len());
+            self.mesh.send(to, &frame);
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, epoch: Epoch, path: Path, view: View, caught_up: bool) -> Result<()> {
+        let now = Instant::now();
+        let began = self.began.take();
+        let latency = began.filter(|_| !caught_up).map(|began| now.duration_since(began));
+        self.timers.drop_before(self.node.epoch());
+        if self.node.head().state().active.is_some() {
+            self.began = Some(now);
+        }
+        let Some(decided) = self.node.head().decided().filter(|decided| decided.header.epoch == epoch) else {
+            return Ok(());
+        };
+        let payload = self.node.closed_payload().filter(|payload| payload.epoch == epoch);
+        (self.tell)(Event::Commit(Commit {
+            epoch: epoch.0,
+            view: view.0,
+            path,
+            decided: encode(decided)?,
+            payload: payload.map(encode).transpose()?.map(HexBytes),
+            latency_us: latency.and_then(|latency| u64::try_from(latency.as_micros()).ok()),
+        }))?;
+        (self.tell)(Event::Sent { traffic: self.traffic.clone() })
+    }
+
+    /// Evidence may be repeated: the first for each member and fault is told.
+    fn blame(&mut self, evidence: &Evidence) -> Result<()> {
+        if self.blamed.insert((evidence.accused.0, evidence.fault.name())) {
+            (self.tell)(Event::Evidence { evidence: encode(evidence)? })?;
+        }
+        Ok(())
+    }
+
+    fn report(&mut self) -> Result<()> {
+        (self.tell)(Event::Sent { traffic: self.traffic.clone() })
+    }
+}

@@ -1,0 +1,38 @@
+//! Messages whose time has not come.
+
+use std::collections::VecDeque;
+
+use butterfly_kernel::machine::Place;
+use butterfly_kernel::types::NodeId;
+
+use crate::protocol::{Node, VerifiedEnvelope};
+
+/// Messages kept for one author; a prompt's worth of signals. More are
+/// dropped, and the protocol asks for them again.
+const QUOTA: usize = 256;
+
+/// Messages that the node rejected as early, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Parking {
+    waiting: VecDeque<(Place, Box<VerifiedEnvelope>)>,
+}
+
+impl Parking {
+    /// Keeps `message` until the node is at `place`, if its author has room.
+    pub(super) fn park(&mut self, place: Place, message: Box<VerifiedEnvelope>) {
+        let author = message.get().from;
+        if self.held_of(author) < QUOTA {
+            self.waiting.push_back((place, message));
+        }
+    }
+
+    /// The oldest message whose place the node has reached.
+    pub(super) fn take_ready(&mut self, node: &Node) -> Option<Box<VerifiedEnvelope>> {
+        let at = self.waiting.iter().position(|(place, _)| node.reached(place))?;
+        self.waiting.remove(at).map(|(_, message)| message)
+    }
+
+    fn held_of(&self, author: NodeId) -> usize {
+        self.waiting.iter().filter(|(_, message)| message.get().from == author).count()
+    }
+}

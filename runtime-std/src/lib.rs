@@ -1,0 +1,33 @@
+//! The tokio host of Butterfly: the protocol kernel over TCP between separate
+//! processes, and the command line around it.
+//!
+//! | module | subject |
+//! | --- | --- |
+//! | [`protocol`] | the kernel's types as this host runs them |
+//! | [`host`] | one node: the event loop around the kernel |
+//! | [`transport`] | frames, sessions, connections |
+//! | [`storage`] | the vote record on disk |
+//! | [`executor`] | running the stages assigned to a node |
+//! | [`model`] | the integer transformer, in the kernel's terms |
+//! | [`faults`] | members that misbehave on purpose |
+//! | [`folder`] | a node's files |
+//! | [`control`] | commands to a node and events from it |
+//! | [`traffic`] | what was sent, by kind |
+//! | [`document`] | proofs and evidence as files |
+//! | [`demo`] | a cluster of processes, driven by a client |
+//! | [`cli`] | the commands of the binary |
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod control;
+pub mod demo;
+pub mod document;
+pub mod executor;
+pub mod faults;
+pub mod folder;
+pub mod host;
+pub mod model;
+pub mod protocol;
+pub mod storage;
+pub mod traffic;
+pub mod transport;

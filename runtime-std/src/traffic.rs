@@ -1,0 +1,58 @@
+//! What was sent, by kind of message. A message to three peers counts three times.
+
+use std::collections::BTreeMap;
+
+use butterfly_kernel::machine::Transmission;
+use butterfly_kernel::message::Kind;
+use serde::{Deserialize, Serialize};
+
+/// How often and how much of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Messages sent for the first time.
+    pub first: u64,
+    /// Messages sent again, since nothing told whether they had arrived.
+    pub retransmitted: u64,
+    /// Bytes of all of them, without the four of a frame's length.
+    pub bytes: u64,
+}
+
+/// Counts by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Traffic {
+    kinds: BTreeMap<Kind, Count>,
+}
+
+impl Traffic {
+    /// Counts `messages` of `bytes` each.
+    pub fn add(&mut self, kind: Kind, transmission: Transmission, messages: usize, bytes: usize) {
+        let count = self.kinds.entry(kind).or_default();
+        let messages = messages as u64;
+        match transmission {
+            Transmission::First => count.first += messages,
+            Transmission::Again => count.retransmitted += messages,
+        }
+        count.bytes += messages * bytes as u64;
+    }
+
+    /// Adds everything counted in `other`.
+    pub fn merge(&mut self, other: &Traffic) {
+        for (kind, more) in &other.kinds {
+            let count = self.kinds.entry(*kind).or_default();
+            count.first += more.first;
+            count.retransmitted += more.retransmitted;
+            count.bytes += more.bytes;
+        }
+    }
+
+    /// The counts of one kind.
+    pub fn of(&self, kind: Kind) -> Count {
+        self.kinds.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Bytes of all kinds.
+    pub fn bytes(&self) -> u64 {
+        self.kinds.values().map(|count| count.bytes).sum()
+    }
+}

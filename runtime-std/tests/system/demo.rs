@@ -1,0 +1,74 @@
+//! Clusters of real processes: the fast path, its counts, and stopping.
+
+use crate::harness::{butterfly, demo, reference};
+use serde_json::Value;
+
+fn epochs(report: &Value) -> &Vec<Value> {
+    report["epochs"].as_array().unwrap()
+}
+
+#[test]
+fn without_faults_every_epoch_is_fast_with_no_message_too_many() {
+    let outcome = demo("--tokens 32");
+    let report = &outcome.report;
+    assert_eq!(outcome.code, Some(0), "{report} {}", outcome.errors);
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["text"], reference(32));
+    assert_eq!((&report["epochs_committed"], &report["fast"]), (&8.into(), &8.into()));
+    assert_eq!((&report["slow"], &report["view_changes"]), (&0.into(), &0.into()));
+    // n - 1 proposals and n (n - 1) votes in each of the 8 epochs.
+    assert_eq!(report["messages"]["propose"]["first"], 8 * 3);
+    assert_eq!(report["messages"]["vote"]["first"], 8 * 12);
+    assert_eq!(report["blamed"], Value::Array(Vec::new()));
+    assert_eq!(report["behind"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn one_silent_node_slows_down_no_epoch_that_it_does_not_lead() {
+    let outcome = demo("--tokens 16 --fault 3:silent");
+    assert_eq!(outcome.code, Some(0), "{} {}", outcome.report, outcome.errors);
+    for epoch in epochs(&outcome.report) {
+        let fast = epoch["view"] == 0 && epoch["path"] == "fast";
+        assert_eq!(fast, epoch["leader"] != 3, "{epoch}");
+    }
+}
+
+#[test]
+fn two_crashes_of_four_stop_the_cluster_and_it_says_so() {
+    let outcome = demo("--tokens 16 --view-timeout-ms 300 --fault 1:crash@2 --fault 2:crash@2");
+    assert_eq!(outcome.code, Some(3), "{} {}", outcome.report, outcome.errors);
+    assert_eq!(outcome.report["ok"], false);
+    let reason = outcome.report["stalled"].as_str().unwrap();
+    assert!(reason.contains("more than 1 of 4 nodes failed"), "{reason}");
+    let text = outcome.report["text"].as_str().unwrap();
+    assert!(reference(16).starts_with(text));
+}
+
+#[test]
+fn clusters_of_other_sizes_say_the_same() {
+    let expected = reference(8);
+    for nodes in ["1", "2", "5", "7 --faults-tolerated 2 --fast-path-faults 1", "6 --fast-path-faults 2"] {
+        let outcome = demo(&format!("--tokens 8 --nodes {nodes}"));
+        assert_eq!(outcome.code, Some(0), "{nodes}: {} {}", outcome.report, outcome.errors);
+        assert_eq!(outcome.report["text"], expected, "{nodes}");
+    }
+}
+
+#[test]
+fn an_epoch_may_commit_one_token_or_many() {
+    let expected = reference(16);
+    for per_epoch in [1, 5, 16] {
+        let outcome = demo(&format!("--tokens 16 --tokens-per-epoch {per_epoch}"));
+        assert_eq!(outcome.report["text"], expected, "{per_epoch}");
+        assert_eq!(outcome.report["epochs_committed"], 16_u64.div_ceil(per_epoch));
+    }
+}
+
+#[test]
+fn people_see_the_text_and_the_tables() {
+    let output = butterfly(&["demo", "--tokens", "8"]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains(&format!("Return the {}", reference(8))), "{shown}");
+    assert!(shown.contains("equal, bit for bit"), "{shown}");
+    assert!(!shown.contains('\x1b'), "no colour where there is no terminal");
+}

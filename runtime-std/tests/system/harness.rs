@@ -1,0 +1,56 @@
+//! Runs the real binary and reads what it says.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Condvar, Mutex};
+
+use serde_json::Value;
+
+/// Clusters that may run at once: more would only slow each other down.
+const AT_ONCE: usize = 3;
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+/// What became of a demonstration.
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) report: Value,
+    pub(crate) errors: String,
+}
+
+/// The binary with `arguments`, to its end.
+pub(crate) fn butterfly(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_butterfly")).args(arguments).output().unwrap()
+}
+
+/// `demo --json` with `arguments`, separated by spaces, when there is room for it.
+pub(crate) fn demo(arguments: &str) -> Outcome {
+    let arguments: Vec<&str> = ["demo", "--json"].into_iter().chain(arguments.split_whitespace()).collect();
+    let mut running = ENDED.wait_while(RUNNING.lock().unwrap(), |running| *running >= AT_ONCE).unwrap();
+    *running += 1;
+    drop(running);
+    let output = butterfly(&arguments);
+    *RUNNING.lock().unwrap() -= 1;
+    ENDED.notify_one();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    Outcome { code: output.status.code(), report, errors }
+}
+
+/// What a single machine says, for the prompt that `demo` has by default.
+pub(crate) fn reference(tokens: usize) -> String {
+    let output = butterfly(&["reference", "--json", "--prompt", "Return the ", "--tokens", &tokens.to_string()]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    document["text"].as_str().unwrap().to_owned()
+}
+
+/// Whether `verify` accepts the file, and what it says.
+pub(crate) fn verify(file: &Path, further: &[&str]) -> Result<Value, String> {
+    let arguments: Vec<&str> = ["verify", "--json", file.to_str().unwrap()].iter().chain(further).copied().collect();
+    let output = butterfly(&arguments);
+    match output.status.code() {
+        Some(0) => Ok(serde_json::from_slice(&output.stdout).unwrap()),
+        _ => Err(String::from_utf8(output.stderr).unwrap()),
+    }
+}

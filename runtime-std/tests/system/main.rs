@@ -1,0 +1,8 @@
+//! The real binary, as separate processes on this machine.
+
+mod demo;
+mod documents;
+mod faults;
+mod harness;
+mod processes;
+mod usage;
