@@ -44,6 +44,7 @@ use crate::message::agreement::{
     AgreementMessage, Ballot, CertRequest, CommitCertificate, DecisionCertificate, Proposal, ViewChange,
 };
 use crate::message::{Envelope, Message};
+use crate::proof::SignedBallot;
 use crate::types::{Epoch, Millis, NodeId, NodeSet, View};
 
 /// Valid values that one epoch can hold. Honest work gives one for each
@@ -338,8 +339,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     }
 
     /// The leader's proposal and the votes of the view that decided.
-    pub(crate) fn testimony(&self, view: View) -> (Option<Proposal<C>>, Ballots<C, N>) {
-        let proposal = self.proposal.clone().filter(|proposal| proposal.ballot.view == view);
+    pub(crate) fn testimony(&self, view: View) -> (Option<SignedBallot<C>>, Ballots<C, N>) {
+        let proposal = self.proposal.as_ref().filter(|proposal| proposal.ballot.view == view);
+        let proposal = proposal.map(|held| SignedBallot { ballot: held.ballot, signature: held.signature.clone() });
         (proposal, self.votes.get(&view).cloned().unwrap_or_default())
     }
 

@@ -16,10 +16,11 @@
 //! | the decision handed out, its slot used again | the decision with its state |
 //! | CertAck, Attest, StageOutput | nothing |
 
+mod closed;
 mod receive;
 pub mod record;
 
-use crate::agreement::{Agreement, Ballots, Durable, MAX_VALUES};
+use crate::agreement::{Agreement, Durable, MAX_VALUES};
 use crate::bounded::Map;
 use crate::chain::{Decided, Head};
 use crate::cluster::Seat;
@@ -27,10 +28,11 @@ use crate::crypto::{Scheme, Verified};
 use crate::inference::Inference;
 use crate::inference::job::{Candidate, Job};
 use crate::machine::{Input, Outbox, Output, Place, Progress, Rejection, Timer, Transmission};
-use crate::message::agreement::{Ballot, DecisionCertificate, Proposal};
+use crate::message::agreement::DecisionCertificate;
 use crate::message::inference::{Payload, SignedRequest, Tokens};
 use crate::message::{Envelope, Fetch, Message};
 use crate::types::{ClientId, Epoch, MAX_CLIENTS, Millis, NodeId, NodeSet, View};
+use closed::Closed;
 pub use record::{Record, RecordError, RecordRef};
 
 /// When nothing is under way, a node asks this many times more rarely.
@@ -66,17 +68,6 @@ pub struct Node<C: Scheme, const N: usize> {
     patience: u8,
     /// Something happened since the last look at what is unanswered.
     moved: bool,
-}
-
-/// Signed statements of the view that decided, to compare late ones with.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Closed<C: Scheme, const N: usize> {
-    epoch: Epoch,
-    ballot: Ballot<C>,
-    proposal: Option<Proposal<C>>,
-    votes: Ballots<C, N>,
-    /// None when the epoch was caught up with.
-    payload: Option<Payload<C>>,
 }
 
 impl<C: Scheme, const N: usize> Node<C, N> {

@@ -88,6 +88,16 @@ fn reserves_step_in_at_the_first_disagreement_and_do_not_wait_for_a_timer() {
 }
 
 #[test]
+fn reserves_step_in_for_owners_that_compute_but_do_not_attest() {
+    for member in 0..4 {
+        let mut world = World::new(4, 14, Network::CALM);
+        world.behave(member, Behaviour::WithholdAttestations);
+        answer(&mut world, 16, 60 * SECOND);
+        assert!(world.accused().is_empty());
+    }
+}
+
+#[test]
 fn a_member_whose_own_result_differs_abstains_and_is_not_blamed() {
     for member in 0..4 {
         let mut world = World::new(4, 12, Network::CALM);

@@ -25,19 +25,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             characters += 1;
         }
     }
-    println!(
-        "{:.4} nats per character over {characters} characters",
-        total / f64::from(characters)
-    );
+    println!("{:.4} nats per character over {characters} characters", total / f64::from(characters));
     Ok(())
 }
 
 /// Minus the logarithm of the probability that the model gives the token.
 fn surprise(logits: &[i32], token: Token) -> f64 {
     let highest = logits.iter().copied().max().unwrap_or_default();
-    let sum: f64 = logits
-        .iter()
-        .map(|logit| (f64::from(logit - highest) * NATS_PER_UNIT).exp())
-        .sum();
+    let sum: f64 = logits.iter().map(|logit| (f64::from(logit - highest) * NATS_PER_UNIT).exp()).sum();
     sum.ln() - f64::from(logits[usize::from(token.id())] - highest) * NATS_PER_UNIT
 }

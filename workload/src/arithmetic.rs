@@ -34,12 +34,9 @@ const AVERAGE_SHIFT: u32 = 7;
 #[inline]
 pub fn dot<const N: usize>(activations: &[i16; N], weights: impl IntoIterator<Item = i8>) -> i32 {
     const { assert!(N <= HIDDEN) };
-    activations
-        .iter()
-        .zip(weights)
-        .fold(0, |sum: i32, (&activation, weight)| {
-            sum.wrapping_add(i32::from(activation).wrapping_mul(i32::from(weight)))
-        })
+    activations.iter().zip(weights).fold(0, |sum: i32, (&activation, weight)| {
+        sum.wrapping_add(i32::from(activation).wrapping_mul(i32::from(weight)))
+    })
 }
 
 /// The quotient by 2^`shift`, rounded to the nearest; halves round upwards,
@@ -51,9 +48,7 @@ pub fn dot<const N: usize>(activations: &[i16; N], weights: impl IntoIterator<It
 pub const fn rounded_shift(value: i64, shift: u32) -> i64 {
     debug_assert!(1 <= shift && shift <= 32 && value.unsigned_abs() < 1 << 62);
     // Shifting a negative number right rounds downwards in Rust.
-    value
-        .wrapping_add(1_i64.wrapping_shl(shift.wrapping_sub(1)))
-        .wrapping_shr(shift)
+    value.wrapping_add(1_i64.wrapping_shl(shift.wrapping_sub(1))).wrapping_shr(shift)
 }
 
 /// The value times its channel's multiplier, over 2^`shift`, rounded as
@@ -90,10 +85,7 @@ pub fn rectified(value: i32) -> i16 {
 /// ±[`RESIDUAL_LIMIT`] before and after. Within 2^20 in between.
 #[inline]
 pub fn accumulated(residual: i32, change: i32) -> i32 {
-    bounded(
-        bounded(residual, RESIDUAL_LIMIT).wrapping_add(bounded(change, RESIDUAL_LIMIT)),
-        RESIDUAL_LIMIT,
-    )
+    bounded(bounded(residual, RESIDUAL_LIMIT).wrapping_add(bounded(change, RESIDUAL_LIMIT)), RESIDUAL_LIMIT)
 }
 
 /// The nearest number in ±`limit`; the limit is not negative.
@@ -110,8 +102,7 @@ pub fn bounded(value: i32, limit: i32) -> i32 {
 pub fn normalised(residual: &[i32; WIDTH]) -> [i16; WIDTH] {
     let root = root_mean_square(residual);
     // At most 2^30 in magnitude, since an element is at most 2^19.
-    residual
-        .map(|element| saturated_16(floor_quotient(element.wrapping_shl(NORMALISED_BITS), root)))
+    residual.map(|element| saturated_16(floor_quotient(element.wrapping_shl(NORMALISED_BITS), root)))
 }
 
 /// At most 2^19, the largest element.
@@ -127,9 +118,7 @@ fn root_mean_square(residual: &[i32; WIDTH]) -> NonZeroU32 {
 
 /// The quotient rounded towards negative infinity. Needs a divisor below 2^31.
 fn floor_quotient(dividend: i32, divisor: NonZeroU32) -> i32 {
-    dividend
-        .checked_div_euclid(divisor.get() as i32)
-        .unwrap_or_default()
+    dividend.checked_div_euclid(divisor.get() as i32).unwrap_or_default()
 }
 
 /// The quotient rounded to the nearest; halves round upwards, towards
@@ -138,9 +127,7 @@ pub fn rounded_quotient(dividend: i64, divisor: NonZeroU32) -> i64 {
     let divisor = i64::from(divisor.get());
     let doubled = dividend.wrapping_mul(2).wrapping_add(divisor);
     // With a positive divisor the Euclidean quotient is the floor.
-    doubled
-        .checked_div_euclid(divisor.wrapping_mul(2))
-        .unwrap_or_default()
+    doubled.checked_div_euclid(divisor.wrapping_mul(2)).unwrap_or_default()
 }
 
 /// 2 to the power of minus `exponent`; both in Q14.

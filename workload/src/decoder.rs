@@ -54,10 +54,7 @@ impl Temperature {
 /// The logits of every token as exponents of two in Q14, within
 /// ±[`LOGIT_LIMIT`].
 pub(crate) fn logits(weights: &Weights<'_>, residual: &[i32; WIDTH]) -> [i32; VOCABULARY] {
-    weights
-        .head
-        .project(&normalised(residual))
-        .map(|logit| bounded(logit, LOGIT_LIMIT))
+    weights.head.project(&normalised(residual)).map(|logit| bounded(logit, LOGIT_LIMIT))
 }
 
 /// The token that follows `position`, the last one that the logits know of.
@@ -79,9 +76,7 @@ fn drawn(logits: &[i32; VOCABULARY], temperature: Temperature, draw: u64) -> Tok
     let highest = highest(logits);
     let weights = logits.map(|logit| weight(highest.abs_diff(logit), temperature));
     // At most 96 * 2^14 < 2^21.
-    let total = weights
-        .iter()
-        .fold(0_u32, |sum, weight| sum.wrapping_add(*weight));
+    let total = weights.iter().fold(0_u32, |sum, weight| sum.wrapping_add(*weight));
     // The high half of a 64 by 64 bit product: below the total.
     let point = (u128::from(draw).wrapping_mul(total.into()) >> 64) as u32;
     let mut cumulative = 0_u32;
@@ -95,9 +90,7 @@ fn drawn(logits: &[i32; VOCABULARY], temperature: Temperature, draw: u64) -> Tok
 fn weight(distance: u32, temperature: Temperature) -> u32 {
     // A distance is at most 2^24, so the product is at most 2^32.
     let scaled = u64::from(distance).wrapping_mul(256);
-    let exponent = scaled
-        .checked_div(temperature.in_256ths().into())
-        .unwrap_or_default();
+    let exponent = scaled.checked_div(temperature.in_256ths().into()).unwrap_or_default();
     // Far more than enough for a weight of zero.
     const FARTHEST: u64 = 64 * ONE as u64;
     power_of_two(exponent.min(FARTHEST) as u32)
@@ -109,9 +102,7 @@ fn draw(seed: u64, position: usize) -> u64 {
     hash.update(seed.to_le_bytes());
     hash.update((position as u32).to_le_bytes());
     let digest: [u8; 32] = hash.finalize().into();
-    digest
-        .first_chunk()
-        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 fn highest(logits: &[i32; VOCABULARY]) -> i32 {
@@ -121,10 +112,7 @@ fn highest(logits: &[i32; VOCABULARY]) -> i32 {
 /// The first token for which the condition holds.
 fn first(conditions: impl Iterator<Item = bool>) -> Token {
     // The highest logit always exists and always has a weight of its own.
-    Token::all()
-        .zip(conditions)
-        .find(|(_, holds)| *holds)
-        .map_or(Token::NEWLINE, |(token, _)| token)
+    Token::all().zip(conditions).find(|(_, holds)| *holds).map_or(Token::NEWLINE, |(token, _)| token)
 }
 
 #[cfg(test)]
@@ -155,19 +143,10 @@ mod tests {
     fn a_draw_splits_the_total_in_order_of_the_tokens() {
         // Weights 1/2, 1 and 1/2: boundaries at one and three quarters.
         let logits = with(&[(10, 0), (20, 1 << 14), (30, 0)]);
-        for (draw, token) in [
-            (0, 10),
-            ((1 << 62) - 1, 10),
-            (1 << 62, 20),
-            ((3 << 62) - 1, 20),
-            (3 << 62, 30),
-            (u64::MAX, 30),
-        ] {
-            assert_eq!(
-                drawn(&logits, Temperature::NEUTRAL, draw).id(),
-                token,
-                "{draw:#x}"
-            );
+        for (draw, token) in
+            [(0, 10), ((1 << 62) - 1, 10), (1 << 62, 20), ((3 << 62) - 1, 20), (3 << 62, 30), (u64::MAX, 30)]
+        {
+            assert_eq!(drawn(&logits, Temperature::NEUTRAL, draw).id(), token, "{draw:#x}");
         }
     }
 

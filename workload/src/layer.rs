@@ -2,9 +2,7 @@
 
 use core::fmt;
 
-use crate::arithmetic::{
-    accumulated, dot, normalised, rectified, saturated_8, saturated_16, weighted_average,
-};
+use crate::arithmetic::{accumulated, dot, normalised, rectified, saturated_8, saturated_16, weighted_average};
 use crate::weights::LayerWeights;
 use crate::{CONTEXT, HEAD_WIDTH, HEADS, WIDTH};
 
@@ -33,23 +31,13 @@ struct HeadCache {
 impl Cache {
     /// The cache before the first position.
     pub const EMPTY: Self = Self {
-        heads: [const {
-            HeadCache {
-                keys: [[0; HEAD_WIDTH]; CONTEXT],
-                values: [[0; HEAD_WIDTH]; CONTEXT],
-            }
-        }; HEADS],
+        heads: [const { HeadCache { keys: [[0; HEAD_WIDTH]; CONTEXT], values: [[0; HEAD_WIDTH]; CONTEXT] } }; HEADS],
     };
 
     /// Forgets every row from `position` on.
     pub(crate) fn truncate(&mut self, position: usize) {
         for head in &mut self.heads {
-            for row in head
-                .keys
-                .iter_mut()
-                .skip(position)
-                .chain(head.values.iter_mut().skip(position))
-            {
+            for row in head.keys.iter_mut().skip(position).chain(head.values.iter_mut().skip(position)) {
                 *row = [0; HEAD_WIDTH];
             }
         }
@@ -66,12 +54,7 @@ impl fmt::Debug for Cache {
 /// position's keys and values to the cache.
 ///
 /// The cache must hold the positions before; `position` is below [`CONTEXT`].
-pub(crate) fn run(
-    weights: &LayerWeights<'_>,
-    cache: &mut Cache,
-    position: usize,
-    residual: &mut [i32; WIDTH],
-) {
+pub(crate) fn run(weights: &LayerWeights<'_>, cache: &mut Cache, position: usize, residual: &mut [i32; WIDTH]) {
     let mixed = attention(weights, cache, position, &normalised(residual));
     add(residual, &weights.mix.project(&mixed));
 
@@ -79,29 +62,17 @@ pub(crate) fn run(
     add(residual, &weights.contract.project(&hidden));
 }
 
-fn attention(
-    weights: &LayerWeights<'_>,
-    cache: &mut Cache,
-    position: usize,
-    input: &[i16; WIDTH],
-) -> [i16; WIDTH] {
+fn attention(weights: &LayerWeights<'_>, cache: &mut Cache, position: usize, input: &[i16; WIDTH]) -> [i16; WIDTH] {
     let query = weights.query.project(input).map(saturated_16);
     let key = weights.key.project(input).map(saturated_8);
     let value = weights.value.project(input).map(saturated_8);
 
     let mut mixed = [0; WIDTH];
     let heads = cache.heads.iter_mut().zip(weights.distance);
-    let parts = query
-        .as_chunks()
-        .0
-        .iter()
-        .zip(key.as_chunks().0)
-        .zip(value.as_chunks().0);
+    let parts = query.as_chunks().0.iter().zip(key.as_chunks().0).zip(value.as_chunks().0);
     let outputs = mixed.as_chunks_mut::<HEAD_WIDTH>().0;
     for (((cache, distance), ((query, key), value)), output) in heads.zip(parts).zip(outputs) {
-        if let (Some(key_row), Some(value_row)) =
-            (cache.keys.get_mut(position), cache.values.get_mut(position))
-        {
+        if let (Some(key_row), Some(value_row)) = (cache.keys.get_mut(position), cache.values.get_mut(position)) {
             *key_row = *key;
             *value_row = *value;
         }

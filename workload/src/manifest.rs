@@ -59,18 +59,11 @@ pub fn weights_root(bytes: &[u8]) -> [u8; 32] {
 const HEIGHTS: usize = usize::BITS as usize;
 
 fn leaf(chunk: &[u8]) -> [u8; 32] {
-    Sha256::new_with_prefix([0])
-        .chain_update(chunk)
-        .finalize()
-        .into()
+    Sha256::new_with_prefix([0]).chain_update(chunk).finalize().into()
 }
 
 fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    Sha256::new_with_prefix([1])
-        .chain_update(left)
-        .chain_update(right)
-        .finalize()
-        .into()
+    Sha256::new_with_prefix([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
 #[cfg(test)]
@@ -94,16 +87,10 @@ mod tests {
     #[test]
     fn the_root_follows_its_definition() {
         for length in [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES] {
-            assert_eq!(
-                weights_root(&vec![7; length]),
-                recursive(&vec![7; length]),
-                "{length}"
-            );
+            assert_eq!(weights_root(&vec![7; length]), recursive(&vec![7; length]), "{length}");
         }
         for chunks in 3..20 {
-            let bytes: vec::Vec<u8> = (0..chunks * CHUNK_BYTES - 5)
-                .map(|i| (i % 251) as u8)
-                .collect();
+            let bytes: vec::Vec<u8> = (0..chunks * CHUNK_BYTES - 5).map(|i| (i % 251) as u8).collect();
             assert_eq!(weights_root(&bytes), recursive(&bytes), "{chunks} chunks");
         }
     }
@@ -111,9 +98,8 @@ mod tests {
     #[test]
     fn every_partition_has_its_own_manifest() {
         let weights = Weights::embedded();
-        let manifests: vec::Vec<_> = (1..=crate::LAYERS)
-            .map(|stages| manifest(&weights, Partition::even(stages).unwrap()))
-            .collect();
+        let manifests: vec::Vec<_> =
+            (1..=crate::LAYERS).map(|stages| manifest(&weights, Partition::even(stages).unwrap())).collect();
         for (index, one) in manifests.iter().enumerate() {
             assert!(!manifests[..index].contains(one));
         }

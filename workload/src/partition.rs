@@ -38,10 +38,7 @@ impl Partition {
             *entry = end as u8;
             rest = after;
         }
-        Ok(Self {
-            ends,
-            stages: stages as u8,
-        })
+        Ok(Self { ends, stages: stages as u8 })
     }
 
     /// Number of stages, in `1..=LAYERS`.
@@ -78,11 +75,7 @@ pub struct PartitionError {
 
 impl fmt::Display for PartitionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{LAYERS} layers cannot be cut into {} stages",
-            self.stages
-        )
+        write!(f, "{LAYERS} layers cannot be cut into {} stages", self.stages)
     }
 }
 
@@ -112,10 +105,7 @@ mod tests {
     #[test]
     fn impossible_cuts_and_stages() {
         assert_eq!(Partition::even(0), Err(PartitionError { stages: 0 }));
-        assert_eq!(
-            Partition::even(LAYERS + 1),
-            Err(PartitionError { stages: LAYERS + 1 })
-        );
+        assert_eq!(Partition::even(LAYERS + 1), Err(PartitionError { stages: LAYERS + 1 }));
         assert_eq!(Partition::even(2).unwrap().layers(2), None);
         assert_eq!(Partition::even(2).unwrap().layers(usize::MAX), None);
     }

@@ -26,14 +26,8 @@ pub fn generate<'w>(
     if prompt.len() > CONTEXT {
         return Err(PromptError::TooLong);
     }
-    let mut generation = Generation {
-        weights,
-        partition,
-        sampling,
-        caches: [const { Cache::EMPTY }; LAYERS],
-        position: 0,
-        next: None,
-    };
+    let mut generation =
+        Generation { weights, partition, sampling, caches: [const { Cache::EMPTY }; LAYERS], position: 0, next: None };
     for token in prompt {
         generation.next = generation.follow(*token).ok();
     }
@@ -86,22 +80,15 @@ impl Iterator for Generation<'_> {
 ///
 /// Ends with the tokens or with the context. No cluster shows logits; they are
 /// for measuring the model itself.
-pub fn logits<'a>(
-    weights: Weights<'a>,
-    tokens: &'a [Token],
-) -> impl Iterator<Item = [i32; VOCABULARY]> + 'a {
+pub fn logits<'a>(weights: Weights<'a>, tokens: &'a [Token]) -> impl Iterator<Item = [i32; VOCABULARY]> + 'a {
     let mut caches = [const { Cache::EMPTY }; LAYERS];
-    tokens
-        .iter()
-        .take(CONTEXT)
-        .enumerate()
-        .map(move |(position, token)| {
-            let mut residual = stage::embed(&weights, *token);
-            for (layer, cache) in weights.layers.iter().zip(&mut caches) {
-                layer::run(layer, cache, position, &mut residual);
-            }
-            decoder::logits(&weights, &residual)
-        })
+    tokens.iter().take(CONTEXT).enumerate().map(move |(position, token)| {
+        let mut residual = stage::embed(&weights, *token);
+        for (layer, cache) in weights.layers.iter().zip(&mut caches) {
+            layer::run(layer, cache, position, &mut residual);
+        }
+        decoder::logits(&weights, &residual)
+    })
 }
 
 /// Why there is nothing to generate from a prompt.

@@ -7,10 +7,7 @@ use crate::{Token, WIDTH};
 
 /// The input or output of a stage for one position of the sequence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is no heap to put the larger one on"
-)]
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put the larger one on")]
 pub enum Signal {
     /// What the first stage takes and the last one gives.
     Token(Token),
@@ -88,18 +85,14 @@ impl Signal {
     /// When the bytes are not the encoding of any signal.
     pub fn read(bytes: &[u8]) -> Result<Self, SignalError> {
         match bytes.split_first().ok_or(SignalError::Length)? {
-            (&TOKEN_TAG, &[id]) => Token::try_from(id)
-                .map(Self::Token)
-                .map_err(|_| SignalError::OutOfRange),
+            (&TOKEN_TAG, &[id]) => Token::try_from(id).map(Self::Token).map_err(|_| SignalError::OutOfRange),
             (&ACTIVATION_TAG, body) => {
                 let (cells, &[]) = body.as_chunks::<ELEMENT_BYTES>() else {
                     return Err(SignalError::Length);
                 };
-                let cells: &[[u8; ELEMENT_BYTES]; WIDTH] =
-                    cells.try_into().map_err(|_| SignalError::Length)?;
+                let cells: &[[u8; ELEMENT_BYTES]; WIDTH] = cells.try_into().map_err(|_| SignalError::Length)?;
                 // The shift brings the three bytes down with their sign.
-                let elements = cells
-                    .map(|[low, middle, high]| i32::from_le_bytes([0, low, middle, high]) >> 8);
+                let elements = cells.map(|[low, middle, high]| i32::from_le_bytes([0, low, middle, high]) >> 8);
                 Activation::new(elements).map(Self::Activation)
             }
             (&TOKEN_TAG, _) => Err(SignalError::Length),
@@ -175,14 +168,8 @@ mod tests {
         ] {
             assert_eq!(Signal::read(&bytes), Err(error), "{bytes:?}");
         }
-        assert_eq!(
-            Activation::new([RESIDUAL_LIMIT + 1; WIDTH]),
-            Err(SignalError::OutOfRange)
-        );
-        assert_eq!(
-            Activation::new([i32::MIN; WIDTH]),
-            Err(SignalError::OutOfRange)
-        );
+        assert_eq!(Activation::new([RESIDUAL_LIMIT + 1; WIDTH]), Err(SignalError::OutOfRange));
+        assert_eq!(Activation::new([i32::MIN; WIDTH]), Err(SignalError::OutOfRange));
     }
 
     proptest! {

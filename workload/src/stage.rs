@@ -5,9 +5,7 @@ use core::ops::Range;
 
 use crate::arithmetic::accumulated;
 use crate::layer::{self, Cache};
-use crate::{
-    Activation, CONTEXT, LAYERS, Partition, Sampling, Signal, Token, WIDTH, Weights, decoder,
-};
+use crate::{Activation, CONTEXT, LAYERS, Partition, Sampling, Signal, Token, WIDTH, Weights, decoder};
 
 /// One stage of the model, as one node runs it.
 ///
@@ -28,20 +26,12 @@ impl<'w, const CAPACITY: usize> Stage<'w, CAPACITY> {
     /// # Errors
     /// When the partition has no stage `index`, or it has more layers than
     /// `CAPACITY`.
-    pub fn new(
-        weights: Weights<'w>,
-        partition: Partition,
-        index: usize,
-    ) -> Result<Self, PlacementError> {
+    pub fn new(weights: Weights<'w>, partition: Partition, index: usize) -> Result<Self, PlacementError> {
         let section = Section::new(weights, partition, index).ok_or(PlacementError::NoSuchStage)?;
         if section.layers.len() > CAPACITY {
             return Err(PlacementError::TooManyLayers);
         }
-        Ok(Self {
-            section,
-            position: 0,
-            caches: [const { Cache::EMPTY }; CAPACITY],
-        })
+        Ok(Self { section, position: 0, caches: [const { Cache::EMPTY }; CAPACITY] })
     }
 
     /// How many inputs the stage has taken; the next one has this position.
@@ -60,9 +50,7 @@ impl<'w, const CAPACITY: usize> Stage<'w, CAPACITY> {
     /// On an input of the wrong kind or a full context; the stage is
     /// unchanged then.
     pub fn advance(&mut self, input: &Signal, sampling: &Sampling) -> Result<Signal, StageError> {
-        let output = self
-            .section
-            .run(&mut self.caches, self.position, input, sampling)?;
+        let output = self.section.run(&mut self.caches, self.position, input, sampling)?;
         // Below CONTEXT, or the run would have failed.
         self.position = self.position.saturating_add(1);
         Ok(output)
@@ -73,9 +61,7 @@ impl<'w, const CAPACITY: usize> Stage<'w, CAPACITY> {
     pub fn truncate(&mut self, position: usize) {
         if position < self.position {
             self.position = position;
-            self.caches
-                .iter_mut()
-                .for_each(|cache| cache.truncate(position));
+            self.caches.iter_mut().for_each(|cache| cache.truncate(position));
         }
     }
 }
@@ -113,12 +99,7 @@ impl<'w> Section<'w> {
             return Err(StageError::ContextFull);
         }
         let mut residual = self.accept(input)?;
-        let layers = self
-            .weights
-            .layers
-            .iter()
-            .skip(self.layers.start)
-            .take(self.layers.len());
+        let layers = self.weights.layers.iter().skip(self.layers.start).take(self.layers.len());
         for (weights, cache) in layers.zip(caches) {
             layer::run(weights, cache, position, &mut residual);
         }
@@ -143,10 +124,7 @@ impl<'w> Section<'w> {
 /// The residual row with which a token enters the model.
 pub(crate) fn embed(weights: &Weights<'_>, token: Token) -> [i32; WIDTH] {
     // Added to nothing: this is what bounds the first residual row.
-    weights
-        .embedding
-        .row(token.id().into())
-        .map(|element| accumulated(0, element))
+    weights.embedding.row(token.id().into()).map(|element| accumulated(0, element))
 }
 
 /// Why a stage cannot be set up.

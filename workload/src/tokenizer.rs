@@ -34,11 +34,7 @@ impl TryFrom<u8> for Token {
     type Error = UnknownToken;
 
     fn try_from(id: u8) -> Result<Self, UnknownToken> {
-        if usize::from(id) < VOCABULARY {
-            Ok(Self(id))
-        } else {
-            Err(UnknownToken(id))
-        }
+        if usize::from(id) < VOCABULARY { Ok(Self(id)) } else { Err(UnknownToken(id)) }
     }
 }
 
@@ -63,12 +59,9 @@ pub struct UnknownCharacter {
 /// Nothing is substituted: the caller decides what to do about a character
 /// that the model does not know.
 pub fn encode(text: &str) -> impl Iterator<Item = Result<Token, UnknownCharacter>> + Clone {
-    text.chars().enumerate().map(|(position, character)| {
-        token_of(character).ok_or(UnknownCharacter {
-            character,
-            position,
-        })
-    })
+    text.chars()
+        .enumerate()
+        .map(|(position, character)| token_of(character).ok_or(UnknownCharacter { character, position }))
 }
 
 /// The character of a token.
@@ -87,19 +80,12 @@ fn token_of(character: char) -> Option<Token> {
     let code = u8::try_from(character).ok()?;
     let id = code.checked_sub(FIRST_PRINTABLE - 1)?;
     // Rejects the control characters below the space, too: they would get 0.
-    Token::try_from(id)
-        .ok()
-        .filter(|token| *token != Token::NEWLINE)
+    Token::try_from(id).ok().filter(|token| *token != Token::NEWLINE)
 }
 
 impl fmt::Display for UnknownToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} is not a token; tokens are 0 to {}",
-            self.0,
-            VOCABULARY - 1
-        )
+        write!(f, "{} is not a token; tokens are 0 to {}", self.0, VOCABULARY - 1)
     }
 }
 
@@ -132,37 +118,17 @@ mod tests {
 
     #[test]
     fn the_mapping_is_fixed() {
-        for (character, id) in [
-            ('\n', 0),
-            (' ', 1),
-            ('!', 2),
-            ('0', 17),
-            ('A', 34),
-            ('a', 66),
-            ('~', 95),
-        ] {
-            assert_eq!(
-                token_of(character).map(Token::id),
-                Some(id),
-                "{character:?}"
-            );
+        for (character, id) in [('\n', 0), (' ', 1), ('!', 2), ('0', 17), ('A', 34), ('a', 66), ('~', 95)] {
+            assert_eq!(token_of(character).map(Token::id), Some(id), "{character:?}");
         }
     }
 
     #[test]
     fn characters_outside_the_alphabet_are_named_with_their_position() {
-        for character in [
-            '\0', '\t', '\r', '\x1f', '\x7f', '\u{80}', 'é', '\u{100}', '\u{120}', '€', '🦋',
-        ] {
+        for character in ['\0', '\t', '\r', '\x1f', '\x7f', '\u{80}', 'é', '\u{100}', '\u{120}', '€', '🦋'] {
             let text: String = ['a', 'é', character].iter().collect();
             let last = encode(&text).last();
-            assert_eq!(
-                last,
-                Some(Err(UnknownCharacter {
-                    character,
-                    position: 2
-                }))
-            );
+            assert_eq!(last, Some(Err(UnknownCharacter { character, position: 2 })));
         }
     }
 

@@ -24,10 +24,8 @@ const VERSION: u32 = 1;
 const DIMENSIONS: [usize; 6] = [VOCABULARY, CONTEXT, LAYERS, WIDTH, HEADS, HIDDEN];
 
 const HEADER_BYTES: usize = 8 + 4 + 2 * DIMENSIONS.len();
-const LAYER_BYTES: usize = 2 * CONTEXT * HEADS
-    + 4 * matrix_bytes(WIDTH, WIDTH)
-    + matrix_bytes(WIDTH, HIDDEN)
-    + matrix_bytes(HIDDEN, WIDTH);
+const LAYER_BYTES: usize =
+    2 * CONTEXT * HEADS + 4 * matrix_bytes(WIDTH, WIDTH) + matrix_bytes(WIDTH, HIDDEN) + matrix_bytes(HIDDEN, WIDTH);
 const DIGEST_BYTES: usize = 32;
 
 static EMBEDDED: &[u8] = include_bytes!("../weights/butterfly.weights");
@@ -47,10 +45,7 @@ impl Weights<'static> {
     pub fn embedded() -> Self {
         const WEIGHTS: Weights<'static> = match layout(EMBEDDED) {
             Ok(weights) => weights,
-            #[allow(
-                clippy::panic,
-                reason = "evaluated by the compiler: it can only fail the build"
-            )]
+            #[allow(clippy::panic, reason = "evaluated by the compiler: it can only fail the build")]
             Err(_) => panic!("weights/butterfly.weights does not have this crate's layout"),
         };
         WEIGHTS
@@ -59,8 +54,7 @@ impl Weights<'static> {
 
 impl<'w> Weights<'w> {
     /// Length of a weights file.
-    pub const BYTES: usize =
-        HEADER_BYTES + 2 * matrix_bytes(WIDTH, VOCABULARY) + LAYERS * LAYER_BYTES + DIGEST_BYTES;
+    pub const BYTES: usize = HEADER_BYTES + 2 * matrix_bytes(WIDTH, VOCABULARY) + LAYERS * LAYER_BYTES + DIGEST_BYTES;
 
     /// Checks the layout and the digest of a weights file and borrows it.
     ///
@@ -71,14 +65,8 @@ impl<'w> Weights<'w> {
     /// When the bytes are not an undamaged weights file of this model.
     pub fn parse(bytes: &'w [u8]) -> Result<Self, WeightsError> {
         let weights = layout(bytes)?;
-        let (body, digest) = bytes
-            .split_last_chunk::<DIGEST_BYTES>()
-            .ok_or(WeightsError::Length)?;
-        if Sha256::digest(body)[..] == digest[..] {
-            Ok(weights)
-        } else {
-            Err(WeightsError::Digest)
-        }
+        let (body, digest) = bytes.split_last_chunk::<DIGEST_BYTES>().ok_or(WeightsError::Length)?;
+        if Sha256::digest(body)[..] == digest[..] { Ok(weights) } else { Err(WeightsError::Digest) }
     }
 
     /// The bytes of the file.
@@ -129,8 +117,7 @@ impl<const IN: usize, const OUT: usize> Matrix<'_, IN, OUT> {
 
     /// One row of the matrix, rescaled; zeros for a row that does not exist.
     pub(crate) fn row(&self, index: usize) -> [i32; IN] {
-        let (Some(row), Some(multiplier)) = (self.rows.get(index), self.multipliers.get(index))
-        else {
+        let (Some(row), Some(multiplier)) = (self.rows.get(index), self.multipliers.get(index)) else {
             return [0; IN];
         };
         let multiplier = i32::from_le_bytes(*multiplier);
@@ -153,19 +140,12 @@ const fn layout(bytes: &[u8]) -> Result<Weights<'_>, WeightsError> {
         return Err(WeightsError::Header);
     }
     // The length is right, so there is something to take each time.
-    let (Some(embedding), [Some(first), Some(second), Some(third), Some(fourth)], Some(head)) = (
-        rest.matrix(),
-        [rest.layer(), rest.layer(), rest.layer(), rest.layer()],
-        rest.matrix(),
-    ) else {
+    let (Some(embedding), [Some(first), Some(second), Some(third), Some(fourth)], Some(head)) =
+        (rest.matrix(), [rest.layer(), rest.layer(), rest.layer(), rest.layer()], rest.matrix())
+    else {
         return Err(WeightsError::Length);
     };
-    Ok(Weights {
-        bytes,
-        embedding,
-        layers: [first, second, third, fourth],
-        head,
-    })
+    Ok(Weights { bytes, embedding, layers: [first, second, third, fourth], head })
 }
 
 /// The part of a file that is not yet read.
@@ -176,8 +156,7 @@ impl<'w> Rest<'w> {
         let (Some(magic), Some(version)) = (self.chunk(), self.chunk()) else {
             return false;
         };
-        let mut matches =
-            u64::from_le_bytes(*magic) == MAGIC && u32::from_le_bytes(*version) == VERSION;
+        let mut matches = u64::from_le_bytes(*magic) == MAGIC && u32::from_le_bytes(*version) == VERSION;
         let mut dimensions: &[usize] = &DIMENSIONS;
         while let [dimension, others @ ..] = dimensions {
             let Some(written) = self.chunk() else {
@@ -190,35 +169,12 @@ impl<'w> Rest<'w> {
     }
 
     const fn layer(&mut self) -> Option<LayerWeights<'w>> {
-        let (
-            Some(distance),
-            Some(query),
-            Some(key),
-            Some(value),
-            Some(mix),
-            Some(expand),
-            Some(contract),
-        ) = (
-            self.distance(),
-            self.matrix(),
-            self.matrix(),
-            self.matrix(),
-            self.matrix(),
-            self.matrix(),
-            self.matrix(),
-        )
+        let (Some(distance), Some(query), Some(key), Some(value), Some(mix), Some(expand), Some(contract)) =
+            (self.distance(), self.matrix(), self.matrix(), self.matrix(), self.matrix(), self.matrix(), self.matrix())
         else {
             return None;
         };
-        Some(LayerWeights {
-            distance,
-            query,
-            key,
-            value,
-            mix,
-            expand,
-            contract,
-        })
+        Some(LayerWeights { distance, query, key, value, mix, expand, contract })
     }
 
     const fn distance(&mut self) -> Option<&'w [[[u8; 2]; CONTEXT]; HEADS]> {
@@ -229,16 +185,13 @@ impl<'w> Rest<'w> {
     }
 
     const fn matrix<const IN: usize, const OUT: usize>(&mut self) -> Option<Matrix<'w, IN, OUT>> {
-        let (Some(rows), Some(multipliers)) = (
-            self.bytes(IN.saturating_mul(OUT)),
-            self.bytes(OUT.saturating_mul(4)),
-        ) else {
+        let (Some(rows), Some(multipliers)) = (self.bytes(IN.saturating_mul(OUT)), self.bytes(OUT.saturating_mul(4)))
+        else {
             return None;
         };
-        let (Some(rows), Some(multipliers)) = (
-            rows.as_chunks().0.first_chunk(),
-            multipliers.as_chunks().0.first_chunk(),
-        ) else {
+        let (Some(rows), Some(multipliers)) =
+            (rows.as_chunks().0.first_chunk(), multipliers.as_chunks().0.first_chunk())
+        else {
             return None;
         };
         Some(Matrix { rows, multipliers })
@@ -304,10 +257,7 @@ mod tests {
         let mut longer = file();
         longer.push(0);
         assert_eq!(Weights::parse(&longer), Err(WeightsError::Length));
-        assert_eq!(
-            Weights::parse(&longer[..Weights::BYTES - 1]),
-            Err(WeightsError::Length)
-        );
+        assert_eq!(Weights::parse(&longer[..Weights::BYTES - 1]), Err(WeightsError::Length));
         assert_eq!(Weights::parse(&[]), Err(WeightsError::Length));
     }
 
@@ -316,29 +266,16 @@ mod tests {
         for index in 0..HEADER_BYTES {
             let mut changed = file();
             changed[index] ^= 1;
-            assert_eq!(
-                Weights::parse(&changed),
-                Err(WeightsError::Header),
-                "byte {index}"
-            );
+            assert_eq!(Weights::parse(&changed), Err(WeightsError::Header), "byte {index}");
         }
     }
 
     #[test]
     fn a_flipped_bit_is_noticed() {
-        for index in [
-            HEADER_BYTES,
-            Weights::BYTES / 2,
-            Weights::BYTES - DIGEST_BYTES,
-            Weights::BYTES - 1,
-        ] {
+        for index in [HEADER_BYTES, Weights::BYTES / 2, Weights::BYTES - DIGEST_BYTES, Weights::BYTES - 1] {
             let mut changed = file();
             changed[index] ^= 0x10;
-            assert_eq!(
-                Weights::parse(&changed),
-                Err(WeightsError::Digest),
-                "byte {index}"
-            );
+            assert_eq!(Weights::parse(&changed), Err(WeightsError::Digest), "byte {index}");
         }
     }
 }

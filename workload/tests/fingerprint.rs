@@ -11,10 +11,6 @@ const EXPECTED: &str = "93095dbed607ed73c3cd50bd82ffe7aaf5adc87d9d068c9fba25ea71
 fn activations_have_the_pinned_digest() {
     let fingerprint = sequences::fingerprint();
     assert!(fingerprint.activations >= 5_000);
-    let digest: String = fingerprint
-        .digest
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest: String = fingerprint.digest.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(digest, EXPECTED);
 }

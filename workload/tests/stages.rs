@@ -2,15 +2,12 @@
 //! refuse wrong inputs without changing.
 
 use butterfly_workload::{
-    Activation, CONTEXT, LAYERS, Partition, PlacementError, Sampling, Signal, Stage, StageError,
-    Temperature, Token, WIDTH, Weights, reference, tokenizer,
+    Activation, CONTEXT, LAYERS, Partition, PlacementError, Sampling, Signal, Stage, StageError, Temperature, Token,
+    WIDTH, Weights, reference, tokenizer,
 };
 use proptest::prelude::*;
 
-const SEEDED: Sampling = Sampling::Seeded {
-    seed: 7,
-    temperature: Temperature::NEUTRAL,
-};
+const SEEDED: Sampling = Sampling::Seeded { seed: 7, temperature: Temperature::NEUTRAL };
 
 fn tokens(text: &str) -> Vec<Token> {
     tokenizer::encode(text).map(Result::unwrap).collect()
@@ -19,9 +16,7 @@ fn tokens(text: &str) -> Vec<Token> {
 /// Boxed, because all together they are larger than a test's stack.
 fn pipeline(stages: usize) -> Vec<Box<Stage<'static>>> {
     let partition = Partition::even(stages).unwrap();
-    (0..stages)
-        .map(|index| Box::new(Stage::new(Weights::embedded(), partition, index).unwrap()))
-        .collect()
+    (0..stages).map(|index| Box::new(Stage::new(Weights::embedded(), partition, index).unwrap())).collect()
 }
 
 /// One token through all stages, each signal by way of its bytes.
@@ -58,19 +53,10 @@ fn the_number_of_stages_does_not_change_the_output() {
     for sampling in [Sampling::Greedy, SEEDED] {
         let expected = continuation(1, &prompt, 40, &sampling);
         for stages in 1..=LAYERS {
-            assert_eq!(
-                continuation(stages, &prompt, 40, &sampling),
-                expected,
-                "{stages} stages"
-            );
+            assert_eq!(continuation(stages, &prompt, 40, &sampling), expected, "{stages} stages");
             let partition = Partition::even(stages).unwrap();
-            let generation =
-                reference::generate(Weights::embedded(), partition, &prompt, sampling).unwrap();
-            assert_eq!(
-                generation.take(40).collect::<Vec<_>>(),
-                expected,
-                "reference, {stages} stages"
-            );
+            let generation = reference::generate(Weights::embedded(), partition, &prompt, sampling).unwrap();
+            assert_eq!(generation.take(40).collect::<Vec<_>>(), expected, "reference, {stages} stages");
         }
     }
 }
@@ -78,18 +64,10 @@ fn the_number_of_stages_does_not_change_the_output() {
 #[test]
 fn the_reference_ends_with_the_context() {
     let generate = |prompt: &[Token]| {
-        reference::generate(
-            Weights::embedded(),
-            Partition::even(1).unwrap(),
-            prompt,
-            Sampling::Greedy,
-        )
+        reference::generate(Weights::embedded(), Partition::even(1).unwrap(), prompt, Sampling::Greedy)
     };
     assert_eq!(generate(&[]).unwrap_err(), reference::PromptError::Empty);
-    assert_eq!(
-        generate(&[Token::NEWLINE; CONTEXT + 1]).unwrap_err(),
-        reference::PromptError::TooLong
-    );
+    assert_eq!(generate(&[Token::NEWLINE; CONTEXT + 1]).unwrap_err(), reference::PromptError::TooLong);
     // The token after a full context is known, but nothing can follow it.
     assert_eq!(generate(&[Token::NEWLINE; CONTEXT]).unwrap().count(), 1);
     assert_eq!(generate(&[Token::NEWLINE; CONTEXT - 5]).unwrap().count(), 6);
@@ -98,10 +76,7 @@ fn the_reference_ends_with_the_context() {
 #[test]
 fn the_seed_decides_what_is_drawn() {
     let seeds = [1, 2, 3].map(|seed| {
-        let sampling = Sampling::Seeded {
-            seed,
-            temperature: Temperature::NEUTRAL,
-        };
+        let sampling = Sampling::Seeded { seed, temperature: Temperature::NEUTRAL };
         continuation(1, &tokens("When "), 32, &sampling)
     });
     assert_ne!(seeds[0], seeds[1]);
@@ -112,14 +87,8 @@ fn the_seed_decides_what_is_drawn() {
 fn a_stage_needs_room_for_its_layers() {
     let weights = Weights::embedded();
     let halves = Partition::even(2).unwrap();
-    assert_eq!(
-        Stage::<'_, 1>::new(weights, halves, 0).unwrap_err(),
-        PlacementError::TooManyLayers
-    );
-    assert_eq!(
-        Stage::<'_, 2>::new(weights, halves, 2).unwrap_err(),
-        PlacementError::NoSuchStage
-    );
+    assert_eq!(Stage::<'_, 1>::new(weights, halves, 0).unwrap_err(), PlacementError::TooManyLayers);
+    assert_eq!(Stage::<'_, 2>::new(weights, halves, 2).unwrap_err(), PlacementError::NoSuchStage);
     assert!(Stage::<'_, 2>::new(weights, halves, 1).is_ok());
 }
 
@@ -131,35 +100,22 @@ fn wrong_inputs_are_refused_without_a_change() {
     advance(&mut stages, tokens("a")[0], &SEEDED);
     let before = stages.clone();
 
-    assert_eq!(
-        stages[0].advance(&activation, &SEEDED),
-        Err(StageError::TokenExpected)
-    );
-    assert_eq!(
-        stages[1].advance(&token, &SEEDED),
-        Err(StageError::ActivationExpected)
-    );
-    assert_eq!(
-        stages[2].advance(&token, &SEEDED),
-        Err(StageError::ActivationExpected)
-    );
+    assert_eq!(stages[0].advance(&activation, &SEEDED), Err(StageError::TokenExpected));
+    assert_eq!(stages[1].advance(&token, &SEEDED), Err(StageError::ActivationExpected));
+    assert_eq!(stages[2].advance(&token, &SEEDED), Err(StageError::ActivationExpected));
     assert!(stages == before);
 }
 
 #[test]
 fn a_full_context_is_refused_without_a_change() {
-    let mut stage: Stage<'_, 1> =
-        Stage::new(Weights::embedded(), Partition::even(4).unwrap(), 0).unwrap();
+    let mut stage: Stage<'_, 1> = Stage::new(Weights::embedded(), Partition::even(4).unwrap(), 0).unwrap();
     let token = Signal::Token(Token::NEWLINE);
     for position in 0..CONTEXT {
         assert_eq!(stage.position(), position);
         stage.advance(&token, &Sampling::Greedy).unwrap();
     }
     let before = stage.clone();
-    assert_eq!(
-        stage.advance(&token, &Sampling::Greedy),
-        Err(StageError::ContextFull)
-    );
+    assert_eq!(stage.advance(&token, &Sampling::Greedy), Err(StageError::ContextFull));
     assert!(stage == before);
     stage.truncate(CONTEXT - 1);
     assert!(stage.advance(&token, &Sampling::Greedy).is_ok());

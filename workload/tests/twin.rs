@@ -15,14 +15,8 @@ fn both_implementations_agree_on_every_logit() {
         .collect();
     let mut hash = Sha256::new();
     for logits in reference::logits(Weights::embedded(), &tokens) {
-        logits
-            .iter()
-            .for_each(|logit| hash.update(logit.to_le_bytes()));
+        logits.iter().for_each(|logit| hash.update(logit.to_le_bytes()));
     }
-    let digest: String = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(digest, FROM_NUMPY);
 }

@@ -1,16 +1,13 @@
 //! What a node does with each message that arrives.
 
+use super::closed::Late;
 use super::{Node, Role};
-use crate::agreement::SignedValue;
 use crate::chain::Decided;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Verified};
-use crate::inference::certify::contradiction;
 use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission};
-use crate::message::agreement::{AgreementMessage, Ballot, Proposal};
 use crate::message::inference::Attest;
 use crate::message::{Envelope, Fetch, Message};
-use crate::proof::{Evidence, Fault, SignedBallot};
 use crate::types::{Epoch, NodeId};
 
 impl<C: Scheme, const N: usize> Node<C, N> {
@@ -20,7 +17,11 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         envelope: Verified<Envelope<C, N>>,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        let Envelope { from, message, signature } = envelope.into_inner();
+        let envelope = envelope.into_inner();
+        if matches!(envelope.message, Message::Agreement { epoch, .. } if epoch < self.epoch()) {
+            return self.hear_late(seat, &envelope, out);
+        }
+        let Envelope { from, message, signature } = envelope;
         match message {
             Message::Forward(request) => {
                 self.await_turn(seat, request)?;
@@ -47,9 +48,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
                 self.admit(seat, payload, out)
             }
             Message::Agreement { epoch, message } => {
-                if self.compare_ballot(seat, from, epoch, &message, &signature, out) == Late::Kept {
-                    return Ok(());
-                }
                 self.in_epoch(epoch)?;
                 if self.role == Role::Learner {
                     return Err(Rejection::Unauthorised);
@@ -116,81 +114,35 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         out: &mut impl Outbox<C, N>,
     ) {
         let closed = self.closed.as_ref().filter(|closed| closed.epoch == attest.epoch);
-        let payload = closed.and_then(|closed| closed.payload.as_ref());
-        let evidence = payload.and_then(|payload| contradiction(payload, from, attest.claim, signature.clone()));
-        if let Some(evidence) = evidence {
+        if let Some(evidence) = closed.and_then(|closed| closed.compare(from, attest, signature)) {
             out.push(Output::Evidence(evidence));
         }
     }
 
-    /// A late proposal or vote of the view that decided the last epoch: it may
-    /// contradict one that is held, or one that others hold. The first of each
-    /// author is kept.
-    fn compare_ballot(
+    /// A late proposal or vote may contradict one that is held of the view
+    /// that decided the last epoch, or one that others hold.
+    fn hear_late(
         &mut self,
         seat: &Seat<'_, C, N>,
-        from: NodeId,
-        epoch: Epoch,
-        message: &AgreementMessage<C, N>,
-        signature: &C::Signature,
+        envelope: &Envelope<C, N>,
         out: &mut impl Outbox<C, N>,
-    ) -> Late {
-        let Some(closed) = self.closed.as_mut().filter(|closed| closed.epoch == epoch) else { return Late::Known };
-        let late = |ballot| SignedBallot { ballot, signature: signature.clone() };
-        let (ballot, held) = match message {
-            AgreementMessage::Propose { ballot, progress } if seat.cluster.leader(epoch, ballot.view) == from => {
-                let held = closed.proposal.as_ref().filter(|held| held.ballot.view == ballot.view);
-                let held = held.map(|held| SignedBallot { ballot: held.ballot, signature: held.signature.clone() });
-                if closed.proposal.is_none() && ballot.view == closed.ballot.view {
-                    let (signature, progress) = (signature.clone(), progress.clone());
-                    closed.proposal = Some(Proposal { ballot: *ballot, signature, progress });
+    ) -> Result<(), Rejection> {
+        let Message::Agreement { epoch, message } = &envelope.message else { return Err(Rejection::Stale) };
+        let closed = self.closed.as_mut().filter(|closed| closed.epoch == *epoch).ok_or(Rejection::Stale)?;
+        match closed.hear(seat, envelope.from, message, &envelope.signature) {
+            Late::Known => Err(Rejection::Stale),
+            Late::Kept => Ok(()),
+            Late::Dissents => {
+                let to = seat.others().without(envelope.from);
+                if !to.is_empty() {
+                    out.push(Output::Send { to, envelope: envelope.clone(), transmission: Transmission::First });
                 }
-                (*ballot, held)
+                Ok(())
             }
-            AgreementMessage::Vote(ballot) => {
-                let held = closed.votes.get(&from).filter(|_| ballot.view == closed.ballot.view);
-                let held = held.map(|held| SignedBallot {
-                    ballot: Ballot { view: ballot.view, value: held.value },
-                    signature: held.signature.clone(),
-                });
-                if held.is_none() && ballot.view == closed.ballot.view {
-                    // One slot for each member: there is room.
-                    let _ =
-                        closed.votes.insert(from, SignedValue { value: ballot.value, signature: signature.clone() });
-                }
-                (*ballot, held)
+            Late::Contradicts(evidence) => {
+                out.push(Output::Evidence(evidence));
+                Err(Rejection::Stale)
             }
-            _ => return Late::Known,
-        };
-        match held {
-            Some(held) if held.ballot != ballot => {
-                let fault = match message {
-                    AgreementMessage::Vote(_) => Fault::Votes { epoch, first: held, second: late(ballot) },
-                    _ => Fault::Proposals { epoch, first: held, second: late(ballot) },
-                };
-                out.push(Output::Evidence(Evidence { accused: from, fault }));
-                Late::Known
-            }
-            None if ballot.view == closed.ballot.view => {
-                let to = seat.others().without(from);
-                if ballot != closed.ballot && !to.is_empty() {
-                    // Others may hold its counterpart: they decided another value in this view.
-                    let message = Message::Agreement { epoch, message: message.clone() };
-                    let envelope = Envelope { from, message, signature: signature.clone() };
-                    out.push(Output::Send { to, envelope, transmission: Transmission::First });
-                }
-                Late::Kept
-            }
-            _ => Late::Known,
         }
     }
-}
-
-/// What became of a statement about an epoch that is decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Late {
-    /// It is the first of its author, and kept to be compared.
-    Kept,
-    /// It changed nothing.
-    Known,
 }

@@ -14,6 +14,8 @@ pub enum Behaviour {
     Miscompute,
     /// Sends nothing.
     Silent,
+    /// Computes and passes on, but signs for nothing that it computed.
+    WithholdAttestations,
     /// Wrong stage outputs, and attestations that stand by them.
     Lie,
     /// Different proposals and votes to different peers.
@@ -33,6 +35,8 @@ pub fn rewrite(
     let message = match behaviour {
         Behaviour::Honest | Behaviour::Miscompute => return Some(envelope),
         Behaviour::Silent => return None,
+        Behaviour::WithholdAttestations if matches!(envelope.message, Message::Attest(_)) => return None,
+        Behaviour::WithholdAttestations => return Some(envelope),
         Behaviour::Lie => lie(world, from, from, envelope.message),
         Behaviour::CopyCat(fellow) => lie(world, from, fellow, envelope.message),
         Behaviour::Equivocate => equivocate(world, to, envelope.message),

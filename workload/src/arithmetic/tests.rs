@@ -45,11 +45,7 @@ fn rescaling_saturates_at_32_bits() {
         (127, 8_000_000, 16, 15_503),
         (-127, 8_000_000, 16, -15_503),
     ] {
-        assert_eq!(
-            rescaled(value, multiplier, shift),
-            result,
-            "{value} * {multiplier} >> {shift}"
-        );
+        assert_eq!(rescaled(value, multiplier, shift), result, "{value} * {multiplier} >> {shift}");
     }
 }
 
@@ -106,16 +102,8 @@ fn divisions_round_down_or_to_the_nearest() {
         (1 << 30, 1, 1 << 30, 1 << 30),
         (-(1 << 30), 3, -357_913_942, -357_913_941),
     ] {
-        assert_eq!(
-            floor_quotient(dividend, divisor(by)),
-            floor,
-            "{dividend} / {by}"
-        );
-        assert_eq!(
-            rounded_quotient(dividend.into(), divisor(by)),
-            nearest,
-            "{dividend} / {by}"
-        );
+        assert_eq!(floor_quotient(dividend, divisor(by)), floor, "{dividend} / {by}");
+        assert_eq!(rounded_quotient(dividend.into(), divisor(by)), nearest, "{dividend} / {by}");
     }
     assert_eq!(rounded_quotient(-(1 << 36), divisor(1 << 22)), -(1 << 14));
 }
@@ -163,13 +151,7 @@ fn normalising_rounds_down_and_saturates() {
     row[0] = -17;
     assert_eq!(normalised(&row)[..3], [-32_768, 0, 0]);
 
-    let row = core::array::from_fn(|i| {
-        if i % 2 == 0 {
-            RESIDUAL_LIMIT
-        } else {
-            -RESIDUAL_LIMIT
-        }
-    });
+    let row = core::array::from_fn(|i| if i % 2 == 0 { RESIDUAL_LIMIT } else { -RESIDUAL_LIMIT });
     let result = normalised(&row);
     assert_eq!(result[..2], [2048, -2048]);
 
@@ -187,10 +169,7 @@ fn averages() {
     assert_eq!(weighted_average(&[1 << 14, 0], &values), [683; HEAD_WIDTH]);
     assert_eq!(weighted_average(&[0, 1 << 14], &values), [-683; HEAD_WIDTH]);
     // The third outweighs the others so far that they vanish.
-    assert_eq!(
-        weighted_average(&[0, 0, 1 << 19], &values),
-        [127 * 128; HEAD_WIDTH]
-    );
+    assert_eq!(weighted_average(&[0, 0, 1 << 19], &values), [127 * 128; HEAD_WIDTH]);
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! The sequences whose activations the fingerprint covers.
 
-use butterfly_workload::{
-    CONTEXT, LAYERS, Partition, Sampling, Signal, Stage, Temperature, Token, Weights, tokenizer,
-};
+use butterfly_workload::{CONTEXT, LAYERS, Partition, Sampling, Signal, Stage, Temperature, Token, Weights, tokenizer};
 use sha2::{Digest, Sha256};
 
 /// Chosen for variety: prose of the training text's kind, prose of another
@@ -26,14 +24,8 @@ pub(crate) struct Fingerprint {
 /// and the last with seeded sampling as well. Each layer is a stage, so that
 /// every layer's result is a signal.
 pub(crate) fn fingerprint() -> Fingerprint {
-    let neutral = Sampling::Seeded {
-        seed: 1,
-        temperature: Temperature::NEUTRAL,
-    };
-    let hot = Sampling::Seeded {
-        seed: u64::MAX,
-        temperature: Temperature::from_256ths(400).unwrap(),
-    };
+    let neutral = Sampling::Seeded { seed: 1, temperature: Temperature::NEUTRAL };
+    let hot = Sampling::Seeded { seed: u64::MAX, temperature: Temperature::from_256ths(400).unwrap() };
     let greedy = PROMPTS.map(|prompt| (prompt, Sampling::Greedy));
     let seeded = [(PROMPTS[0], neutral), (PROMPTS[3], hot)];
 
@@ -42,18 +34,14 @@ pub(crate) fn fingerprint() -> Fingerprint {
     for (prompt, sampling) in greedy.into_iter().chain(seeded) {
         activations += run(prompt, sampling, &mut hash);
     }
-    Fingerprint {
-        activations,
-        digest: hash.finalize().into(),
-    }
+    Fingerprint { activations, digest: hash.finalize().into() }
 }
 
 /// Hashes a whole context of signals and returns how many there were.
 fn run(prompt: &str, sampling: Sampling, hash: &mut Sha256) -> usize {
     let partition = Partition::even(LAYERS).unwrap();
-    let mut stages: Vec<Stage<'_, 1>> = (0..LAYERS)
-        .map(|index| Stage::new(Weights::embedded(), partition, index).unwrap())
-        .collect();
+    let mut stages: Vec<Stage<'_, 1>> =
+        (0..LAYERS).map(|index| Stage::new(Weights::embedded(), partition, index).unwrap()).collect();
     let prompt: Vec<Token> = tokenizer::encode(prompt).map(Result::unwrap).collect();
     let mut buffer = [0; Signal::MAX_BYTES];
     let mut signal = Signal::Token(prompt[0]);

@@ -1,0 +1,90 @@
+//! What the last decided epoch can still be held to: signed statements of the
+//! view that decided, and the payload, to compare late statements with.
+
+use crate::agreement::{Ballots, SignedValue};
+use crate::cluster::Seat;
+use crate::crypto::Scheme;
+use crate::inference::certify::contradiction;
+use crate::message::agreement::{AgreementMessage, Ballot};
+use crate::message::inference::{Attest, Payload};
+use crate::proof::{Evidence, Fault, SignedBallot};
+use crate::types::{Epoch, NodeId};
+
+/// The end of an epoch, until the next one ends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Closed<C: Scheme, const N: usize> {
+    pub(super) epoch: Epoch,
+    /// What was decided, and in which view.
+    pub(super) ballot: Ballot<C>,
+    /// What the leader of that view signed, as far as it was heard here.
+    pub(super) proposal: Option<SignedBallot<C>>,
+    /// The first vote of each member in that view.
+    pub(super) votes: Ballots<C, N>,
+    /// None when the epoch was caught up with.
+    pub(super) payload: Option<Payload<C>>,
+}
+
+/// What became of a statement about an epoch that is decided.
+pub(super) enum Late<C: Scheme> {
+    /// It changes nothing.
+    Known,
+    /// It is the first of its author, and kept.
+    Kept,
+    /// The same, for another value than was decided: others may hold its counterpart.
+    Dissents,
+    /// Its author signed another one.
+    Contradicts(Evidence<C>),
+}
+
+impl<C: Scheme, const N: usize> Closed<C, N> {
+    /// Takes a late proposal or vote of the view that decided.
+    pub(super) fn hear(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        from: NodeId,
+        message: &AgreementMessage<C, N>,
+        signature: &C::Signature,
+    ) -> Late<C> {
+        let (is_vote, ballot) = match message {
+            AgreementMessage::Vote(ballot) => (true, *ballot),
+            AgreementMessage::Propose { ballot, .. } if seat.cluster.leader(self.epoch, ballot.view) == from => {
+                (false, *ballot)
+            }
+            _ => return Late::Known,
+        };
+        if ballot.view != self.ballot.view {
+            return Late::Known;
+        }
+        let second = SignedBallot { ballot, signature: signature.clone() };
+        let held = if is_vote { self.vote_of(from) } else { self.proposal.clone() };
+        match held {
+            Some(first) if first.ballot == ballot => return Late::Known,
+            Some(first) => {
+                let epoch = self.epoch;
+                let fault = if is_vote {
+                    Fault::Votes { epoch, first, second }
+                } else {
+                    Fault::Proposals { epoch, first, second }
+                };
+                return Late::Contradicts(Evidence { accused: from, fault });
+            }
+            None if is_vote => {
+                // One slot for each member: there is room.
+                let _ = self.votes.insert(from, SignedValue { value: ballot.value, signature: second.signature });
+            }
+            None => self.proposal = Some(second),
+        }
+        if ballot == self.ballot { Late::Kept } else { Late::Dissents }
+    }
+
+    /// Evidence, if an attestation contradicts what the epoch certified.
+    pub(super) fn compare(&self, from: NodeId, attest: &Attest<C>, signature: &C::Signature) -> Option<Evidence<C>> {
+        contradiction(self.payload.as_ref()?, from, attest.claim, signature.clone())
+    }
+
+    fn vote_of(&self, member: NodeId) -> Option<SignedBallot<C>> {
+        let held = self.votes.get(&member)?;
+        let ballot = Ballot { view: self.ballot.view, value: held.value };
+        Some(SignedBallot { ballot, signature: held.signature.clone() })
+    }
+}
