@@ -136,11 +136,18 @@ struct Usage(String);
 pub fn main() -> ExitCode {
     match commands::run(Cli::parse().command) {
         Ok(code) => code,
+        // Whoever read what we print has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(if error.is::<Usage>() { USAGE } else { 1 })
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn misbehaviour(text: &str) -> Result<(Misbehaviour, u64), String> {

@@ -125,7 +125,7 @@ fn blame(evidence: &Evidence) -> Proven {
 
 fn table(verdict: &Verdict) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(presets::NOTHING);
     let mut row = |name: &str, value: String| {
         table.add_row([name.to_owned(), value]);
     };

@@ -202,12 +202,12 @@ impl<'d> Conductor<'d> {
             }
             What::Event(Event::EnterView { epoch, view }) => {
                 if self.views.insert((epoch, view)) {
-                    self.screen.view_change(Epoch(epoch), view)?;
+                    self.screen.view_change(Epoch(epoch), view);
                 }
             }
             What::Event(Event::Evidence { evidence }) => {
                 if let Some((accused, fault)) = self.ledger.blame(&evidence) {
-                    self.screen.blame(accused, fault)?;
+                    self.screen.blame(accused, fault);
                 }
             }
             What::Event(Event::Sent { traffic }) => {
@@ -226,7 +226,7 @@ impl<'d> Conductor<'d> {
         self.pending = later;
         let due: Vec<Fault> = due;
         for fault in due {
-            self.screen.fault(&fault)?;
+            self.screen.fault(&fault);
             match fault.kind {
                 FaultKind::Byzantine(_) => self.failed = self.failed.with(fault.node),
                 FaultKind::Crash => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use butterfly_kernel::message::Kind;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 
 use crate::traffic::{Count, Traffic};
@@ -134,7 +134,7 @@ pub(super) fn tables(report: &Report) -> String {
 
 fn summary(report: &Report) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(presets::NOTHING);
     let latency = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.1} ms"));
     let blamed = report.blamed.iter().map(|blame| format!("node {}: {}", blame.node, blame.kind));
     let reference = match (report.matches_reference, report.ok) {
@@ -168,7 +168,7 @@ fn summary(report: &Report) -> Table {
 
 fn messages(report: &Report) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
     table.set_header(["message", "first", "again", "bytes"]);
     for kind in Kind::ALL {
         if let Some(count) = report.messages.get(kind.name()) {

@@ -22,12 +22,16 @@ pub(super) enum Screen {
 /// Standard output, coloured if it is a terminal and nobody minds.
 pub(super) struct Paper {
     colour: bool,
+    /// The text has begun.
+    writing: bool,
+    /// What happened besides; shown below the text, so as not to tear it.
+    notes: Vec<String>,
 }
 
 impl Screen {
     pub(super) fn for_people() -> Screen {
         let minds = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Screen::People(Paper { colour: !minds && io::stdout().is_terminal() })
+        Screen::People(Paper { colour: !minds && io::stdout().is_terminal(), writing: false, notes: Vec::new() })
     }
 
     pub(super) fn cluster(&mut self, cluster: &Cluster) -> io::Result<()> {
@@ -48,11 +52,17 @@ impl Screen {
     pub(super) fn node(&mut self, node: NodeId, process: Option<u32>, address: std::net::SocketAddr) -> io::Result<()> {
         let Screen::People(paper) = self else { return Ok(()) };
         let process = process.map_or(String::new(), |id| format!(", process {id}"));
-        paper.line(DIM, &format!("node {} on {address}{process}", node.0))
+        let line = format!("node {} on {address}{process}", node.0);
+        if paper.writing {
+            paper.notes.push(line);
+            return Ok(());
+        }
+        paper.line(DIM, &line)
     }
 
     pub(super) fn prompt(&mut self, prompt: &str) -> io::Result<()> {
         let Screen::People(paper) = self else { return Ok(()) };
+        paper.writing = true;
         paper.line("", "")?;
         paper.write(DIM, prompt)
     }
@@ -62,21 +72,22 @@ impl Screen {
         paper.write(BOLD, text)
     }
 
-    pub(super) fn fault(&mut self, fault: &Fault) -> io::Result<()> {
-        self.note(&format!("fault: node {} {}", fault.node.0, fault.kind))
+    pub(super) fn fault(&mut self, fault: &Fault) {
+        self.note(format!("epoch {}: node {} begins to fail: {}", fault.epoch.0, fault.node.0, fault.kind));
     }
 
-    pub(super) fn blame(&mut self, node: NodeId, what: &str) -> io::Result<()> {
-        self.note(&format!("proven: node {} made contradictory {what}", node.0))
+    pub(super) fn blame(&mut self, node: NodeId, what: &str) {
+        self.note(format!("proven: node {} is faulty ({what})", node.0));
     }
 
-    pub(super) fn view_change(&mut self, epoch: Epoch, view: u32) -> io::Result<()> {
-        self.note(&format!("epoch {}: on to view {view}", epoch.0))
+    pub(super) fn view_change(&mut self, epoch: Epoch, view: u32) {
+        self.note(format!("epoch {}: on to view {view}", epoch.0));
     }
 
-    fn note(&mut self, note: &str) -> io::Result<()> {
-        let Screen::People(paper) = self else { return Ok(()) };
-        paper.write(RED, &format!("[{note}]"))
+    fn note(&mut self, note: String) {
+        if let Screen::People(paper) = self {
+            paper.notes.push(note);
+        }
     }
 
     pub(super) fn close(&mut self, report: &Report) -> io::Result<()> {
@@ -88,6 +99,10 @@ impl Screen {
             }
             Screen::People(paper) => {
                 paper.line("", "\n")?;
+                for note in std::mem::take(&mut paper.notes) {
+                    paper.line(RED, &note)?;
+                }
+                paper.line("", "")?;
                 paper.line("", &tables(report))?;
                 match (&report.stalled, report.ending) {
                     (Some(reason), Ending::RightlyStopped) => {
