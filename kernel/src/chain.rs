@@ -23,9 +23,10 @@ pub struct Header<C: Scheme> {
     pub epoch: Epoch,
     /// The value of the epoch before.
     pub previous: C::Digest,
-    /// Digest of [`Increment`]: what the epoch adds. It does not say who attested.
+    /// Digest of [`Increment`]: what the epoch adds.
     pub increment: C::Digest,
-    /// Digest of the [`State`] after the epoch.
+    /// Digest of the [`State`] after the epoch. It covers what was computed,
+    /// not who attested it.
     pub state: C::Digest,
 }
 
@@ -46,8 +47,6 @@ pub struct Increment<C: Scheme> {
     pub committed: u16,
     /// The tokens added.
     pub tokens: Tokens,
-    /// The links after the epoch.
-    pub links: Links<C>,
 }
 
 impl<C: Scheme> Increment<C> {
@@ -82,6 +81,9 @@ pub struct State<C: Scheme> {
     pub finished: Map<ClientId, u64, MAX_CLIENTS>,
     /// The client that was served last; the next one goes first.
     pub served: Option<ClientId>,
+    /// Digest of the links after the last epoch: all that was computed for its
+    /// request, also when that is finished.
+    pub computed: Option<C::Digest>,
     /// The request under way, if any.
     pub active: Option<Active<C>>,
 }
@@ -123,7 +125,7 @@ pub enum Refused {
 impl<C: Scheme> State<C> {
     /// Before the first epoch.
     pub fn genesis() -> State<C> {
-        State { epoch: Epoch::GENESIS, finished: Map::new(), served: None, active: None }
+        State { epoch: Epoch::GENESIS, finished: Map::new(), served: None, computed: None, active: None }
     }
 
     /// What the header names.
@@ -165,11 +167,19 @@ impl<C: Scheme> State<C> {
     }
 
     /// The state after `epoch` added `tokens` to the request of `active`.
-    pub fn advance(&self, epoch: Epoch, active: &Active<C>, tokens: &Tokens, links: &Links<C>) -> State<C> {
+    pub fn advance<const N: usize>(
+        &self,
+        cluster: &Cluster<C, N>,
+        epoch: Epoch,
+        active: &Active<C>,
+        tokens: &Tokens,
+        links: &Links<C>,
+    ) -> State<C> {
         let mut next = self.clone();
         let mut active = active.clone();
         next.epoch = epoch;
         next.served = Some(active.request.request.client);
+        next.computed = Some(cluster.statement(Tag::Links, links));
         // Room for all: the request was admitted with prompt and output within the context.
         let _ = active.output.extend_from_slice(tokens);
         active.links = links.clone();

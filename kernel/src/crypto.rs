@@ -41,6 +41,7 @@ pub enum Tag {
     Job = 19,
     Placement = 20,
     Output = 21,
+    Links = 22,
 }
 
 impl Tag {

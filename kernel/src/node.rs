@@ -139,12 +139,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         &self.head
     }
 
-    /// What the head's value stands for, with its certificates; none when the
-    /// head was caught up with, or read back from a record.
-    pub fn closed_payload(&self) -> Option<&Payload<C>> {
-        self.closed.as_ref().and_then(|closed| closed.payload.as_ref())
-    }
-
     /// The open epoch.
     pub fn epoch(&self) -> Epoch {
         self.agreement.epoch()

@@ -56,19 +56,13 @@ fn proof(cluster: &TestCluster) -> Proof {
     let mut steps = heapless::Vec::new();
     for epoch in 1..=2_u8 {
         let tokens = (0..4).map(|token| token + epoch).collect::<heapless::Vec<u8, 16>>();
-        let links = [Digest([epoch; 32]); 3].into_iter().collect::<heapless::Vec<Digest, 9>>();
         let state = Digest([epoch + 10; 32]);
         let committed = u16::from(epoch - 1) * 4;
-        let increment = Increment::<C> {
-            request: request.digest(cluster),
-            committed,
-            tokens: tokens.clone(),
-            links: links.clone(),
-        };
+        let increment = Increment::<C> { request: request.digest(cluster), committed, tokens: tokens.clone() };
         let header =
             Header { epoch: Epoch(epoch.into()), previous: value, increment: increment.digest(cluster), state };
         value = header.value(cluster);
-        steps.push(Step { tokens, links, state }).unwrap();
+        steps.push(Step { tokens, state }).unwrap();
     }
     let ballot = Ballot { view: View(0), value };
     let statement = cluster.ballot(Tag::Vote, Epoch(2), &ballot);
@@ -104,7 +98,7 @@ fn a_proof_is_small_and_no_bit_of_it_can_change() {
     assert_eq!(proof.verify(&cluster), Ok(()));
     assert_eq!(proof.last(), Epoch(2));
     let single = CommitProof::<C, 4> { steps: proof.steps[1..].iter().cloned().collect(), ..proof.clone() };
-    assert!(bytes(&single).len() < 700, "{} bytes", bytes(&single).len());
+    assert!(bytes(&single).len() < 500, "{} bytes", bytes(&single).len());
     refuse_every_bit(&proof, |proof| proof.verify(&cluster).is_ok());
 }
 

@@ -80,15 +80,10 @@ pub struct Commit {
     /// Canonical encoding of the decided header with its certificate and state.
     #[serde(with = "hex")]
     pub decided: Vec<u8>,
-    /// Canonical encoding of what the value stands for; none when the node
-    /// caught up with the epoch.
-    pub payload: Option<HexBytes>,
+    /// What it adds to the text; nothing when the node caught up with the epoch.
+    #[serde(with = "hex")]
+    pub tokens: Vec<u8>,
     /// From the commit before, or from the request's arrival, to this commit.
     /// None when the node caught up.
     pub latency_us: Option<u64>,
 }
-
-/// Bytes, in JSON as hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct HexBytes(#[serde(with = "hex")] pub Vec<u8>);

@@ -29,7 +29,7 @@ use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::types::{Epoch, View};
 
-use crate::control::{Commit, Event, HexBytes};
+use crate::control::{Commit, Event};
 use crate::executor::{Executor, StageError};
 use crate::faults::{Faults, Outgoing};
 use crate::folder::Member;
@@ -160,7 +160,7 @@ impl Host {
                     Err(error) => self.abstain(error),
                 }
             }
-            Output::Commit { epoch, path, view, tokens } => self.committed(epoch, path, view, tokens.is_empty())?,
+            Output::Commit { epoch, path, view, tokens } => self.committed(epoch, path, view, &tokens)?,
             Output::Evidence(evidence) => self.blame(&evidence)?,
             Output::EnterView { epoch, view } => (self.tell)(Event::EnterView { epoch: epoch.0, view: view.0 })?,
         }
@@ -187,10 +187,10 @@ impl Host {
         Ok(())
     }
 
-    fn committed(&mut self, epoch: Epoch, path: Path, view: View, caught_up: bool) -> Result<()> {
+    fn committed(&mut self, epoch: Epoch, path: Path, view: View, tokens: &[u8]) -> Result<()> {
         let now = Instant::now();
         let began = self.began.take();
-        let latency = began.filter(|_| !caught_up).map(|began| now.duration_since(began));
+        let latency = began.filter(|_| !tokens.is_empty()).map(|began| now.duration_since(began));
         self.timers.drop_before(self.node.epoch());
         if self.node.head().state().active.is_some() {
             self.began = Some(now);
@@ -198,13 +198,12 @@ impl Host {
         let Some(decided) = self.node.head().decided().filter(|decided| decided.header.epoch == epoch) else {
             return Ok(());
         };
-        let payload = self.node.closed_payload().filter(|payload| payload.epoch == epoch);
         (self.tell)(Event::Commit(Commit {
             epoch: epoch.0,
             view: view.0,
             path,
             decided: encode(decided)?,
-            payload: payload.map(encode).transpose()?.map(HexBytes),
+            tokens: tokens.to_vec(),
             latency_us: latency.and_then(|latency| u64::try_from(latency.as_micros()).ok()),
         }))?;
         (self.tell)(Event::Sent { traffic: self.traffic.clone() })

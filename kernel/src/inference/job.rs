@@ -161,22 +161,21 @@ impl<C: Scheme> Job<C> {
                 return Err(Rejection::Unauthorised);
             }
         }
-        let state = head.state().advance(self.epoch, &self.active, &payload.tokens, &payload.links);
+        let state = head.state().advance(cluster, self.epoch, &self.active, &payload.tokens, &payload.links);
         let header = Header {
             epoch: self.epoch,
             previous: head.value(cluster),
-            increment: self.increment(cluster, &payload.tokens, &payload.links).digest(cluster),
+            increment: self.increment(cluster, &payload.tokens).digest(cluster),
             state: state.root(cluster),
         };
         Ok((header.value(cluster), Candidate { payload, header, state }))
     }
 
-    fn increment<const N: usize>(&self, cluster: &Cluster<C, N>, tokens: &Tokens, links: &Links<C>) -> Increment<C> {
+    fn increment<const N: usize>(&self, cluster: &Cluster<C, N>, tokens: &Tokens) -> Increment<C> {
         Increment {
             request: self.active.request.digest(cluster),
             committed: u16::try_from(self.active.output.len()).unwrap_or(u16::MAX),
             tokens: tokens.clone(),
-            links: links.clone(),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::chain::{Header, Increment};
 use crate::cluster::Cluster;
 use crate::crypto::Scheme;
 use crate::message::agreement::DecisionCertificate;
-use crate::message::inference::{Links, SignedRequest, Tokens};
+use crate::message::inference::{SignedRequest, Tokens};
 use crate::types::{Epoch, MAX_CONTEXT};
 
 /// One epoch of a proof: what it added, and what else its value covers.
@@ -20,8 +20,6 @@ use crate::types::{Epoch, MAX_CONTEXT};
 pub struct Step<C: Scheme> {
     /// The tokens added.
     pub tokens: Tokens,
-    /// The links after the epoch.
-    pub links: Links<C>,
     /// Digest of the state after the epoch.
     pub state: C::Digest,
 }
@@ -99,7 +97,7 @@ impl<C: Scheme, const L: usize> CommitProof<C, L> {
         for step in &self.steps {
             let tokens = step.tokens.clone();
             let added = u16::try_from(tokens.len()).map_err(|_| ProofError::Shape)?;
-            let increment = Increment::<C> { request, committed, tokens, links: step.links.clone() };
+            let increment = Increment::<C> { request, committed, tokens };
             let header = Header { epoch, previous: value, increment: increment.digest(cluster), state: step.state };
             value = header.value(cluster);
             epoch = epoch.next();

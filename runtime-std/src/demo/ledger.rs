@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use butterfly_kernel::chain::{Header, Increment};
 use butterfly_kernel::message::agreement::DecisionCertificate;
+use butterfly_kernel::message::inference::Tokens;
 use butterfly_kernel::types::{Epoch, NodeId, NodeSet, View};
 use butterfly_kernel::wire;
 
 use super::report::{EpochReport, milliseconds};
 use crate::control::Commit;
-use crate::protocol::{Cluster, CommitProof, Crypto, Decided, Evidence, Payload, SignedRequest, Step, path_name};
+use crate::protocol::{Cluster, CommitProof, Crypto, Decided, Evidence, SignedRequest, Step, path_name};
 
 /// The client's view of the chain.
 pub(super) struct Ledger<'c> {
@@ -26,11 +27,12 @@ pub(super) struct Ledger<'c> {
     evidence: BTreeMap<(NodeId, &'static str), Evidence>,
 }
 
-/// One epoch, as the first node reported it that also had its payload.
+/// One epoch, as the first node reported it; its tokens as the first reported
+/// them that did not have to catch up.
 struct Entry {
     header: Header<Crypto>,
     certificate: DecisionCertificate<Crypto>,
-    payload: Option<Payload>,
+    tokens: Option<Tokens>,
     latency: Option<Duration>,
 }
 
@@ -57,27 +59,24 @@ impl<'c> Ledger<'c> {
         let decided: Decided = wire::decode(&commit.decided).context("a node reports what is no decision")?;
         ensure!(self.cluster.decided_is_genuine(&decided), "node {} reports a decision without a certificate", node.0);
         let epoch = decided.header.epoch;
-        let payload = commit.payload.as_ref().and_then(|bytes| wire::decode::<Payload>(&bytes.0).ok());
-        let payload = payload.filter(|payload| payload.epoch == epoch && payload.request == self.request);
+        let tokens = Tokens::from_slice(&commit.tokens).ok().filter(|tokens| !tokens.is_empty());
         let head = self.heads.entry(node).or_insert(epoch);
         *head = epoch.max(*head);
         let latency = commit.latency_us.map(Duration::from_micros);
         let entry = self.epochs.entry(epoch).or_insert_with(|| Entry {
             header: decided.header,
             certificate: decided.certificate,
-            payload: None,
+            tokens: None,
             latency,
         });
         if entry.header != decided.header {
             bail!("two certificates for different values of epoch {}: more than f members are faulty", epoch.0);
         }
-        if entry.payload.is_none() {
-            entry.payload = payload;
-        }
+        entry.tokens = entry.tokens.take().or(tokens);
         Ok(self.extend())
     }
 
-    /// Goes on from the last epoch of the text as far as payloads are known.
+    /// Goes on from the last epoch of the text as far as tokens are known.
     fn extend(&mut self) -> Vec<u8> {
         let before = self.text.len();
         while let Some(step) = self.next_step() {
@@ -90,19 +89,17 @@ impl<'c> Ledger<'c> {
     fn next_step(&mut self) -> Option<Step> {
         let epoch = Epoch(self.steps.len() as u64 + 1);
         let entry = self.epochs.get_mut(&epoch)?;
-        let payload = entry.payload.as_ref()?;
         let increment = Increment::<Crypto> {
             request: self.request.digest(self.cluster),
             committed: u16::try_from(self.text.len()).ok()?,
-            tokens: payload.tokens.clone(),
-            links: payload.links.clone(),
+            // A liar's tokens are dropped; another node will show the real ones.
+            tokens: entry.tokens.take()?,
         };
         if increment.digest(self.cluster) != entry.header.increment {
-            // A liar's; another node will show the real one.
-            entry.payload = None;
             return None;
         }
-        Some(Step { tokens: increment.tokens, links: increment.links, state: entry.header.state })
+        entry.tokens = Some(increment.tokens.clone());
+        Some(Step { tokens: increment.tokens, state: entry.header.state })
     }
 
     /// Takes in evidence, if it holds. Returns whom it blames for what, once.

@@ -87,7 +87,7 @@ impl World {
         if !committed.is_empty() {
             let state = Head::<Crypto>::Genesis.state();
             let tokens = committed.iter().copied().collect();
-            let state = state.advance(Epoch(1), &job.active, &tokens, &Links::<Crypto>::new());
+            let state = state.advance(&self.cluster, Epoch(1), &job.active, &tokens, &Links::<Crypto>::new());
             let prompt = u16::try_from(self.request.request.prompt.len()).unwrap();
             let done = u16::try_from(committed.len()).unwrap();
             job.active = state.active.unwrap();
