@@ -20,6 +20,8 @@ mod closed;
 mod receive;
 pub mod record;
 
+use serde::{Deserialize, Serialize};
+
 use crate::agreement::{Agreement, Durable, MAX_VALUES};
 use crate::bounded::Map;
 use crate::chain::{Decided, Head};
@@ -41,7 +43,7 @@ const IDLE_FACTOR: u32 = 8;
 const MAX_PATIENCE: u8 = 3;
 
 /// Whether a node may sign in agreement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// It has its vote record, or was provisioned with one.
     Replica,
@@ -77,12 +79,11 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     /// # Errors
     /// When the record is not genuine for this cluster.
     pub fn new(seat: &Seat<'_, C, N>, record: Option<Record<C>>) -> Result<Self, RecordError> {
-        let role = if record.is_some() { Role::Replica } else { Role::Learner };
-        let record = record.unwrap_or_else(Record::first);
+        let record = record.unwrap_or_else(|| Record { role: Role::Learner, ..Record::first() });
         record.check(seat.cluster)?;
         let agreement = Agreement::new(seat, record.head.epoch().next(), record.agreement, 0);
         Ok(Node {
-            role,
+            role: record.role,
             head: record.head,
             agreement,
             inference: Inference::default(),
@@ -131,7 +132,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let agreement = self.agreement.durable();
         let voted = agreement.voted.as_ref().and_then(|proposal| self.candidates.get(&proposal.ballot.value));
         let payload = voted.map(|candidate| &candidate.payload).or(self.recovered.as_ref());
-        RecordRef { head: &self.head, agreement, payload }
+        RecordRef { role: self.role, head: &self.head, agreement, payload }
     }
 
     /// The end of the chain here.

@@ -5,6 +5,7 @@ mod cluster;
 use butterfly_kernel::machine::Rejection;
 use butterfly_kernel::message::Kind;
 use butterfly_kernel::message::agreement::Path;
+use butterfly_kernel::node::Role;
 use cluster::byzantine::Behaviour;
 use cluster::executor::reference;
 use cluster::{Action, Network, World, request};
@@ -146,6 +147,32 @@ fn an_old_decision_does_not_take_a_member_back() {
     for member in 0..4 {
         assert_eq!(world.replay(member, old.clone()), Err(Rejection::Stale));
         assert_eq!(heads(&world)[member], Some(8));
+    }
+}
+
+#[test]
+fn a_member_that_lost_its_record_follows_and_signs_nothing_however_often_it_restarts() {
+    for member in 0..4 {
+        let mut world = World::new(4, 15, Network::CALM);
+        let signed = |world: &World| world.members[member].signed.clone();
+        let asked = request(&world.cluster, 1, &PROMPT, 32);
+        world.submit((member + 1) % 4, asked);
+        assert!(world.run(SECOND, |world| !signed(world).is_empty()));
+        let (before, lost) = (signed(&world), world.now);
+        world.at(lost, member, Action::Wipe);
+        for restart in [2_000, 400_000, 5_000_000] {
+            world.at(lost + restart, member, Action::Restart);
+        }
+        assert!(
+            world.run(300 * SECOND, |world| world.now > 6 * SECOND && world.all_committed(8)),
+            "{:?}",
+            heads(&world)
+        );
+        let node = world.members[member].node.as_ref().unwrap();
+        assert_eq!(node.role(), Role::Learner);
+        assert_eq!(signed(&world), before, "it cannot know what it had signed");
+        assert_eq!(world.text(), reference(4, &PROMPT, 32));
+        assert!(world.accused().is_empty());
     }
 }
 

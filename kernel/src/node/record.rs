@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Role;
 use crate::agreement::Durable;
 use crate::chain::Head;
 use crate::cluster::Cluster;
@@ -12,6 +13,9 @@ use crate::message::inference::Payload;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Record<C: Scheme> {
+    /// Once a learner, always a learner: a record that a learner wrote says
+    /// what it followed, not what it had signed before it lost its own.
+    pub role: Role,
     /// The last decided epoch with its certificate and state.
     pub head: Head<C>,
     /// What was signed in the epoch after it.
@@ -24,6 +28,8 @@ pub struct Record<C: Scheme> {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(bound = "")]
 pub struct RecordRef<'n, C: Scheme> {
+    /// Whether it may sign in agreement.
+    pub role: Role,
     /// The last decided epoch with its certificate and state.
     pub head: &'n Head<C>,
     /// What was signed in the epoch after it.
@@ -56,7 +62,7 @@ impl<C: Scheme> Record<C> {
     /// What provisioning writes before a node's first boot. A node must never
     /// be given it again: without a record it cannot know what it signed.
     pub fn first() -> Record<C> {
-        Record { head: Head::Genesis, agreement: Durable::fresh(), payload: None }
+        Record { role: Role::Replica, head: Head::Genesis, agreement: Durable::fresh(), payload: None }
     }
 
     pub(super) fn check<const N: usize>(&self, cluster: &Cluster<C, N>) -> Result<(), RecordError> {

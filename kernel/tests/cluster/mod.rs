@@ -17,7 +17,7 @@ use butterfly_kernel::machine::{Input, Output, Place, Rejection, Timer, Transmis
 use butterfly_kernel::message::agreement::{AgreementMessage, Ballot, Path};
 use butterfly_kernel::message::inference::{Request, Sampling, SignedRequest};
 use butterfly_kernel::message::{Envelope, Kind, Message};
-use butterfly_kernel::node::{Node, Record};
+use butterfly_kernel::node::{Node, Record, Role};
 use butterfly_kernel::proof::Evidence;
 use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Resilience, View};
 use butterfly_kernel::wire;
@@ -467,6 +467,7 @@ impl World {
         let slot = &mut self.members[member];
         let bytes = slot.record.as_ref().expect("a member without a record signs nothing");
         let record = wire::decode::<Record<Crypto>>(bytes).unwrap();
+        assert_eq!(record.role, Role::Replica, "a learner signs nothing");
         // A proposal shown again to prove a fault is its author's, not this member's.
         assert!(record.head.epoch().next() >= *epoch, "{member} signs in {epoch:?} before the one before is durable");
         let covers = |held: Option<Ballot<Crypto>>, ballot: &Ballot<Crypto>| held == Some(*ballot);
