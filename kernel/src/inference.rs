@@ -22,19 +22,21 @@ pub(crate) mod certify;
 mod desk;
 pub mod job;
 pub mod placement;
+mod receive;
+mod settle;
 
 use heapless::Vec;
 
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
-use crate::machine::{Outbox, Output, Place, Progress, Rejection, Timer, Transmission};
-use crate::message::inference::{Attest, Payload, Pull, Signal, StageOutput, Tokens};
+use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission};
+use crate::message::inference::{Payload, Pull, Signal, StageOutput, Tokens};
 use crate::message::{Envelope, Message};
 use crate::types::{MAX_STAGES, NodeId, NodeSet, Position, Stage};
 use certify::Attestations;
 use desk::Desk;
-use job::{Job, extend};
+use job::Job;
 
 /// A node's part in the computation of one epoch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,143 +103,6 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         job.placement.rank(stage, me).is_some_and(|rank| rank < owners.len().saturating_add(suspected))
     }
 
-    /// A signal from a member of a stage.
-    ///
-    /// # Errors
-    /// A [`Rejection`] when it changes nothing.
-    pub fn on_stage_output(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        from: NodeId,
-        output: StageOutput<C>,
-        out: &mut impl Outbox<C, N>,
-    ) -> Result<(), Rejection> {
-        let job = self.current(output.epoch, output.job)?;
-        let (stage, position) = (output.stage, output.position);
-        let well_formed = well_formed(seat, job, stage, &output.signal);
-        if !job.placement.set(stage).contains(from) || from == seat.me || !tracks(seat.me, job, stage) {
-            return Err(Rejection::Unauthorised);
-        }
-        if !well_formed || position >= job.end {
-            return Err(Rejection::Invalid);
-        }
-        let epoch = output.epoch;
-        let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Invalid)?;
-        if position < desk.next {
-            return Err(Rejection::Stale);
-        }
-        if position > desk.next {
-            return Err(Rejection::Early(Place { epoch, progress: Progress::Position(stage, position) }));
-        }
-        if desk.reports.contains(&from) {
-            return Err(Rejection::Duplicate);
-        }
-        desk.reports.insert(from, output.signal).map_err(|_| Rejection::Full)?;
-        self.settle(seat, out);
-        Ok(())
-    }
-
-    /// The host computed a stage at a position.
-    ///
-    /// # Errors
-    /// A [`Rejection`] when it changes nothing.
-    pub fn on_computed(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        stage: Stage,
-        position: Position,
-        signal: Signal,
-        out: &mut impl Outbox<C, N>,
-    ) -> Result<(), Rejection> {
-        let job = self.job.as_ref().ok_or(Rejection::OtherJob)?;
-        if !well_formed(seat, job, stage, &signal) || !job.placement.set(stage).contains(seat.me) {
-            return Err(Rejection::Invalid);
-        }
-        let desk = self.desks.get(stage.index()).ok_or(Rejection::Invalid)?;
-        if position >= job.end || position < job.first_output(stage) {
-            return Err(Rejection::Invalid);
-        }
-        if position < desk.computed {
-            // Somebody pulled it.
-            self.send_output(seat, stage, position, signal, Transmission::Again, out);
-            return Ok(());
-        }
-        if position > desk.computed || !desk.busy {
-            return Err(Rejection::Invalid);
-        }
-        if position == desk.next {
-            self.send_output(seat, stage, position, signal.clone(), Transmission::First, out);
-        }
-        if let Some(desk) = self.desks.get_mut(stage.index()) {
-            desk.busy = false;
-            desk.computed = Position(position.0.saturating_add(1));
-            desk.own = extend(seat.cluster, &desk.own, &signal);
-            if position == desk.next {
-                // One slot for each member: there is room.
-                let _ = desk.reports.insert(seat.me, signal);
-            }
-        }
-        self.settle(seat, out);
-        Ok(())
-    }
-
-    /// Somebody lacks an output that this node may have computed.
-    ///
-    /// # Errors
-    /// A [`Rejection`] when there is nothing to answer.
-    pub fn on_pull(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        pull: &Pull<C>,
-        out: &mut impl Outbox<C, N>,
-    ) -> Result<(), Rejection> {
-        let job = self.current(pull.epoch, pull.job)?;
-        let desk = self.desks.get(pull.stage.index()).ok_or(Rejection::Invalid)?;
-        if !job.placement.set(pull.stage).contains(seat.me) || !desk.working {
-            return Err(Rejection::Unauthorised);
-        }
-        if pull.position < job.first_output(pull.stage) || pull.position >= job.end {
-            return Err(Rejection::Invalid);
-        }
-        if pull.position >= desk.computed {
-            return Err(Rejection::Stale);
-        }
-        out.push(Output::Compute {
-            job: job.id,
-            stage: pull.stage,
-            position: pull.position,
-            sampling: job.request().sampling,
-        });
-        Ok(())
-    }
-
-    /// The owners of `stage` have had their time.
-    ///
-    /// # Errors
-    /// [`Rejection::Stale`] when this node no longer waits for them.
-    pub fn on_escalate(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        stage: Stage,
-        out: &mut impl Outbox<C, N>,
-    ) -> Result<(), Rejection> {
-        let owners = self.job.as_ref().map(|job| job.placement.owners(stage)).ok_or(Rejection::Stale)?;
-        let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Stale)?;
-        let watched = desk.watched.take().ok_or(Rejection::Stale)?;
-        if watched == desk.next && !desk.working && self.payload.is_none() {
-            desk.working = true;
-            let finished = self.job.as_ref().is_some_and(|job| desk.next >= job.end);
-            let attestations = self.attestations.get(stage.index());
-            let heard = |owner: &NodeId| {
-                desk.reports.contains(owner) || (finished && attestations.is_some_and(|held| held.contains(owner)))
-            };
-            let silent = owners.iter().filter(|owner| !heard(owner));
-            self.suspects = self.suspects.union(silent.collect());
-        }
-        self.settle(seat, out);
-        Ok(())
-    }
-
     /// Asks for what is missing and says again what this node found.
     pub fn retransmit(&self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         let Some(job) = &self.job else { return };
@@ -268,130 +133,6 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let early = Rejection::Early(Place { epoch, progress: Progress::Job });
         let job = self.job.as_ref().ok_or(early)?;
         if job.id == id { Ok(job) } else { Err(Rejection::OtherJob) }
-    }
-
-    /// Draws every consequence of what is held.
-    fn settle(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
-        let Some(job) = self.job.take() else { return };
-        while job.stages().any(|stage| self.try_certain(seat, &job, stage, out)) {}
-        for stage in job.stages() {
-            self.try_escalate(seat, &job, stage);
-            self.try_compute(seat, &job, stage, out);
-            self.try_watch(seat, &job, stage, out);
-            self.try_attest(seat, &job, stage, out);
-        }
-        self.try_certify(seat, &job, out);
-        self.job = Some(job);
-    }
-
-    /// f + 1 members agree on the next position of `stage`.
-    fn try_certain(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) -> bool {
-        let quorum = seat.cluster.resilience().attestation_quorum();
-        let Some(desk) = self.desks.get_mut(stage.index()) else {
-            return false;
-        };
-        if desk.next >= job.end {
-            return false;
-        }
-        let Some(certain) = desk.certain(quorum) else {
-            return false;
-        };
-        let position = desk.next;
-        let next = Position(position.0.saturating_add(1));
-        desk.advance(extend(seat.cluster, &desk.link, &certain.signal));
-        let trusted = certain.reporters.iter().fold(self.suspects, NodeSet::without);
-        self.suspects = trusted.union(certain.dissenters);
-        let last = stage == job.last_stage();
-        if let (true, Some(token)) = (last, certain.signal.first()) {
-            // The job never has more positions than tokens fit.
-            let _ = self.tokens.push(*token);
-        }
-        // A token is the first stage's next input; the last one waits for the next epoch.
-        let (consumer, place) = if last { (Stage(0), next) } else { (stage.next(), position) };
-        if place < job.end && job.placement.set(consumer).contains(seat.me) {
-            out.push(Output::Provide { job: job.id, stage: consumer, position: place, signal: certain.signal });
-        }
-        true
-    }
-
-    /// Members of the stage disagree: its reserves compute as well.
-    fn try_escalate(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage) {
-        if let Some(desk) = self.desks.get_mut(stage.index())
-            && desk.is_disputed()
-            && job.placement.set(stage).contains(seat.me)
-        {
-            desk.working = true;
-        }
-    }
-
-    fn try_compute(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
-        let Some(desk) = self.desks.get(stage.index()) else { return };
-        // In step with the others, or behind them: who attests must have computed all of it.
-        let ready = desk.working
-            && !desk.busy
-            && desk.computed < job.end
-            && desk.computed <= desk.next
-            && job.placement.set(stage).contains(seat.me)
-            && self.input_is_certain(seat.me, job, stage, desk.computed);
-        if !ready {
-            return;
-        }
-        let position = desk.computed;
-        if let Some(desk) = self.desks.get_mut(stage.index()) {
-            desk.busy = true;
-        }
-        out.push(Output::Compute { job: job.id, stage, position, sampling: job.request().sampling });
-    }
-
-    /// A reserve gives the owners time, one timer for each stage.
-    fn try_watch(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
-        let Some(desk) = self.desks.get(stage.index()) else { return };
-        let idle = !desk.working
-            && desk.watched.is_none()
-            && self.payload.is_none()
-            && job.placement.set(stage).contains(seat.me)
-            // Owners may also fall silent between their last signal and their attestation.
-            && (desk.next >= job.end || self.input_is_certain(seat.me, job, stage, desk.next));
-        if !idle {
-            return;
-        }
-        if let Some(desk) = self.desks.get_mut(stage.index()) {
-            desk.watched = Some(desk.next);
-            let timer = Timer::Escalate { epoch: job.epoch, stage };
-            out.push(Output::SetTimer { timer, after: seat.cluster.timing.escalate });
-        }
-    }
-
-    fn try_attest(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
-        let Some(desk) = self.desks.get(stage.index()) else { return };
-        // A node attests only what it computed itself. With another result than
-        // f + 1 members it abstains: its own may be at fault.
-        let done = !desk.attested && desk.next >= job.end && desk.own == desk.link;
-        if !done || !job.placement.set(stage).contains(seat.me) {
-            return;
-        }
-        let input = match stage.0.checked_sub(1) {
-            None => job.input_link(seat.cluster, &self.tokens),
-            Some(before) => {
-                self.desks.get(usize::from(before)).filter(|desk| desk.next >= job.end).map(|desk| desk.link)
-            }
-        };
-        let Some(input) = input else { return };
-        let output = desk.link;
-        if let Some(desk) = self.desks.get_mut(stage.index()) {
-            desk.attested = true;
-        }
-        let tokens = if stage == job.last_stage() { self.tokens.clone() } else { Tokens::new() };
-        let claim = crate::message::inference::Claim { job: job.id, stage, input, output };
-        let attest = Attest { epoch: job.epoch, claim, tokens };
-        let signature = C::sign(seat.key, &claim.statement(seat.cluster));
-        let envelope =
-            Envelope { from: seat.me, message: Message::Attest(attest.clone()), signature: signature.clone() };
-        if !seat.others().is_empty() {
-            out.push(Output::Send { to: seat.others(), envelope, transmission: Transmission::First });
-        }
-        // One slot for each member: there is room.
-        let _ = self.place(seat.me, attest, signature);
     }
 
     /// Whether the input of `stage` at `position` is certain, as far as this
@@ -427,16 +168,6 @@ fn consumer<C: Scheme>(job: &Job<C>, stage: Stage) -> Stage {
 /// Whether `me` follows the outputs of `stage`: as a member, or as a consumer.
 fn tracks<C: Scheme>(me: NodeId, job: &Job<C>, stage: Stage) -> bool {
     job.placement.set(stage).contains(me) || job.placement.set(consumer(job, stage)).contains(me)
-}
-
-/// Tokens are one byte within the vocabulary, other signals as long as the model says at most.
-fn well_formed<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, signal: &Signal) -> bool {
-    let model = seat.cluster.model();
-    if stage == job.last_stage() {
-        matches!(signal.as_slice(), [token] if *token < model.vocabulary)
-    } else {
-        !signal.is_empty() && signal.len() <= usize::from(model.signal)
-    }
 }
 
 fn send<C: Scheme, const N: usize>(
