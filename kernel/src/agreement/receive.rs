@@ -56,7 +56,10 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             return Err(Rejection::Unauthorised);
         }
         if view < self.durable.view {
-            return Err(Rejection::Stale);
+            let voted = self.durable.voted.as_ref().filter(|voted| voted.ballot.view == view);
+            let held = voted.filter(|voted| voted.ballot != proposal.ballot).ok_or(Rejection::Stale)?;
+            out.push(Output::Evidence(self.two_proposals(from, held, proposal)));
+            return Ok(());
         }
         if view > self.durable.view {
             // Justified by f + 1 acknowledgements, one of them honest: as good as a time-out.
@@ -65,14 +68,15 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         match &self.proposal {
             None => self.proposal = Some(proposal),
             Some(held) if held.ballot == proposal.ballot => return Err(Rejection::Duplicate),
-            Some(held) => {
-                let first = SignedBallot { ballot: held.ballot, signature: held.signature.clone() };
-                let second = SignedBallot { ballot: proposal.ballot, signature: proposal.signature };
-                let fault = Fault::Proposals { epoch: self.epoch, first, second };
-                out.push(Output::Evidence(Evidence { accused: from, fault }));
-            }
+            Some(held) => out.push(Output::Evidence(self.two_proposals(from, held, proposal))),
         }
         Ok(())
+    }
+
+    fn two_proposals(&self, leader: NodeId, held: &Proposal<C>, other: Proposal<C>) -> Evidence<C> {
+        let first = SignedBallot { ballot: held.ballot, signature: held.signature.clone() };
+        let second = SignedBallot { ballot: other.ballot, signature: other.signature };
+        Evidence { accused: leader, fault: Fault::Proposals { epoch: self.epoch, first, second } }
     }
 
     fn on_vote(

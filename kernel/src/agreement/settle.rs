@@ -258,6 +258,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
 
     /// Leaves for `view` and says so. From now on nothing is signed in a smaller one.
     pub(super) fn enter(&mut self, seat: &Seat<'_, C, N>, view: View, out: &mut impl Outbox<C, N>) {
+        self.hand_over_proposal(seat, out);
         self.durable.view = view;
         self.timed = false;
         self.proposal = None;
@@ -274,6 +275,18 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             self.broadcast(seat, envelope, out);
         }
         out.push(Output::EnterView { epoch: self.epoch, view });
+    }
+
+    /// A proposal that could not be voted for is shown to everybody before it
+    /// is dropped: whoever voted for another one of that view can prove that
+    /// its leader signed both.
+    fn hand_over_proposal(&self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
+        let view = self.durable.view;
+        if let Some(proposal) = self.proposal.as_ref().filter(|_| !self.durable.voted_in(view) && !self.denounced) {
+            let leader = seat.cluster.leader(self.epoch, view);
+            let envelope = self.proposal_envelope(leader, proposal);
+            Self::send(seat.others().without(leader), envelope, Transmission::First, out);
+        }
     }
 
     pub(super) fn record_vote(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) {

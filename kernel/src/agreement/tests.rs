@@ -167,3 +167,29 @@ fn only_the_leader_proposes_and_asks() {
     assert_eq!(outcome, Err(Rejection::Unauthorised));
     assert_eq!(replica.hears(1, AgreementMessage::Commit(ballot)), Err(Rejection::Invalid), "p = f has no slow path");
 }
+
+#[test]
+fn a_leader_that_deceived_half_is_proven_faulty_after_the_view_failed() {
+    let cluster = cluster(4, 1, 1);
+    let leader = cluster.leader(EPOCH, View(0)).0;
+    let propose = |value| AgreementMessage::Propose { ballot: Ballot { view: View(0), value }, progress: None };
+    let mut voter = Replica::new(&cluster, (leader + 1) % 4);
+    voter.learns(7);
+    voter.hears(leader, propose(7)).unwrap();
+    let mut deceived = Replica::new(&cluster, (leader + 2) % 4);
+    deceived.hears(leader, propose(8)).unwrap();
+    for other in [leader, (leader + 3) % 4] {
+        voter.hears(other, left_for(1)).unwrap();
+        deceived.hears(other, left_for(1)).unwrap();
+    }
+    assert_eq!((voter.agreement.view(), deceived.agreement.view()), (View(1), View(1)));
+    assert_eq!(deceived.said(), [Kind::Propose, Kind::ViewChange], "it shows what it could not vote for");
+    assert_eq!(voter.hears(leader, propose(7)), Err(Rejection::Stale));
+    voter.hears(leader, propose(8)).unwrap();
+    let evidence = voter.said.drain(..).find_map(|output| match output {
+        Output::Evidence(evidence) => Some(evidence),
+        _ => None,
+    });
+    let evidence = evidence.expect("it voted for another proposal of that view");
+    assert_eq!((evidence.accused, evidence.verify(&cluster)), (NodeId(leader), Ok(())));
+}
