@@ -34,6 +34,14 @@ fn one_silent_node_slows_down_no_epoch_that_it_does_not_lead() {
 }
 
 #[test]
+fn more_silent_nodes_than_the_fast_path_survives_are_decided_slowly() {
+    // n = 7, f = 2, p = 1: a silent node counts its own vote, and nobody else's claim of it.
+    let outcome = demo("--nodes 7 --tokens 8 --view-timeout-ms 300 --fault 5:silent --fault 6:silent");
+    assert_eq!(outcome.code, Some(0), "{} {}", outcome.report, outcome.errors);
+    assert_eq!((&outcome.report["fast"], &outcome.report["slow"]), (&0.into(), &2.into()));
+}
+
+#[test]
 fn two_crashes_of_four_stop_the_cluster_and_it_says_so() {
     let outcome = demo("--tokens 16 --view-timeout-ms 300 --fault 1:crash@2 --fault 2:crash@2");
     assert_eq!(outcome.code, Some(3), "{} {}", outcome.report, outcome.errors);
