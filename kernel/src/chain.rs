@@ -130,7 +130,11 @@ impl<C: Scheme> State<C> {
 
     /// What the header names.
     pub fn root<const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
-        cluster.statement(Tag::State, self)
+        // Not the client's signature: a client can sign one request in many
+        // ways, and they must not make many states.
+        let active =
+            self.active.as_ref().map(|active| (&active.request.request, active.seed, &active.output, &active.links));
+        cluster.statement(Tag::State, &(self.epoch, &self.finished, self.served, self.computed, active))
     }
 
     /// Whether `request` may be worked on in the next epoch.
@@ -139,7 +143,7 @@ impl<C: Scheme> State<C> {
     /// Why not.
     pub fn admits<const N: usize>(&self, cluster: &Cluster<C, N>, request: &SignedRequest<C>) -> Result<(), Refused> {
         if let Some(active) = &self.active {
-            return if active.request == *request { Ok(()) } else { Err(Refused::Busy) };
+            return if active.request.request == request.request { Ok(()) } else { Err(Refused::Busy) };
         }
         self.expects(cluster, &request.request)
     }

@@ -142,7 +142,7 @@ impl<C: Scheme, const N: usize> Message<C, N> {
         match self {
             Message::Forward(_) => None,
             Message::StageOutput(output) => Some(output.epoch),
-            Message::Attest(attest) => Some(attest.epoch),
+            Message::Attest(attest) => Some(attest.claim.epoch),
             Message::Pull(pull) => Some(pull.epoch),
             Message::Fetch(fetch) => Some(fetch.epoch),
             Message::Payload(payload) => Some(payload.epoch),

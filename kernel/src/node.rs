@@ -68,8 +68,8 @@ pub struct Node<C: Scheme, const N: usize> {
     /// The payload of a record that was read back, until the first step.
     recovered: Option<Payload<C>>,
     patience: u8,
-    /// Something happened since the last look at what is unanswered.
-    moved: bool,
+    /// The epoch and view at the last look at what is unanswered.
+    watched: (Epoch, View),
 }
 
 impl<C: Scheme, const N: usize> Node<C, N> {
@@ -92,7 +92,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             closed: None,
             recovered: record.payload,
             patience: 0,
-            moved: false,
+            watched: (Epoch::GENESIS, View::ZERO),
         })
     }
 
@@ -109,17 +109,13 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     ) -> Result<(), Rejection> {
         match input {
             Input::Start => self.start(seat, out),
-            Input::Receive(envelope) => {
-                self.receive(seat, envelope, out)?;
-                self.moved = true;
-            }
+            Input::Receive(envelope) => self.receive(seat, envelope, out)?,
             Input::Submit(request) => self.submit(seat, request, out)?,
             Input::Computed { job, stage, position, signal } => {
                 if self.job().map(|job| job.id) != Some(job) {
                     return Err(Rejection::OtherJob);
                 }
                 self.inference.on_computed(seat, stage, position, signal, out)?;
-                self.moved = true;
             }
             Input::Timer(timer) => self.on_timer(seat, timer, out)?,
         }
@@ -204,7 +200,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.await_turn(seat, request.clone())?;
         self.say(seat, seat.others(), Message::Forward(request), Transmission::First, out);
         self.choose_job(seat, out);
-        self.moved = true;
         Ok(())
     }
 
@@ -212,7 +207,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     /// the same turn every node keeps the smaller, so that they converge.
     fn await_turn(&mut self, seat: &Seat<'_, C, N>, request: SignedRequest<C>) -> Result<(), Rejection> {
         let state = self.head.state();
-        if state.active.as_ref().is_some_and(|active| active.request == request) {
+        if state.active.as_ref().is_some_and(|active| active.request.request == request.request) {
             return Err(Rejection::Duplicate);
         }
         state.expects(seat.cluster, &request.request).map_err(|refused| match refused {
@@ -220,7 +215,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             _ => Rejection::Invalid,
         })?;
         match self.pending.get(&request.request.client) {
-            Some(held) if *held <= request => Err(Rejection::Duplicate),
+            Some(held) if held.request <= request.request => Err(Rejection::Duplicate),
             _ => self.pending.insert(request.request.client, request).map_err(|_| Rejection::Full),
         }
     }
@@ -239,16 +234,19 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
     }
 
-    /// Nothing moved since the last time: say again what may have been lost,
-    /// and ask for what may have been missed.
+    /// Still in the epoch and view of the last time: say again what may have
+    /// been lost, and ask for what may have been missed. Only what a faulty
+    /// member cannot bring about alone counts as progress: if any message did,
+    /// one of them in time would keep a node from ever asking.
     fn on_retransmit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         let every = seat.cluster.timing.retransmit.0;
         let idle = self.job().is_none() && self.pending.is_empty();
-        if !self.moved {
+        let here = (self.epoch(), self.agreement.view());
+        if self.watched == here {
             self.ask(seat, None, out);
             self.repeat(seat, out);
         }
-        self.moved = false;
+        self.watched = here;
         let after = Millis(if idle { every.saturating_mul(IDLE_FACTOR) } else { every });
         out.push(Output::SetTimer { timer: Timer::Retransmit, after });
     }
@@ -289,7 +287,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             }
         };
         let Some(request) = request else { return };
-        if self.job().is_some_and(|job| job.active.request == *request) {
+        if self.job().is_some_and(|job| job.active.request.request == request.request) {
             return;
         }
         if let Ok(job) = Job::new(seat.cluster, &self.head, request) {

@@ -171,6 +171,7 @@ fn evidence(cluster: &TestCluster) -> Vec<Evidence<C>> {
         (report, C::sign(&key(2), &cluster.statement(Tag::ViewChange, &(epoch, View(1), &report))))
     };
     let claim = |output: u8| Claim::<C> {
+        epoch,
         job: Digest([1; 32]),
         stage: Stage(1),
         input: Digest([2; 32]),

@@ -24,10 +24,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::types::{Epoch, View};
+use butterfly_kernel::wire;
 
 use crate::control::{Commit, Event};
 use crate::executor::{Executor, StageError};
@@ -74,9 +75,18 @@ impl Host {
     }
 
     /// Takes a client's request, if the client signed it.
-    fn submit(&mut self, request: SignedRequest) -> Result<()> {
-        let checked = self.member.cluster.verify_submission(request).context("the request is refused")?;
-        self.settle(Input::Submit(checked))
+    fn submit(&mut self, request: &[u8]) -> Result<()> {
+        let Ok(request) = wire::decode::<SignedRequest>(request) else {
+            eprintln!("node {}: a request that cannot be understood is refused", self.member.me.0);
+            return Ok(());
+        };
+        match self.member.cluster.verify_submission(request) {
+            Ok(checked) => self.settle(Input::Submit(checked)),
+            Err(reason) => {
+                eprintln!("node {}: a request is refused: {reason}", self.member.me.0);
+                Ok(())
+            }
+        }
     }
 
     fn expire_timers(&mut self) -> Result<()> {
@@ -112,7 +122,7 @@ impl Host {
     fn step_message(&mut self, message: Box<VerifiedEnvelope>, results: &mut VecDeque<Input>) -> Result<()> {
         let input = Input::Receive((*message).clone());
         if let Err(Rejection::Early(place)) = self.step(input, results)? {
-            self.parking.park(place, message);
+            self.parking.park(&self.node, place, message);
         }
         Ok(())
     }

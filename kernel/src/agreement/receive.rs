@@ -155,8 +155,13 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if !is_consistent(&signed.change) || from == seat.me {
             return Err(Rejection::Invalid);
         }
+        // The leader's question names what each sender reported to *it*. A faulty
+        // sender that told this replica something else, or that it is further
+        // on, must not keep it from comparing.
+        let named = self.question.as_ref().and_then(|question| question.request.reports.get(&from));
+        let asked = signed.change.view == self.durable.view && named == Some(&signed.change.report());
         if let Some(held) = self.changes.get(&from) {
-            if held.change.view > signed.change.view {
+            if held.change.view > signed.change.view && !asked {
                 return Err(Rejection::Stale);
             }
             if held.change.view == signed.change.view {
@@ -171,10 +176,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
                     second: (second, signed.signature.clone()),
                 };
                 out.push(Output::Evidence(Evidence { accused: from, fault }));
-                // Keep the first, unless the leader's question is about the other:
-                // a faulty sender must not keep replicas from comparing.
-                let named = self.question.as_ref().and_then(|question| question.request.reports.get(&from));
-                if signed.change.view != self.durable.view || named != Some(&second) {
+                if !asked {
                     return Ok(());
                 }
             }

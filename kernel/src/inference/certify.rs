@@ -37,7 +37,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
         let claim = attest.claim;
-        let job = self.current(attest.epoch, claim.job)?;
+        let job = self.current(attest.claim.epoch, claim.job)?;
         if !job.placement.set(claim.stage).contains(from) || from == seat.me {
             return Err(Rejection::Unauthorised);
         }
@@ -76,8 +76,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 
     pub(super) fn own_attestation(&self, me: NodeId, stage: Stage) -> Option<Attest<C>> {
         let attestation = self.attestations.get(stage.index())?.get(&me)?;
-        let epoch = self.job.as_ref()?.epoch;
-        Some(Attest { epoch, claim: attestation.claim, tokens: attestation.tokens.clone() })
+        Some(Attest { claim: attestation.claim, tokens: attestation.tokens.clone() })
     }
 
     /// Certificates for every stage fit together from tokens to tokens.

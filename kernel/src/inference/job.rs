@@ -142,7 +142,10 @@ impl<C: Scheme> Job<C> {
         head: &Head<C>,
         payload: Payload<C>,
     ) -> Result<(C::Digest, Candidate<C>), Rejection> {
-        if payload.job != self.id || payload.epoch != self.epoch || payload.request != self.active.request {
+        if payload.job != self.id
+            || payload.epoch != self.epoch
+            || payload.request.request != self.active.request.request
+        {
             return Err(Rejection::OtherJob);
         }
         let vocabulary = cluster.model().vocabulary;

@@ -103,14 +103,19 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     ) -> Result<(), Rejection> {
         let job = self.current(pull.epoch, pull.job)?;
         let desk = self.desks.get(pull.stage.index()).ok_or(Rejection::Invalid)?;
-        if !job.placement.set(pull.stage).contains(seat.me) || !desk.working {
+        if !job.placement.set(pull.stage).contains(seat.me) {
             return Err(Rejection::Unauthorised);
         }
         if pull.position < job.first_output(pull.stage) || pull.position >= job.end {
             return Err(Rejection::Invalid);
         }
         if pull.position >= desk.computed {
-            return Err(Rejection::Stale);
+            // A reserve that has what it needs from an owner cannot tell that
+            // the owner withholds it from others: who asks does.
+            let desk = self.desks.get_mut(pull.stage.index()).filter(|desk| !desk.working).ok_or(Rejection::Stale)?;
+            desk.working = true;
+            self.settle(seat, out);
+            return Ok(());
         }
         out.push(Output::Compute {
             job: job.id,
@@ -134,7 +139,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let owners = self.job.as_ref().map(|job| job.placement.owners(stage)).ok_or(Rejection::Stale)?;
         let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Stale)?;
         let watched = desk.watched.take().ok_or(Rejection::Stale)?;
-        if watched == desk.next && !desk.working && self.payload.is_none() {
+        if watched == desk.next && !desk.working {
             desk.working = true;
             let finished = self.job.as_ref().is_some_and(|job| desk.next >= job.end);
             let attestations = self.attestations.get(stage.index());

@@ -88,9 +88,9 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let Some(desk) = self.desks.get(stage.index()) else { return };
         let idle = !desk.working
             && desk.watched.is_none()
-            && self.payload.is_none()
             && job.placement.set(stage).contains(seat.me)
-            // Owners may also fall silent between their last signal and their attestation.
+            // Owners may also fall silent between their last signal and their
+            // attestation, or attest to this node only.
             && (desk.next >= job.end || self.input_is_certain(seat.me, job, stage, desk.next));
         if !idle {
             return;
@@ -122,8 +122,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
             desk.attested = true;
         }
         let tokens = if stage == job.last_stage() { self.tokens.clone() } else { Tokens::new() };
-        let claim = Claim { job: job.id, stage, input, output };
-        let attest = Attest { epoch: job.epoch, claim, tokens };
+        let claim = Claim { epoch: job.epoch, job: job.id, stage, input, output };
+        let attest = Attest { claim, tokens };
         let signature = C::sign(seat.key, &claim.statement(seat.cluster));
         let envelope =
             Envelope { from: seat.me, message: Message::Attest(attest.clone()), signature: signature.clone() };

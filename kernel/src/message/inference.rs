@@ -87,8 +87,6 @@ pub struct StageOutput<C: Scheme> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Attest<C: Scheme> {
-    /// The epoch.
-    pub epoch: Epoch,
     /// What the statement is about.
     pub claim: Claim<C>,
     /// The tokens behind the last link; empty for every stage but the last.
@@ -99,7 +97,9 @@ pub struct Attest<C: Scheme> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Claim<C: Scheme> {
-    /// Epoch, request, position, the links before it and the assignment, in one digest.
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Request, position, the links before it and the assignment, in one digest.
     pub job: C::Digest,
     /// The stage.
     pub stage: Stage,
@@ -163,6 +163,6 @@ impl<C: Scheme> Payload<C> {
     pub fn claim(&self, stage: Stage) -> Option<Claim<C>> {
         let input = *self.links.get(stage.index())?;
         let output = *self.links.get(stage.next().index())?;
-        Some(Claim { job: self.job, stage, input, output })
+        Some(Claim { epoch: self.epoch, job: self.job, stage, input, output })
     }
 }

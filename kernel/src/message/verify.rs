@@ -97,6 +97,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
         decided.certificate.ballot.value == header.value(self)
             && decided.state.epoch == header.epoch
             && decided.state.root(self) == header.state
+            && decided.state.active.as_ref().is_none_or(|active| self.verify_request(&active.request).is_ok())
             && self.decision_is_genuine(header.epoch, &decided.certificate)
     }
 

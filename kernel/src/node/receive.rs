@@ -40,7 +40,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             }
             Message::Attest(attest) => {
                 self.compare_attestation(from, &attest, &signature, out);
-                self.in_epoch(attest.epoch)?;
+                self.in_epoch(attest.claim.epoch)?;
                 self.inference.on_attest(seat, from, attest, signature, out)
             }
             Message::Payload(payload) => {
@@ -113,7 +113,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         signature: &C::Signature,
         out: &mut impl Outbox<C, N>,
     ) {
-        let closed = self.closed.as_ref().filter(|closed| closed.epoch == attest.epoch);
+        let closed = self.closed.as_ref().filter(|closed| closed.epoch == attest.claim.epoch);
         if let Some(evidence) = closed.and_then(|closed| closed.compare(from, attest, signature)) {
             out.push(Output::Evidence(evidence));
         }

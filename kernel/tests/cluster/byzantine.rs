@@ -1,9 +1,9 @@
 //! Faulty members: their kernel is honest, their outgoing messages are not.
 
 use butterfly_kernel::crypto::Scheme;
-use butterfly_kernel::message::agreement::AgreementMessage;
+use butterfly_kernel::message::agreement::{AgreementMessage, ViewChange};
 use butterfly_kernel::message::{Envelope, Message};
-use butterfly_kernel::types::{NodeId, Stage};
+use butterfly_kernel::types::{Epoch, NodeId, Stage};
 
 use super::{Crypto, TestEnvelope, World};
 
@@ -20,6 +20,13 @@ pub enum Behaviour {
     Lie,
     /// Different proposals and votes to different peers.
     Equivocate,
+    /// Gives outputs of the first stage to its members only, and says nothing else.
+    WithholdFromConsumers,
+    /// Attests to the last reserve of each stage only, and takes no part in agreement.
+    AttestToReserveOnly,
+    /// Tells every peer ahead of time that it has left for the view which that
+    /// peer leads next, and nothing else about agreement.
+    SplitViews,
     /// Repeats the wrong outputs and attestations of this fellow as its own.
     CopyCat(usize),
 }
@@ -35,6 +42,27 @@ pub fn rewrite(
     let message = match behaviour {
         Behaviour::Honest | Behaviour::Miscompute => return Some(envelope),
         Behaviour::Silent => return None,
+        Behaviour::WithholdFromConsumers => {
+            let Message::StageOutput(output) = &envelope.message else { return None };
+            let job = world.members[from].node.as_ref().and_then(|node| node.job())?;
+            let member = job.placement.set(output.stage).contains(NodeId(to as u8));
+            return (output.stage == Stage(0) && member).then_some(envelope);
+        }
+        Behaviour::AttestToReserveOnly => {
+            let heard = match &envelope.message {
+                Message::Attest(attest) => {
+                    let job = world.members[from].node.as_ref().and_then(|node| node.job())?;
+                    job.placement.assigned(attest.claim.stage).last() == Some(NodeId(to as u8))
+                }
+                Message::StageOutput(_) => true,
+                _ => false,
+            };
+            return heard.then_some(envelope);
+        }
+        Behaviour::SplitViews => match envelope.message {
+            Message::Agreement { epoch, message } => split_views(world, to, epoch, &message)?,
+            _ => return Some(envelope),
+        },
         Behaviour::WithholdAttestations if matches!(envelope.message, Message::Attest(_)) => return None,
         Behaviour::WithholdAttestations => return Some(envelope),
         Behaviour::Lie => lie(world, from, from, envelope.message),
@@ -47,6 +75,25 @@ pub fn rewrite(
     }
     let signature = Crypto::sign(&me, &message.statement(&world.cluster));
     Some(Envelope { from: me, message, signature })
+}
+
+/// A view change for the next view after `message` that `to` leads.
+fn split_views(
+    world: &World,
+    to: usize,
+    epoch: Epoch,
+    message: &AgreementMessage<Crypto, { super::CAPACITY }>,
+) -> Option<Message<Crypto, { super::CAPACITY }>> {
+    let mut view = match message {
+        AgreementMessage::Propose { ballot, .. } | AgreementMessage::Vote(ballot) => ballot.view.next(),
+        AgreementMessage::ViewChange(change) => change.view,
+        _ => return None,
+    };
+    while world.cluster.leader(epoch, view) != NodeId(to as u8) {
+        view = view.next();
+    }
+    let change = ViewChange { view, voted: None, locked: None };
+    Some(Message::Agreement { epoch, message: AgreementMessage::ViewChange(change) })
 }
 
 /// The wrong signal that `author` makes up.

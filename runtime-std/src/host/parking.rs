@@ -10,6 +10,8 @@ use crate::protocol::{Node, VerifiedEnvelope};
 /// Messages kept for one author; a prompt's worth of signals. More are
 /// dropped, and the protocol asks for them again.
 const QUOTA: usize = 256;
+/// Messages of epochs further on are not kept: the node has to catch up first.
+const EPOCHS_AHEAD: u64 = 4;
 
 /// Messages that the node rejected as early, in the order in which they came.
 #[derive(Debug, Default)]
@@ -18,10 +20,13 @@ pub(super) struct Parking {
 }
 
 impl Parking {
-    /// Keeps `message` until the node is at `place`, if its author has room.
-    pub(super) fn park(&mut self, place: Place, message: Box<VerifiedEnvelope>) {
+    /// Keeps `message` until `node` is at `place`, if that is near, if it is
+    /// not kept already and its author has room.
+    pub(super) fn park(&mut self, node: &Node, place: Place, message: Box<VerifiedEnvelope>) {
         let author = message.get().from;
-        if self.held_of(author) < QUOTA {
+        let near = place.epoch.0 <= node.epoch().0.saturating_add(EPOCHS_AHEAD);
+        let known = || self.waiting.iter().any(|(_, held)| *held == message);
+        if near && self.held_of(author) < QUOTA && !known() {
             self.waiting.push_back((place, message));
         }
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::Epoch;
-use butterfly_kernel::wire;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -123,7 +122,7 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
                     announce.send_replace(addresses);
                 }
                 Some(Command::Submit { request }) => {
-                    host.submit(wire::decode(&request).context("the request cannot be understood")?)?;
+                    host.submit(&request)?;
                 }
                 Some(Command::Finish) => return host.report(),
                 None => return Ok(()),
