@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Tag};
-use crate::machine::{Outbox, Output, Rejection, Timer, Transmission};
+use crate::machine::{Outbox, Output, Rejection, Timer, Transmission, send};
 use crate::message::agreement::{
     AgreementMessage, Ballot, CertRequest, CommitCertificate, DecisionCertificate, Proposal, ViewChange,
 };
@@ -269,7 +269,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     /// Sends again what this replica last said in this epoch.
     pub fn retransmit(&self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         let view = self.durable.view;
-        let again = |envelope, out: &mut _| Self::send(seat.others(), envelope, Transmission::Again, out);
+        let again = |envelope, out: &mut _| send(seat.others(), envelope, Transmission::Again, out);
         if self.decision.is_some() {
             return;
         }
@@ -304,11 +304,11 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             if let Some(signed) = self.changes.get(from) {
                 let message = AgreementMessage::ViewChange(signed.change.clone());
                 let envelope = self.envelope(*from, message, signed.signature.clone());
-                Self::send(silent.without(*from), envelope, Transmission::Again, out);
+                send(silent.without(*from), envelope, Transmission::Again, out);
             }
         }
         let message = AgreementMessage::CertRequest(question.request.clone());
-        Self::send(silent, self.signed(seat, message), Transmission::Again, out);
+        send(silent, self.signed(seat, message), Transmission::Again, out);
     }
 
     /// `ballot` is decided: shows everybody the signed proposal and votes of
@@ -322,7 +322,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             let held = Ballot { view: ballot.view, value: vote.value };
             if held != ballot && *from != seat.me {
                 let envelope = self.envelope(*from, AgreementMessage::Vote(held), vote.signature.clone());
-                Self::send(seat.others().without(*from), envelope, Transmission::First, out);
+                send(seat.others().without(*from), envelope, Transmission::First, out);
             }
         }
     }
@@ -334,7 +334,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if let Some(proposal) = self.proposal.as_ref().filter(|proposal| other(&proposal.ballot)) {
             let leader = seat.cluster.leader(self.epoch, ballot.view);
             let envelope = self.proposal_envelope(leader, proposal);
-            Self::send(seat.others().without(leader), envelope, Transmission::First, out);
+            send(seat.others().without(leader), envelope, Transmission::First, out);
         }
     }
 
@@ -354,14 +354,8 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         Output::SetTimer { timer: Timer::View { epoch: self.epoch, view }, after }
     }
 
-    fn send(to: NodeSet, envelope: Envelope<C, N>, transmission: Transmission, out: &mut impl Outbox<C, N>) {
-        if !to.is_empty() {
-            out.push(Output::Send { to, envelope, transmission });
-        }
-    }
-
     fn broadcast(&self, seat: &Seat<'_, C, N>, envelope: Envelope<C, N>, out: &mut impl Outbox<C, N>) {
-        Self::send(seat.others(), envelope, Transmission::First, out);
+        send(seat.others(), envelope, Transmission::First, out);
     }
 
     fn envelope(&self, from: NodeId, message: AgreementMessage<C, N>, signature: C::Signature) -> Envelope<C, N> {
@@ -374,9 +368,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     }
 
     fn signed(&self, seat: &Seat<'_, C, N>, message: AgreementMessage<C, N>) -> Envelope<C, N> {
-        let statement = message.statement(seat.cluster, self.epoch);
-        let signature = C::sign(seat.key, &statement);
-        self.envelope(seat.me, message, signature)
+        seat.envelope(Message::Agreement { epoch: self.epoch, message })
     }
 
     fn sign_ballot(&self, seat: &Seat<'_, C, N>, tag: Tag, ballot: &Ballot<C>) -> C::Signature {

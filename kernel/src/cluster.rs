@@ -5,6 +5,7 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Scheme, Tag};
+use crate::message::{Envelope, Message};
 use crate::types::{
     ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, Millis, NodeId, NodeSet,
     Resilience, Stage, View,
@@ -212,8 +213,9 @@ impl<C: Scheme, const N: usize> Seat<'_, C, N> {
         self.cluster.members().without(self.me)
     }
 
-    /// This member's signature on `statement`.
-    pub fn sign<T: Serialize + ?Sized>(&self, tag: Tag, statement: &T) -> C::Signature {
-        C::sign(self.key, &self.cluster.statement(tag, statement))
+    /// `message` with this member's signature.
+    pub fn envelope(&self, message: Message<C, N>) -> Envelope<C, N> {
+        let signature = C::sign(self.key, &message.statement(self.cluster));
+        Envelope { from: self.me, message, signature }
     }
 }

@@ -13,6 +13,7 @@ use core::hash::Hash;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::bounded::Map;
 use crate::types::{NodeId, NodeSet};
 
 /// What a digest or a signature is about. The numbers are part of the wire.
@@ -73,6 +74,45 @@ pub trait Signatures<S>: Clone + Debug + Eq + Ord + Hash + Serialize + Deseriali
     fn get(&self, signer: NodeId) -> Option<&S>;
     /// Who signed.
     fn signers(&self) -> NodeSet;
+}
+
+impl<S, const N: usize> Signatures<S> for Map<NodeId, S, N>
+where
+    S: Clone + Debug + Eq + Ord + Hash + Serialize + DeserializeOwned,
+{
+    fn collect<'s>(signatures: impl Iterator<Item = (NodeId, &'s S)>) -> Self
+    where
+        S: 's,
+    {
+        let mut map = Map::new();
+        for (signer, signature) in signatures {
+            if map.insert(signer, signature.clone()).is_err() {
+                break;
+            }
+        }
+        map
+    }
+
+    fn get(&self, signer: NodeId) -> Option<&S> {
+        Map::get(self, &signer)
+    }
+
+    fn signers(&self) -> NodeSet {
+        self.iter().map(|(signer, _)| *signer).collect()
+    }
+}
+
+/// Whether `signatures` holds exactly `quorum` of them, each valid for its signer's key.
+fn verify_each<C: Scheme, const N: usize>(
+    keys: &[C::PublicKey],
+    quorum: usize,
+    statement: &C::Digest,
+    signatures: &Map<NodeId, C::Signature, N>,
+) -> bool {
+    signatures.len() == quorum
+        && signatures
+            .iter()
+            .all(|(signer, signature)| keys.get(signer.index()).is_some_and(|key| C::verify(key, statement, signature)))
 }
 
 /// A way to sign and to digest.

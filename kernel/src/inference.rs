@@ -30,9 +30,9 @@ use heapless::Vec;
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
-use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission};
+use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission, send};
+use crate::message::Message;
 use crate::message::inference::{Payload, Pull, Signal, StageOutput, Tokens};
-use crate::message::{Envelope, Message};
 use crate::types::{MAX_STAGES, NodeId, NodeSet, Position, Stage};
 use certify::Attestations;
 use desk::Desk;
@@ -115,11 +115,11 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
                 if self.input_is_certain(seat.me, job, stage, desk.next) {
                     let pull = Pull { epoch: job.epoch, job: job.id, stage, position: desk.next };
                     let to = job.placement.set(stage).without(seat.me);
-                    send(seat, to, Message::Pull(pull), Transmission::First, out);
+                    send(to, seat.envelope(Message::Pull(pull)), Transmission::First, out);
                 }
             }
             if let Some(attest) = self.own_attestation(seat.me, stage) {
-                send(seat, seat.others(), Message::Attest(attest), Transmission::Again, out);
+                send(seat.others(), seat.envelope(Message::Attest(attest)), Transmission::Again, out);
             }
         }
     }
@@ -156,7 +156,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let Some(job) = &self.job else { return };
         let to = job.placement.set(stage).union(job.placement.set(consumer(job, stage))).without(seat.me);
         let output = StageOutput { epoch: job.epoch, job: job.id, stage, position, signal };
-        send(seat, to, Message::StageOutput(output), transmission, out);
+        send(to, seat.envelope(Message::StageOutput(output)), transmission, out);
     }
 }
 
@@ -168,18 +168,4 @@ fn consumer<C: Scheme>(job: &Job<C>, stage: Stage) -> Stage {
 /// Whether `me` follows the outputs of `stage`: as a member, or as a consumer.
 fn tracks<C: Scheme>(me: NodeId, job: &Job<C>, stage: Stage) -> bool {
     job.placement.set(stage).contains(me) || job.placement.set(consumer(job, stage)).contains(me)
-}
-
-fn send<C: Scheme, const N: usize>(
-    seat: &Seat<'_, C, N>,
-    to: NodeSet,
-    message: Message<C, N>,
-    transmission: Transmission,
-    out: &mut impl Outbox<C, N>,
-) {
-    if to.is_empty() {
-        return;
-    }
-    let signature = C::sign(seat.key, &message.statement(seat.cluster));
-    out.push(Output::Send { to, envelope: Envelope { from: seat.me, message, signature }, transmission });
 }

@@ -157,6 +157,18 @@ impl<C: Scheme, const N: usize, F: FnMut(Output<C, N>)> Outbox<C, N> for F {
     }
 }
 
+/// Sends `envelope`, if there is anybody to send it to.
+pub(crate) fn send<C: Scheme, const N: usize>(
+    to: NodeSet,
+    envelope: Envelope<C, N>,
+    transmission: Transmission,
+    out: &mut impl Outbox<C, N>,
+) {
+    if !to.is_empty() {
+        out.push(Output::Send { to, envelope, transmission });
+    }
+}
+
 /// Why an input changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rejection {

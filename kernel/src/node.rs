@@ -29,10 +29,10 @@ use crate::cluster::Seat;
 use crate::crypto::{Scheme, Verified};
 use crate::inference::Inference;
 use crate::inference::job::{Candidate, Job};
-use crate::machine::{Input, Outbox, Output, Place, Progress, Rejection, Timer, Transmission};
+use crate::machine::{Input, Outbox, Output, Place, Progress, Rejection, Timer, Transmission, send};
 use crate::message::agreement::DecisionCertificate;
 use crate::message::inference::{Payload, SignedRequest, Tokens};
-use crate::message::{Envelope, Fetch, Message};
+use crate::message::{Fetch, Message};
 use crate::types::{ClientId, Epoch, MAX_CLIENTS, Millis, NodeId, NodeSet, View};
 use closed::Closed;
 pub use record::{Record, RecordError, RecordRef};
@@ -198,7 +198,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     ) -> Result<(), Rejection> {
         let request = request.into_inner();
         self.await_turn(seat, request.clone())?;
-        self.say(seat, seat.others(), Message::Forward(request), Transmission::First, out);
+        send(seat.others(), seat.envelope(Message::Forward(request)), Transmission::First, out);
         self.choose_job(seat, out);
         Ok(())
     }
@@ -253,7 +253,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
 
     fn repeat(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         for (_, request) in self.pending.iter() {
-            self.say(seat, seat.others(), Message::Forward(request.clone()), Transmission::Again, out);
+            send(seat.others(), seat.envelope(Message::Forward(request.clone())), Transmission::Again, out);
         }
         self.inference.retransmit(seat, out);
         if self.role == Role::Replica {
@@ -270,7 +270,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
 
     fn ask(&self, seat: &Seat<'_, C, N>, value: Option<C::Digest>, out: &mut impl Outbox<C, N>) {
         let fetch = Fetch { epoch: self.epoch(), value };
-        self.say(seat, seat.others(), Message::Fetch(fetch), Transmission::First, out);
+        send(seat.others(), seat.envelope(Message::Fetch(fetch)), Transmission::First, out);
     }
 
     /// Turns to the request whose turn it is: the one under way, else the
@@ -378,22 +378,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.choose_job(seat, out);
     }
 
-    fn say(
-        &self,
-        seat: &Seat<'_, C, N>,
-        to: NodeSet,
-        message: Message<C, N>,
-        transmission: Transmission,
-        out: &mut impl Outbox<C, N>,
-    ) {
-        if to.is_empty() {
-            return;
-        }
-        let signature = C::sign(seat.key, &message.statement(seat.cluster));
-        out.push(Output::Send { to, envelope: Envelope { from: seat.me, message, signature }, transmission });
-    }
-
     fn answer(&self, seat: &Seat<'_, C, N>, to: NodeId, message: Message<C, N>, out: &mut impl Outbox<C, N>) {
-        self.say(seat, NodeSet::EMPTY.with(to), message, Transmission::First, out);
+        send(NodeSet::EMPTY.with(to), seat.envelope(message), Transmission::First, out);
     }
 }

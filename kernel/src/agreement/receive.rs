@@ -7,7 +7,7 @@ use super::{Agreement, Ballots, Question, SignedChange, SignedValue, VIEWS_AHEAD
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
-use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission};
+use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission, send};
 use crate::message::agreement::{AgreementMessage, Ballot, CertRequest, Proposal, ViewChange};
 use crate::proof::{Evidence, Fault, SignedBallot};
 use crate::types::{NodeId, View};
@@ -211,7 +211,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
                 // The acknowledgement may have been lost.
                 let message = AgreementMessage::CertAck(request.ballot);
                 let to = crate::types::NodeSet::EMPTY.with(from);
-                Self::send(to, self.signed(seat, message), Transmission::Again, out);
+                send(to, self.signed(seat, message), Transmission::Again, out);
                 Ok(())
             }
             Some(held) if held.request == request => Err(Rejection::Duplicate),

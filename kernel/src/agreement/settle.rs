@@ -7,7 +7,7 @@ use super::{Agreement, Ballots, Question, SignedChange, SignedValue, VIEWS_KEPT}
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Signatures, Tag};
-use crate::machine::{Outbox, Output, Transmission};
+use crate::machine::{Outbox, Output, Transmission, send};
 use crate::message::agreement::{
     AgreementMessage, Ballot, CertRequest, CommitCertificate, DecisionCertificate, Path, Proposal, Report, ViewChange,
 };
@@ -190,7 +190,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             let _ = self.acks.insert(seat.me, own);
         } else {
             let envelope = self.signed(seat, AgreementMessage::CertAck(ballot));
-            Self::send(NodeSet::EMPTY.with(leader), envelope, Transmission::First, out);
+            send(NodeSet::EMPTY.with(leader), envelope, Transmission::First, out);
         }
         if let Some(question) = &mut self.question {
             question.acknowledged = true;
@@ -285,7 +285,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if let Some(proposal) = self.proposal.as_ref().filter(|_| !self.durable.voted_in(view) && !self.denounced) {
             let leader = seat.cluster.leader(self.epoch, view);
             let envelope = self.proposal_envelope(leader, proposal);
-            Self::send(seat.others().without(leader), envelope, Transmission::First, out);
+            send(seat.others().without(leader), envelope, Transmission::First, out);
         }
     }
 

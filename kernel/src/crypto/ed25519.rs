@@ -4,9 +4,9 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Hasher, Scheme, Signatures};
+use super::{Hasher, Scheme, verify_each};
 use crate::bounded::Map;
-use crate::types::{NodeId, NodeSet};
+use crate::types::NodeId;
 
 /// Ed25519 and SHA-256, with certificates of at most `N` signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,26 +47,6 @@ impl Hasher for Sha256Hasher {
     }
 }
 
-impl<const N: usize> Signatures<Signature> for SignatureMap<N> {
-    fn collect<'s>(signatures: impl Iterator<Item = (NodeId, &'s Signature)>) -> Self {
-        let mut map = Map::new();
-        for (signer, signature) in signatures {
-            if map.insert(signer, signature.clone()).is_err() {
-                break;
-            }
-        }
-        map
-    }
-
-    fn get(&self, signer: NodeId) -> Option<&Signature> {
-        Map::get(self, &signer)
-    }
-
-    fn signers(&self) -> NodeSet {
-        self.iter().map(|(signer, _)| *signer).collect()
-    }
-}
-
 impl<const N: usize> Scheme for Ed25519<N> {
     type Digest = Digest;
     type Hasher = Sha256Hasher;
@@ -93,10 +73,7 @@ impl<const N: usize> Scheme for Ed25519<N> {
     }
 
     fn verify_quorum(keys: &[PublicKey], quorum: usize, statement: &Digest, signatures: &SignatureMap<N>) -> bool {
-        signatures.len() == quorum
-            && signatures.iter().all(|(signer, signature)| {
-                keys.get(signer.index()).is_some_and(|key| Self::verify(key, statement, signature))
-            })
+        verify_each::<Self, N>(keys, quorum, statement, signatures)
     }
 }
 

@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hasher, Scheme, Signatures};
+use super::{Hasher, Scheme, verify_each};
 use crate::bounded::Map;
-use crate::types::{NodeId, NodeSet};
+use crate::types::NodeId;
 
 /// Signatures that cannot be forged because the world has no action for it.
 /// Digests are 64 bits, so that whole nodes can be run with them.
@@ -45,26 +45,6 @@ impl Hasher for Fnv {
     }
 }
 
-impl<const N: usize> Signatures<IdealSignature> for Map<NodeId, IdealSignature, N> {
-    fn collect<'s>(signatures: impl Iterator<Item = (NodeId, &'s IdealSignature)>) -> Self {
-        let mut map = Map::new();
-        for (signer, signature) in signatures {
-            if map.insert(signer, *signature).is_err() {
-                break;
-            }
-        }
-        map
-    }
-
-    fn get(&self, signer: NodeId) -> Option<&IdealSignature> {
-        Map::get(self, &signer)
-    }
-
-    fn signers(&self) -> NodeSet {
-        self.iter().map(|(signer, _)| *signer).collect()
-    }
-}
-
 impl<const N: usize> Scheme for Ideal<N> {
     type Digest = u64;
     type Hasher = Fnv;
@@ -86,9 +66,6 @@ impl<const N: usize> Scheme for Ideal<N> {
     }
 
     fn verify_quorum(keys: &[NodeId], quorum: usize, statement: &u64, signatures: &Self::Signatures) -> bool {
-        signatures.len() == quorum
-            && signatures.iter().all(|(signer, signature)| {
-                keys.get(signer.index()).is_some_and(|key| Self::verify(key, statement, signature))
-            })
+        verify_each::<Self, N>(keys, quorum, statement, signatures)
     }
 }

@@ -4,9 +4,9 @@ use super::Inference;
 use super::job::{Job, extend};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
-use crate::machine::{Outbox, Output, Timer, Transmission};
+use crate::machine::{Outbox, Output, Timer, Transmission, send};
+use crate::message::Message;
 use crate::message::inference::{Attest, Claim, Tokens};
-use crate::message::{Envelope, Message};
 use crate::types::{NodeSet, Position, Stage};
 
 impl<C: Scheme, const N: usize> Inference<C, N> {
@@ -124,12 +124,9 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let tokens = if stage == job.last_stage() { self.tokens.clone() } else { Tokens::new() };
         let claim = Claim { epoch: job.epoch, job: job.id, stage, input, output };
         let attest = Attest { claim, tokens };
-        let signature = C::sign(seat.key, &claim.statement(seat.cluster));
-        let envelope =
-            Envelope { from: seat.me, message: Message::Attest(attest.clone()), signature: signature.clone() };
-        if !seat.others().is_empty() {
-            out.push(Output::Send { to: seat.others(), envelope, transmission: Transmission::First });
-        }
+        let envelope = seat.envelope(Message::Attest(attest.clone()));
+        let signature = envelope.signature.clone();
+        send(seat.others(), envelope, Transmission::First, out);
         // One slot for each member: there is room.
         let _ = self.place(seat.me, attest, signature);
     }

@@ -5,7 +5,7 @@ use super::{Node, Role};
 use crate::chain::Decided;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Verified};
-use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission};
+use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission, send};
 use crate::message::inference::Attest;
 use crate::message::{Envelope, Fetch, Message};
 use crate::types::{Epoch, NodeId};
@@ -133,10 +133,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             Late::Known => Err(Rejection::Stale),
             Late::Kept => Ok(()),
             Late::Dissents => {
-                let to = seat.others().without(envelope.from);
-                if !to.is_empty() {
-                    out.push(Output::Send { to, envelope: envelope.clone(), transmission: Transmission::First });
-                }
+                send(seat.others().without(envelope.from), envelope.clone(), Transmission::First, out);
                 Ok(())
             }
             Late::Contradicts(evidence) => {
