@@ -99,10 +99,13 @@ impl Screen {
             }
             Screen::People(paper) => {
                 paper.line("", "\n")?;
-                for note in std::mem::take(&mut paper.notes) {
-                    paper.line(RED, &note)?;
+                let notes = std::mem::take(&mut paper.notes);
+                for note in &notes {
+                    paper.line(RED, note)?;
                 }
-                paper.line("", "")?;
+                if !notes.is_empty() {
+                    paper.line("", "")?;
+                }
                 paper.line("", &tables(report))?;
                 match (&report.stalled, report.ending) {
                     (Some(reason), Ending::RightlyStopped) => {
