@@ -332,17 +332,21 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     fn denounce_leader(&self, seat: &Seat<'_, C, N>, ballot: Ballot<C>, out: &mut impl Outbox<C, N>) {
         let other = |held: &Ballot<C>| held.view == ballot.view && held.value != ballot.value;
         if let Some(proposal) = self.proposal.as_ref().filter(|proposal| other(&proposal.ballot)) {
-            let leader = seat.cluster.leader(self.epoch, ballot.view);
-            let envelope = self.proposal_envelope(leader, proposal);
-            send(seat.others().without(leader), envelope, Transmission::First, out);
+            self.show_proposal(seat, proposal, out);
         }
+    }
+
+    /// Passes a leader's proposal on to everybody else.
+    fn show_proposal(&self, seat: &Seat<'_, C, N>, proposal: &Proposal<C>, out: &mut impl Outbox<C, N>) {
+        let leader = seat.cluster.leader(self.epoch, proposal.ballot.view);
+        let envelope = self.proposal_envelope(leader, proposal);
+        send(seat.others().without(leader), envelope, Transmission::First, out);
     }
 
     /// The leader's proposal and the votes of the view that decided.
     pub(crate) fn testimony(&self, view: View) -> (Option<SignedBallot<C>>, Ballots<C, N>) {
         let proposal = self.proposal.as_ref().filter(|proposal| proposal.ballot.view == view);
-        let proposal = proposal.map(|held| SignedBallot { ballot: held.ballot, signature: held.signature.clone() });
-        (proposal, self.votes.get(&view).cloned().unwrap_or_default())
+        (proposal.map(Proposal::signed_ballot), self.votes.get(&view).cloned().unwrap_or_default())
     }
 
     fn timer(&self, seat: &Seat<'_, C, N>) -> Output<C, N> {

@@ -40,12 +40,6 @@ impl<K: Ord, V, const N: usize> Map<K, V, N> {
         self.place(key).ok().and_then(|at| self.entries.get(at)).map(|(_, value)| value)
     }
 
-    /// The value at `key`, to be changed in place.
-    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let at = self.place(key).ok()?;
-        self.entries.get_mut(at).map(|(_, value)| value)
-    }
-
     /// Whether there is an entry at `key`.
     pub fn contains(&self, key: &K) -> bool {
         self.place(key).is_ok()

@@ -156,11 +156,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.inference.job()
     }
 
-    /// Requests that wait or are under way.
-    pub fn pending(&self) -> usize {
-        self.pending.len()
-    }
-
     /// Whether `place` is reached: an input rejected as early for it may be offered again.
     pub fn reached(&self, place: &Place) -> bool {
         match self.epoch().cmp(&place.epoch) {

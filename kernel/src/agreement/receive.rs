@@ -58,7 +58,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if view < self.durable.view {
             let voted = self.durable.voted.as_ref().filter(|voted| voted.ballot.view == view);
             let held = voted.filter(|voted| voted.ballot != proposal.ballot).ok_or(Rejection::Stale)?;
-            out.push(Output::Evidence(self.two_proposals(from, held, proposal)));
+            out.push(Output::Evidence(self.two_proposals(from, held, &proposal)));
             return Ok(());
         }
         if view > self.durable.view {
@@ -68,14 +68,13 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         match &self.proposal {
             None => self.proposal = Some(proposal),
             Some(held) if held.ballot == proposal.ballot => return Err(Rejection::Duplicate),
-            Some(held) => out.push(Output::Evidence(self.two_proposals(from, held, proposal))),
+            Some(held) => out.push(Output::Evidence(self.two_proposals(from, held, &proposal))),
         }
         Ok(())
     }
 
-    fn two_proposals(&self, leader: NodeId, held: &Proposal<C>, other: Proposal<C>) -> Evidence<C> {
-        let first = SignedBallot { ballot: held.ballot, signature: held.signature.clone() };
-        let second = SignedBallot { ballot: other.ballot, signature: other.signature };
+    fn two_proposals(&self, leader: NodeId, held: &Proposal<C>, other: &Proposal<C>) -> Evidence<C> {
+        let (first, second) = (held.signed_ballot(), other.signed_ballot());
         Evidence { accused: leader, fault: Fault::Proposals { epoch: self.epoch, first, second } }
     }
 
@@ -86,7 +85,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         signature: C::Signature,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        let Some(held) = self.place(ballot.view, from, |agreement| &mut agreement.votes, ballot, &signature)? else {
+        let Some(held) = self.place(from, |agreement| &mut agreement.votes, ballot, &signature)? else {
             return Ok(());
         };
         let fault = Fault::Votes { epoch: self.epoch, first: held, second: SignedBallot { ballot, signature } };
@@ -105,7 +104,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if !seat.cluster.resilience().slow_path() {
             return Err(Rejection::Invalid);
         }
-        let Some(held) = self.place(ballot.view, from, |agreement| &mut agreement.commits, ballot, &signature)? else {
+        let Some(held) = self.place(from, |agreement| &mut agreement.commits, ballot, &signature)? else {
             return Ok(());
         };
         let fault = Fault::Commits { epoch: self.epoch, first: held, second: SignedBallot { ballot, signature } };
@@ -117,13 +116,12 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     /// the other value that stands there.
     fn place(
         &mut self,
-        view: View,
         from: NodeId,
         table: impl FnOnce(&mut Self) -> &mut Map<View, Ballots<C, N>, VIEWS_KEPT>,
         ballot: Ballot<C>,
         signature: &C::Signature,
     ) -> Result<Option<SignedBallot<C>>, Rejection> {
-        let current = self.durable.view;
+        let (view, current) = (ballot.view, self.durable.view);
         if view.next() < current {
             return Err(Rejection::Stale);
         }

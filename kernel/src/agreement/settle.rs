@@ -283,9 +283,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     fn hand_over_proposal(&self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         let view = self.durable.view;
         if let Some(proposal) = self.proposal.as_ref().filter(|_| !self.durable.voted_in(view) && !self.denounced) {
-            let leader = seat.cluster.leader(self.epoch, view);
-            let envelope = self.proposal_envelope(leader, proposal);
-            send(seat.others().without(leader), envelope, Transmission::First, out);
+            self.show_proposal(seat, proposal, out);
         }
     }
 

@@ -15,6 +15,7 @@ use super::Kind;
 use crate::bounded::Map;
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
+use crate::proof::SignedBallot;
 use crate::types::{Epoch, NodeId, View};
 
 /// A value in a view.
@@ -37,6 +38,13 @@ pub struct Proposal<C: Scheme> {
     pub signature: C::Signature,
     /// f + 1 acknowledgements that the ballot is justified; none in view 0.
     pub progress: Option<C::Signatures>,
+}
+
+impl<C: Scheme> Proposal<C> {
+    /// What the leader signed, without what justifies it.
+    pub fn signed_ballot(&self) -> SignedBallot<C> {
+        SignedBallot { ballot: self.ballot, signature: self.signature.clone() }
+    }
 }
 
 /// Votes of a slow quorum for one ballot.
