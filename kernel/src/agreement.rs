@@ -236,6 +236,40 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         Ok(())
     }
 
+    /// Makes room for `value`, of which others speak: forgets the known value
+    /// that fewer members stand by, and returns it. A client and a member that
+    /// are faulty together can make many valid values, but members that vote
+    /// for them they cannot make.
+    pub fn forget_for(&mut self, value: &C::Digest) -> Option<C::Digest> {
+        let known = self.known.iter().map(|(known, ())| *known);
+        let least = known.min_by_key(|known| self.support(known))?;
+        if self.support(&least) >= self.support(value) {
+            return None;
+        }
+        self.known.remove(&least);
+        if self.own == Some(least) {
+            self.own = self.known.iter().map(|(known, ())| *known).next();
+        }
+        Some(least)
+    }
+
+    /// How many members stand by `value`, as far as this replica heard; all of
+    /// them if it does so itself.
+    fn support(&self, value: &C::Digest) -> usize {
+        let signed = [&self.durable.voted, &self.durable.proposed, &self.proposal];
+        let locked = self.durable.locked.as_ref().map(|certificate| certificate.ballot.value);
+        if signed.into_iter().flatten().any(|proposal| proposal.ballot.value == *value) || locked == Some(*value) {
+            return usize::MAX;
+        }
+        let reporters = self.changes.iter().filter(|(_, signed)| {
+            let report = signed.change.report();
+            report.voted.iter().chain(report.locked.iter()).any(|ballot| ballot.value == *value)
+        });
+        let voters = self.votes.iter().flat_map(|(_, ballots)| ballots.iter()).filter(|(_, vote)| vote.value == *value);
+        let members: NodeSet = reporters.map(|(from, _)| *from).chain(voters.map(|(from, _)| *from)).collect();
+        members.len()
+    }
+
     /// Goes on after a restart. A replica that had signed in a later view can
     /// no longer prove what it reported on entering it, and others start their
     /// timers on such reports: it leaves for the next view, as at a time-out.

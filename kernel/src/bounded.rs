@@ -35,6 +35,11 @@ impl<K: Ord, V, const N: usize> Map<K, V, N> {
         self.entries.is_empty()
     }
 
+    /// Whether there is no room for another key.
+    pub fn is_full(&self) -> bool {
+        self.entries.is_full()
+    }
+
     /// The value at `key`.
     pub fn get(&self, key: &K) -> Option<&V> {
         self.place(key).ok().and_then(|at| self.entries.get(at)).map(|(_, value)| value)

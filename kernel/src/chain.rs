@@ -12,8 +12,9 @@ use crate::bounded::Map;
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
 use crate::message::agreement::DecisionCertificate;
-use crate::message::inference::{Links, Request, SignedRequest, Tokens};
-use crate::types::{ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT};
+use crate::inference::placement::Placement;
+use crate::message::inference::{Links, Payload, Readmit, Request, SignedRequest, Tokens};
+use crate::types::{CHECKPOINTS_KEPT, ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_VOTERS, NodeId, Position};
 
 /// What an epoch's value commits to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,7 +24,7 @@ pub struct Header<C: Scheme> {
     pub epoch: Epoch,
     /// The value of the epoch before.
     pub previous: C::Digest,
-    /// Digest of [`Increment`]: what the epoch adds.
+    /// Digest of what the epoch adds: an [`Increment`], or the [`Readmit`] of a member.
     pub increment: C::Digest,
     /// Digest of the [`State`] after the epoch. It covers what was computed,
     /// not who attested it.
@@ -62,13 +63,25 @@ impl<C: Scheme> Increment<C> {
 pub struct Active<C: Scheme> {
     /// What the client asked for.
     pub request: SignedRequest<C>,
-    /// Drawn when the request began, from the chain and the request: it
-    /// decides which members run which stage.
-    pub seed: C::Digest,
+    /// Who runs which layers, fixed when the request began.
+    pub placement: Placement,
     /// The tokens committed so far.
     pub output: Vec<u8, MAX_CONTEXT>,
     /// The links so far.
     pub links: Links<C>,
+    /// The newest checkpoints, in order.
+    pub checkpoints: Vec<Checkpoint<C>, CHECKPOINTS_KEPT>,
+}
+
+/// A place in a request to which caches can be brought back: what a host kept
+/// for it is checked against the links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Checkpoint<C: Scheme> {
+    /// The first position whose input is not covered.
+    pub position: Position,
+    /// Digest of the links there.
+    pub links: C::Digest,
 }
 
 /// Everything that validity in the next epoch reads.
@@ -81,11 +94,15 @@ pub struct State<C: Scheme> {
     pub finished: Map<ClientId, u64, MAX_CLIENTS>,
     /// The client that was served last; the next one goes first.
     pub served: Option<ClientId>,
-    /// Digest of the links after the last epoch: all that was computed for its
-    /// request, also when that is finished.
+    /// Digest of the links after the last epoch that computed something: all
+    /// that was computed for its request, also when that is finished.
     pub computed: Option<C::Digest>,
     /// The request under way, if any.
     pub active: Option<Active<C>>,
+    /// For each member that was admitted again, with what it was last.
+    pub readmitted: Map<NodeId, Readmit, MAX_VOTERS>,
+    /// The last epoch admitted a member and computed nothing.
+    pub interrupted: bool,
 }
 
 /// A decided epoch with everything needed to go on from it.
@@ -111,30 +128,95 @@ pub enum Head<C: Scheme> {
     Decided(Decided<C>),
 }
 
+/// A payload that was found valid, and what it would make of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Candidate<C: Scheme> {
+    /// The payload.
+    pub payload: Payload<C>,
+    /// What its value covers.
+    pub header: Header<C>,
+    /// The state after it.
+    pub state: State<C>,
+}
+
 /// Why a request cannot be run next. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refused {
     /// Empty, too long for the model's context, or with tokens outside the vocabulary.
     Shape,
-    /// Its sequence number is not one more than the client's last.
+    /// It is finished.
+    Finished,
+    /// Another request of its client comes first.
     Sequence,
     /// Another request is under way.
     Busy,
+    /// The members cannot run the model: see the roster.
+    Placement,
+}
+
+impl<C: Scheme> Active<C> {
+    /// The newest checkpoint at or before `position`.
+    pub fn checkpoint(&self, position: Position) -> Option<&Checkpoint<C>> {
+        self.checkpoints.iter().rev().find(|checkpoint| checkpoint.position <= position)
+    }
+
+    /// The first position whose input is not covered by what was committed.
+    pub fn position(&self) -> Position {
+        let length = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+        match self.output.len() {
+            0 => Position(0),
+            committed => {
+                Position(length(self.request.request.prompt.len()).saturating_add(length(committed)).saturating_sub(1))
+            }
+        }
+    }
+
+    /// After `tokens` were added and the links are as given.
+    fn advance<const N: usize>(&mut self, cluster: &Cluster<C, N>, tokens: &Tokens, links: &Links<C>) {
+        // Room for all: the request was admitted with prompt and output within the context.
+        let _ = self.output.extend_from_slice(tokens);
+        self.links = links.clone();
+        let interval = cluster.model().checkpoint_interval;
+        let since = self.checkpoints.last().map_or(Position(0), |checkpoint| checkpoint.position);
+        let position = self.position();
+        if position.0.saturating_sub(since.0) >= interval {
+            if self.checkpoints.is_full() {
+                self.checkpoints.remove(0);
+            }
+            // Room was made.
+            let _ = self.checkpoints.push(Checkpoint { position, links: links_digest(cluster, links) });
+        }
+    }
+}
+
+/// What a checkpoint and a state say about the links.
+pub fn links_digest<C: Scheme, const N: usize>(cluster: &Cluster<C, N>, links: &Links<C>) -> C::Digest {
+    cluster.statement(Tag::Links, links)
 }
 
 impl<C: Scheme> State<C> {
     /// Before the first epoch.
     pub fn genesis() -> State<C> {
-        State { epoch: Epoch::GENESIS, finished: Map::new(), served: None, computed: None, active: None }
+        State {
+            epoch: Epoch::GENESIS,
+            finished: Map::new(),
+            served: None,
+            computed: None,
+            active: None,
+            readmitted: Map::new(),
+            interrupted: false,
+        }
     }
 
     /// What the header names.
     pub fn root<const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
         // Not the client's signature: a client can sign one request in many
         // ways, and they must not make many states.
-        let active =
-            self.active.as_ref().map(|active| (&active.request.request, active.seed, &active.output, &active.links));
-        cluster.statement(Tag::State, &(self.epoch, &self.finished, self.served, self.computed, active))
+        let active = self.active.as_ref().map(|active| {
+            (&active.request.request, &active.placement, &active.output, &active.links, &active.checkpoints)
+        });
+        let served = (&self.finished, self.served, self.computed);
+        cluster.statement(Tag::State, &(self.epoch, served, active, &self.readmitted, self.interrupted))
     }
 
     /// Whether `request` may be worked on in the next epoch.
@@ -145,10 +227,15 @@ impl<C: Scheme> State<C> {
         if let Some(active) = &self.active {
             return if active.request.request == request.request { Ok(()) } else { Err(Refused::Busy) };
         }
-        self.expects(cluster, &request.request)
+        self.expects(cluster, &request.request)?;
+        if self.next_sequence(request.request.client) == request.request.sequence {
+            Ok(())
+        } else {
+            Err(Refused::Sequence)
+        }
     }
 
-    /// Whether `request` is the next one of its client and fits the model.
+    /// Whether `request` fits the model and is not finished.
     ///
     /// # Errors
     /// Why not.
@@ -163,11 +250,31 @@ impl<C: Scheme> State<C> {
         if !fits {
             return Err(Refused::Shape);
         }
-        let last = self.finished.get(&request.client).copied().unwrap_or(0);
-        if request.sequence != last.saturating_add(1) {
-            return Err(Refused::Sequence);
+        if request.sequence < self.next_sequence(request.client) {
+            return Err(Refused::Finished);
         }
         Ok(())
+    }
+
+    /// The sequence number of the first request of `client` that is not finished.
+    pub fn next_sequence(&self, client: ClientId) -> u64 {
+        self.finished.get(&client).copied().unwrap_or(0).saturating_add(1)
+    }
+
+    /// Whether the next epoch may admit a member with `readmit`. While a
+    /// request is under way no two epochs in a row may do so: a member that
+    /// applies again and again costs every other epoch at most.
+    pub fn admits_member<const N: usize>(&self, cluster: &Cluster<C, N>, member: NodeId, readmit: &Readmit) -> bool {
+        let before = self.readmitted.get(&member);
+        cluster.votes(member)
+            && readmit.incarnation == self.next_incarnation(member)
+            && before.is_none_or(|before| before.nonce != readmit.nonce)
+            && !(self.interrupted && self.active.is_some())
+    }
+
+    /// With which incarnation `member` may be admitted again.
+    pub fn next_incarnation(&self, member: NodeId) -> u32 {
+        self.readmitted.get(&member).map_or(0, |before| before.incarnation).saturating_add(1)
     }
 
     /// The state after `epoch` added `tokens` to the request of `active`.
@@ -182,11 +289,10 @@ impl<C: Scheme> State<C> {
         let mut next = self.clone();
         let mut active = active.clone();
         next.epoch = epoch;
+        next.interrupted = false;
         next.served = Some(active.request.request.client);
-        next.computed = Some(cluster.statement(Tag::Links, links));
-        // Room for all: the request was admitted with prompt and output within the context.
-        let _ = active.output.extend_from_slice(tokens);
-        active.links = links.clone();
+        next.computed = Some(links_digest(cluster, links));
+        active.advance(cluster, tokens, links);
         let request = &active.request.request;
         if active.output.len() < usize::from(request.tokens) {
             next.active = Some(active);
@@ -195,6 +301,16 @@ impl<C: Scheme> State<C> {
             let _ = next.finished.insert(request.client, request.sequence);
             next.active = None;
         }
+        next
+    }
+
+    /// The state after `epoch` admitted `member` with `readmit`.
+    pub fn readmit(&self, epoch: Epoch, member: NodeId, readmit: Readmit) -> State<C> {
+        let mut next = self.clone();
+        next.epoch = epoch;
+        next.interrupted = true;
+        // One slot for each voter.
+        let _ = next.readmitted.insert(member, readmit);
         next
     }
 }

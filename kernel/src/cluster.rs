@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::{Scheme, Tag};
 use crate::message::{Envelope, Message};
 use crate::types::{
-    ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, Millis, NodeId, NodeSet,
-    Resilience, Stage, View,
+    ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_MEMBERS, MAX_OPEN, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH,
+    Millis, NodeId, NodeSet, Resilience, Stage, View,
 };
 use crate::wire::digest_of;
+
+/// Most open requests of one client.
+const MAX_OPEN_OF_A_CLIENT: usize = 4;
 
 /// The model that the cluster runs, as far as the protocol must know it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,17 +30,21 @@ pub struct Model {
     pub signal: u16,
     /// Tokens that one epoch commits, 1 to [`MAX_TOKENS_PER_EPOCH`].
     pub tokens_per_epoch: u8,
+    /// A checkpoint is taken at the first epoch boundary after this many
+    /// tokens, at least 1.
+    pub checkpoint_interval: u16,
 }
 
 /// The committed set of members and clients, and what they agreed to run.
 /// Its digest is the cluster's id, and every signature covers that id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
-pub struct Roster<C: Scheme, const N: usize> {
-    /// n, f and p.
+pub struct Roster<C: Scheme> {
+    /// n, f and p. At most f members, workers included, may be faulty.
     pub resilience: Resilience,
-    /// The key of each member, by [`NodeId`].
-    pub members: Vec<C::PublicKey, N>,
+    /// The key of each member, by [`NodeId`]. The first n vote; those behind
+    /// them are workers, which run stages and attest, and follow the chain.
+    pub members: Vec<C::PublicKey, MAX_MEMBERS>,
     /// The key of each admitted client, by [`ClientId`].
     pub clients: Vec<C::PublicKey, MAX_CLIENTS>,
     /// The model.
@@ -66,7 +73,7 @@ impl Default for Timing {
 /// Why a roster cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClusterError {
-    /// The number of members is not n.
+    /// There are fewer members than voters, or more voters than this build holds.
     Members,
     /// Two members or clients have the same key.
     RepeatedKey,
@@ -79,7 +86,7 @@ pub enum ClusterError {
 impl core::fmt::Display for ClusterError {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         out.write_str(match self {
-            ClusterError::Members => "the roster does not have n members",
+            ClusterError::Members => "the roster has fewer than n members, or n is more than this build holds",
             ClusterError::RepeatedKey => "two members or clients have the same key",
             ClusterError::Clients => "the roster admits no client",
             ClusterError::Model => "a number of the model is outside its bounds",
@@ -92,7 +99,7 @@ impl core::error::Error for ClusterError {}
 /// A checked roster with its id.
 #[derive(Clone, Debug)]
 pub struct Cluster<C: Scheme, const N: usize> {
-    roster: Roster<C, N>,
+    roster: Roster<C>,
     id: C::Digest,
     /// How long this node waits.
     pub timing: Timing,
@@ -106,17 +113,19 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     ///
     /// # Errors
     /// When a count or a bound does not hold, or a key stands twice.
-    pub fn new(roster: Roster<C, N>, timing: Timing) -> Result<Self, ClusterError> {
+    pub fn new(roster: Roster<C>, timing: Timing) -> Result<Self, ClusterError> {
         let model = &roster.model;
         let within = (1..=MAX_STAGES).contains(&usize::from(model.stages))
             && (2..=MAX_CONTEXT).contains(&usize::from(model.context))
             && (1..=MAX_SIGNAL).contains(&usize::from(model.signal))
             && (1..=MAX_TOKENS_PER_EPOCH).contains(&usize::from(model.tokens_per_epoch))
-            && model.vocabulary > 0;
+            && model.vocabulary > 0
+            && model.checkpoint_interval > 0;
         if !within {
             return Err(ClusterError::Model);
         }
-        if roster.members.len() != roster.resilience.n() {
+        let voters = roster.resilience.n();
+        if roster.members.len() < voters || voters > N {
             return Err(ClusterError::Members);
         }
         if roster.clients.is_empty() {
@@ -142,7 +151,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     }
 
     /// The members, clients and model.
-    pub fn roster(&self) -> &Roster<C, N> {
+    pub fn roster(&self) -> &Roster<C> {
         &self.roster
     }
 
@@ -161,14 +170,25 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
         (0..self.roster.model.stages).map(Stage)
     }
 
-    /// Every member.
-    pub fn members(&self) -> NodeSet {
+    /// Those who vote.
+    pub fn voters(&self) -> NodeSet {
         NodeSet::first(self.resilience().n())
     }
 
-    /// Whether `node` is a member.
-    pub fn has(&self, node: NodeId) -> bool {
-        node.index() < self.roster.members.len()
+    /// Every member, voters and workers.
+    pub fn members(&self) -> NodeSet {
+        NodeSet::first(self.roster.members.len())
+    }
+
+    /// Whether `node` votes.
+    pub fn votes(&self, node: NodeId) -> bool {
+        node.index() < self.resilience().n()
+    }
+
+    /// Open requests that a node keeps for each client.
+    pub fn open_requests(&self) -> usize {
+        // At least two, so that a client which signs two requests for one turn can be told.
+        MAX_OPEN.checked_div(self.roster.clients.len()).unwrap_or(0).clamp(2, MAX_OPEN_OF_A_CLIENT)
     }
 
     /// The key of `client`.
@@ -184,7 +204,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
         if let Some(leader) = self.rules.leader(view) {
             return leader;
         }
-        let n = u64::try_from(self.roster.members.len()).unwrap_or(1);
+        let n = u64::try_from(self.resilience().n()).unwrap_or(1);
         let turn = epoch.0.wrapping_add(u64::from(view.0)).checked_rem(n).unwrap_or(0);
         NodeId(u8::try_from(turn).unwrap_or(0))
     }
@@ -208,8 +228,13 @@ pub struct Seat<'a, C: Scheme, const N: usize> {
 }
 
 impl<C: Scheme, const N: usize> Seat<'_, C, N> {
-    /// Every member but this one.
+    /// Every voter but this member.
     pub fn others(&self) -> NodeSet {
+        self.cluster.voters().without(self.me)
+    }
+
+    /// Every member but this one.
+    pub fn everyone(&self) -> NodeSet {
         self.cluster.members().without(self.me)
     }
 

@@ -39,10 +39,13 @@ pub enum Tag {
     Value = 16,
     State = 17,
     Link = 18,
-    Job = 19,
+    Plan = 19,
     Placement = 20,
     Output = 21,
     Links = 22,
+    Recall = 23,
+    History = 24,
+    Readmit = 25,
 }
 
 impl Tag {

@@ -1,171 +1,306 @@
-//! One epoch of inference: assignment, computation, attestation, certificates.
+//! Inference: assignment, computation, attestation, certificates.
 //!
-//! 1. *Assign*: the job of the epoch follows from the decided prefix and the
+//! 1. *Assign*: a request's run follows from the decided prefix and the
 //!    request; so does its placement.
 //! 2. *Compute*: an owner of a stage runs it as soon as its input is certain,
 //!    and sends what comes out to the members of the stage and of the next.
 //!    A position is certain once f + 1 members agree on it.
 //! 3. *Escalate*: a reserve steps in when members of its stage disagree, or
 //!    when owners have been silent for too long; then it stays in.
-//! 4. *Attest*: who computed a stage for the whole epoch signs what went in
-//!    and what came out, and tells all voters.
+//! 4. *Attest*: who computed a stage for a whole part of the run signs what
+//!    went in and what came out, and tells all voters.
 //! 5. *Certify*: f + 1 equal attestations for each stage, each stage's output
 //!    being the next one's input, the first input and the last output being
-//!    the tokens themselves: that is the epoch's payload, and any node can
+//!    the tokens themselves: that is an epoch's payload, and any voter can
 //!    put it together.
 //!
 //! Waiting for f + 1 equal signals at each link, instead of going on with the
 //! first that arrives, costs the slower of two owners once for each position,
 //! and spares the protocol every form of rolling back.
+//!
+//! A run is [`PARTS`] parts ahead of what is committed at most: while one part
+//! is being agreed on, the next is computed. Nothing in here is signed *for an
+//! epoch*, so this cannot contradict what agreement decides.
 
 pub(crate) mod certify;
 mod desk;
-pub mod job;
 pub mod placement;
 mod receive;
+mod recovery;
+pub mod run;
 mod settle;
 
 use heapless::Vec;
 
-use crate::bounded::Map;
+use crate::chain::{Active, State};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
-use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission, send};
+use crate::machine::{Outbox, Output, Place, Rejection, Transmission, Turn, send};
 use crate::message::Message;
-use crate::message::inference::{Payload, Pull, Signal, StageOutput, Tokens};
-use crate::types::{MAX_STAGES, NodeId, NodeSet, Position, Stage};
-use certify::Attestations;
+use crate::message::inference::{Pull, RunId, Signal, StageOutput, Work};
+use crate::types::{Epoch, MAX_STAGES, MAX_TOKENS_PER_EPOCH, NodeId, NodeSet, Position, Stage};
+use certify::Gathering;
 use desk::Desk;
-use job::Job;
+use run::{Part, Run};
 
-/// A node's part in the computation of one epoch.
+/// Parts of a run that may be under way at once: the one to be committed next,
+/// and the one behind it.
+pub const PARTS: usize = 2;
+/// Most tokens of the parts under way.
+const MAX_FRESH: usize = MAX_TOKENS_PER_EPOCH * PARTS;
+/// Most outputs that are sent for one [`Pull`].
+const PULL_BATCH: u16 = 32;
+
+/// A node's part in the computation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Inference<C: Scheme, const N: usize> {
-    job: Option<Job<C>>,
-    /// The epoch's tokens that are certain so far.
-    tokens: Tokens,
+    /// The open epoch: it names the timers.
+    epoch: Epoch,
+    run: Option<Run<C>>,
+    /// Tokens that are certain here and not committed.
+    fresh: Vec<u8, MAX_FRESH>,
     desks: Vec<Desk<C, N>, MAX_STAGES>,
-    attestations: Vec<Attestations<C, N>, MAX_STAGES>,
-    payload: Option<Payload<C>>,
+    /// The parts under way, in order.
+    gatherings: Vec<Gathering<C, N>, PARTS>,
     /// Owners that were silent or disagreed when it mattered: their reserves
     /// do not wait for them. Grants nothing and costs nobody their place.
     suspects: NodeSet,
 }
 
-impl<C: Scheme, const N: usize> Default for Inference<C, N> {
-    fn default() -> Self {
+impl<C: Scheme, const N: usize> Inference<C, N> {
+    /// Without a run.
+    pub fn new(epoch: Epoch) -> Self {
         Inference {
-            job: None,
-            tokens: Tokens::new(),
+            epoch,
+            run: None,
+            fresh: Vec::new(),
             desks: Vec::new(),
-            attestations: Vec::new(),
-            payload: None,
+            gatherings: Vec::new(),
             suspects: NodeSet::EMPTY,
         }
     }
-}
 
-impl<C: Scheme, const N: usize> Inference<C, N> {
     /// What is being computed.
-    pub fn job(&self) -> Option<&Job<C>> {
-        self.job.as_ref()
+    pub fn run(&self) -> Option<&Run<C>> {
+        self.run.as_ref()
     }
 
-    /// The payload that this node put together, once it could.
-    pub fn payload(&self) -> Option<&Payload<C>> {
-        self.payload.as_ref()
+    /// The next part of the run with all its certificates, once this node
+    /// could put it together.
+    pub fn work(&self) -> Option<&Work<C>> {
+        self.gatherings.first()?.work.as_ref()
     }
 
-    /// Forgets the job; what is known about members stays.
-    pub fn clear(&mut self) {
-        *self = Inference { suspects: self.suspects, ..Inference::default() };
+    /// Members that were silent or disagreed when it mattered.
+    pub fn suspects(&self) -> NodeSet {
+        self.suspects
     }
 
-    /// Turns to `job`, in place of what was done before.
-    pub fn begin(&mut self, seat: &Seat<'_, C, N>, job: Job<C>, out: &mut impl Outbox<C, N>) {
+    /// Whether this node did all that it has to do for the next part.
+    pub fn has_computed(&self, me: NodeId) -> bool {
+        let Some((run, part)) = self.run.as_ref().zip(self.gatherings.first().map(|gathering| gathering.part)) else {
+            return false;
+        };
+        let done = |desk: &Desk<C, N>| !tracks(me, run, desk.stage) || desk.next >= part.end;
+        self.desks.iter().all(done)
+    }
+
+    /// Turns to `run`, in place of what was done before.
+    pub fn begin(&mut self, seat: &Seat<'_, C, N>, run: Run<C>, out: &mut impl Outbox<C, N>) {
         self.clear();
-        for stage in job.stages() {
-            let Some(link) = job.active.links.get(stage.next().index()) else { continue };
-            let working = self.works_at_once(seat.me, &job, stage);
+        for stage in run.stages() {
+            let Some(link) = run.active.links.get(stage.next().index()) else { continue };
+            let working = self.works_at_once(seat.me, &run, stage);
             // As many desks as there are stages, and those are bounded.
-            let _ = self.desks.push(Desk::new(stage, job.first_output(stage), *link, working));
-            let _ = self.attestations.push(Map::new());
+            let _ = self.desks.push(Desk::new(stage, run.output_from(stage, run.first()), *link, working));
         }
-        out.push(Output::Assign { job: job.id });
-        self.job = Some(job);
+        self.open_parts(&run);
+        out.push(Output::Assign { run: run.id });
+        self.run = Some(run);
         self.settle(seat, out);
     }
 
+    /// `state` is decided: the run goes on from it, if it is about the run and
+    /// this node is not behind it. Else the run is forgotten, to be begun
+    /// again from there.
+    pub fn follow(&mut self, seat: &Seat<'_, C, N>, state: &State<C>, out: &mut impl Outbox<C, N>) {
+        self.epoch = state.epoch.next();
+        let Some(mut run) = self.run.take() else { return };
+        let Some(active) = state.active.as_ref().filter(|active| self.goes_on_with(seat.me, &run, active)) else {
+            self.clear();
+            return;
+        };
+        if active.output.len() > run.active.output.len() {
+            let closed = self.gatherings.remove(0).part;
+            let known = usize::from(closed.tokens).min(self.fresh.len());
+            self.fresh = self.fresh.iter().skip(known).copied().collect();
+            run.active = active.clone();
+            for desk in &mut self.desks {
+                if let Some(link) = run.active.links.get(desk.stage.next().index()) {
+                    desk.close_part(run.first(), *link);
+                }
+            }
+            self.open_parts(&run);
+        }
+        self.run = Some(run);
+        self.settle(seat, out);
+    }
+
+    /// Forgets the run; what is known about members stays.
+    pub fn clear(&mut self) {
+        *self = Inference { suspects: self.suspects, ..Inference::new(self.epoch) };
+    }
+
+    /// Whether `active` is `run` with nothing or one part more, which this
+    /// node has followed as far as it is concerned.
+    fn goes_on_with(&self, me: NodeId, run: &Run<C>, active: &Active<C>) -> bool {
+        if active.request.request != run.active.request.request || active.placement != run.active.placement {
+            return false;
+        }
+        let Some(added) = active.output.len().checked_sub(run.active.output.len()) else { return false };
+        if added == 0 {
+            return true;
+        }
+        let Some(part) = self.gatherings.first().map(|gathering| gathering.part) else { return false };
+        let tokens = active.output.iter().skip(run.active.output.len());
+        let followed = |desk: &Desk<C, N>| {
+            !tracks(me, run, desk.stage) || desk.ends.first() == active.links.get(desk.stage.next().index())
+        };
+        added == usize::from(part.tokens)
+            && tokens.zip(&self.fresh).all(|(committed, certain)| committed == certain)
+            && self.desks.iter().all(followed)
+    }
+
+    /// As many parts as may be under way.
+    fn open_parts(&mut self, run: &Run<C>) {
+        let mut committed = self.gatherings.last().map_or(run.committed(), |gathering| gathering.part.after());
+        while let Some(part) = run.part(committed).filter(|_| !self.gatherings.is_full()) {
+            // There was room.
+            let _ = self.gatherings.push(Gathering::new(part, run.stages().count()));
+            committed = part.after();
+        }
+    }
+
     /// A reserve begins at once when enough owners are suspected.
-    fn works_at_once(&self, me: NodeId, job: &Job<C>, stage: Stage) -> bool {
-        let owners = job.placement.owners(stage);
+    fn works_at_once(&self, me: NodeId, run: &Run<C>, stage: Stage) -> bool {
+        let owners = run.active.placement.owners(stage);
         let suspected = owners.iter().filter(|owner| self.suspects.contains(*owner)).count();
-        job.placement.rank(stage, me).is_some_and(|rank| rank < owners.len().saturating_add(suspected))
+        run.active.placement.rank(stage, me).is_some_and(|rank| rank < owners.len().saturating_add(suspected))
     }
 
     /// Asks for what is missing and says again what this node found.
-    pub fn retransmit(&self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
-        let Some(job) = &self.job else { return };
+    pub fn retransmit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
+        self.recall_again(seat, out);
+        let Some(run) = &self.run else { return };
         for desk in &self.desks {
             let stage = desk.stage;
-            if desk.next < job.end && tracks(seat.me, job, stage) {
+            if desk.next < self.limit() && tracks(seat.me, run, stage) {
                 if let Some(signal) = desk.reports.get(&seat.me) {
-                    self.send_output(seat, stage, desk.next, signal.clone(), Transmission::Again, out);
+                    let to = self.audience(seat.me, run, stage);
+                    self.send_output(seat, to, (stage, desk.next, signal.clone()), Transmission::Again, out);
                 }
-                if self.input_is_certain(seat.me, job, stage, desk.next) {
-                    let pull = Pull { epoch: job.epoch, job: job.id, stage, position: desk.next };
-                    let to = job.placement.set(stage).without(seat.me);
+                if self.input_is_certain(seat.me, run, stage, desk.next) {
+                    let pull = Pull { run: run.id, stage, position: desk.next };
+                    let to = run.active.placement.set(stage).without(seat.me);
                     send(to, seat.envelope(Message::Pull(pull)), Transmission::First, out);
                 }
             }
-            if let Some(attest) = self.own_attestation(seat.me, stage) {
-                send(seat.others(), seat.envelope(Message::Attest(attest)), Transmission::Again, out);
+            for gathering in &self.gatherings {
+                if let Some(attest) = gathering.attestation_of(run, seat.me, stage) {
+                    send(seat.others(), seat.envelope(Message::Attest(attest)), Transmission::Again, out);
+                }
             }
         }
     }
 
-    /// Whether `position` of `stage` has been reached.
-    pub fn reached(&self, stage: Stage, position: Position) -> bool {
+    /// Whether a report for `position` of `stage` would be looked at.
+    pub fn awaits(&self, stage: Stage, position: Position) -> bool {
+        self.reached(stage, position) && position < self.limit()
+    }
+
+    /// Whether everything before `position` of `stage` is certain.
+    fn reached(&self, stage: Stage, position: Position) -> bool {
         self.desks.get(stage.index()).is_some_and(|desk| desk.next >= position)
     }
 
-    fn current(&self, epoch: crate::types::Epoch, id: C::Digest) -> Result<&Job<C>, Rejection> {
-        let early = Rejection::Early(Place { epoch, progress: Progress::Job });
-        let job = self.job.as_ref().ok_or(early)?;
-        if job.id == id { Ok(job) } else { Err(Rejection::OtherJob) }
+    /// Whether the tokens before `committed` are certain here, and what comes
+    /// behind them may be attested.
+    pub fn follows(&self, committed: u16) -> bool {
+        self.fresh_before(committed).is_some()
+    }
+
+    /// The tokens between what is committed and the part that begins at `committed`.
+    fn fresh_before(&self, committed: u16) -> Option<Vec<u8, MAX_FRESH>> {
+        let run = self.run.as_ref()?;
+        let wanted = usize::from(committed.checked_sub(run.committed())?);
+        self.gatherings.iter().find(|gathering| gathering.part.committed == committed)?;
+        if self.fresh.len() >= wanted {
+            return Some(self.fresh.iter().take(wanted).copied().collect());
+        }
+        let certified = self.gatherings.iter().map_while(|gathering| gathering.work.as_ref());
+        let tokens: Vec<u8, MAX_FRESH> =
+            certified.flat_map(|work| work.tokens.iter().copied()).take(wanted).collect();
+        (tokens.len() == wanted).then_some(tokens)
+    }
+
+    /// The run, if it is the one that `id` names.
+    fn current(&self, id: &RunId<C>) -> Result<&Run<C>, Rejection> {
+        let turn = Turn::of(id);
+        let run = self.run.as_ref().ok_or(Rejection::Early(Place::Run(turn)))?;
+        if run.id == *id {
+            Ok(run)
+        } else if Turn::of(&run.id) == turn {
+            Err(Rejection::OtherRun)
+        } else {
+            Err(Rejection::Early(Place::Run(turn)))
+        }
+    }
+
+    /// The first position that is too far ahead.
+    fn limit(&self) -> Position {
+        self.gatherings.last().map_or(Position(0), |gathering| gathering.part.end)
+    }
+
+    /// Whether a part ends in front of `position`.
+    fn ends_part(&self, position: Position) -> bool {
+        self.gatherings.iter().any(|gathering| gathering.part.end == position)
+    }
+
+    fn parts(&self) -> Vec<Part, PARTS> {
+        self.gatherings.iter().map(|gathering| gathering.part).collect()
     }
 
     /// Whether the input of `stage` at `position` is certain, as far as this
     /// node follows the stage before it.
-    fn input_is_certain(&self, me: NodeId, job: &Job<C>, stage: Stage, position: Position) -> bool {
+    fn input_is_certain(&self, me: NodeId, run: &Run<C>, stage: Stage, position: Position) -> bool {
         match stage.0.checked_sub(1).map(Stage) {
-            None => !tracks(me, job, job.last_stage()) || job.token_at(position, &self.tokens).is_some(),
-            Some(before) => !tracks(me, job, before) || self.reached(before, Position(position.0.saturating_add(1))),
+            None => !tracks(me, run, run.last_stage()) || run.token_at(position, &self.fresh).is_some(),
+            Some(before) => !tracks(me, run, before) || self.reached(before, position.next()),
         }
+    }
+
+    /// Who needs what `stage` gives.
+    fn audience(&self, me: NodeId, run: &Run<C>, stage: Stage) -> NodeSet {
+        let placement = &run.active.placement;
+        placement.set(stage).union(placement.set(run.consumer(stage))).without(me)
     }
 
     fn send_output(
         &self,
         seat: &Seat<'_, C, N>,
-        stage: Stage,
-        position: Position,
-        signal: Signal,
+        to: NodeSet,
+        (stage, position, signal): (Stage, Position, Signal),
         transmission: Transmission,
         out: &mut impl Outbox<C, N>,
     ) {
-        let Some(job) = &self.job else { return };
-        let to = job.placement.set(stage).union(job.placement.set(consumer(job, stage))).without(seat.me);
-        let output = StageOutput { epoch: job.epoch, job: job.id, stage, position, signal };
+        let Some(run) = &self.run else { return };
+        let output = StageOutput { run: run.id, stage, position, signal };
         send(to, seat.envelope(Message::StageOutput(output)), transmission, out);
     }
 }
 
-/// The stage that consumes what `stage` gives.
-fn consumer<C: Scheme>(job: &Job<C>, stage: Stage) -> Stage {
-    if stage == job.last_stage() { Stage(0) } else { stage.next() }
-}
-
 /// Whether `me` follows the outputs of `stage`: as a member, or as a consumer.
-fn tracks<C: Scheme>(me: NodeId, job: &Job<C>, stage: Stage) -> bool {
-    job.placement.set(stage).contains(me) || job.placement.set(consumer(job, stage)).contains(me)
+fn tracks<C: Scheme>(me: NodeId, run: &Run<C>, stage: Stage) -> bool {
+    let placement = &run.active.placement;
+    placement.set(stage).contains(me) || placement.set(run.consumer(stage)).contains(me)
 }

@@ -7,30 +7,59 @@
 use crate::crypto::{Scheme, Verified};
 use crate::message::Envelope;
 use crate::message::agreement::Path;
-use crate::message::inference::{Sampling, Signal, SignedRequest, Tokens};
+use crate::node::Blockade;
+use crate::message::inference::{History, RunId, Sampling, Signal, Signals, SignedRequest, Tokens};
 use crate::proof::Evidence;
-use crate::types::{Epoch, Millis, NodeSet, Position, Stage, View};
+use crate::types::{ClientId, Epoch, Millis, NodeId, NodeSet, Nonce, Position, Stage, View};
 
 /// What a host tells a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::large_enum_variant, reason = "no heap to box into; inputs are moved, not stored")]
 pub enum Input<C: Scheme, const N: usize> {
     /// The node begins, or begins again after a restart. The first input, once.
-    Start,
+    Start {
+        /// Drawn by the host at this start, from the system's random source,
+        /// and kept nowhere: a node that lost its record is admitted again
+        /// when the cluster has decided on a value that contains it.
+        nonce: Nonce,
+    },
     /// A message arrived and its signatures were checked.
     Receive(Verified<Envelope<C, N>>),
     /// A client handed its request to this node.
     Submit(Verified<SignedRequest<C>>),
     /// The host computed what [`Output::Compute`] asked for.
     Computed {
-        /// The job of the request; results of another job are inert.
-        job: C::Digest,
+        /// The run; results of another one are inert.
+        run: RunId<C>,
         /// The stage that was run.
         stage: Stage,
         /// The position of the input.
         position: Position,
         /// What came out.
         signal: Signal,
+        /// As in [`Output::Compute`].
+        asker: Option<NodeId>,
+    },
+    /// After [`Output::Assign`]: the host does not have the inputs of a stage
+    /// up to the run's first position, and cannot make them. The stage is not
+    /// run before they are recovered.
+    Lacking {
+        /// The run.
+        run: RunId<C>,
+        /// A stage that is assigned to this node, not the first.
+        stage: Stage,
+        /// The first position whose input is lacking: 0, or that of a
+        /// checkpoint that the host kept.
+        from: Position,
+        /// The link in front of the stage there; at 0 it is [`crate::inference::run::first_link`].
+        link: C::Digest,
+    },
+    /// The host found what [`Output::Supply`] asked for.
+    Supplied {
+        /// Who asked.
+        to: NodeId,
+        /// As much as it has and one message carries.
+        history: History<C>,
     },
     /// A timer that was set has run out. Late ones are inert.
     Timer(Timer),
@@ -91,17 +120,18 @@ pub enum Output<C: Scheme, const N: usize> {
         /// From now.
         after: Millis,
     },
-    /// This epoch's job is (now) the one that [`crate::node::Node::job`]
+    /// The work at hand is (now) the run that [`crate::node::Node::run`]
     /// describes: bring the caches of the stages assigned to this node to its
-    /// first position.
+    /// first position. What cannot be brought there, the host lacks:
+    /// [`Input::Lacking`].
     Assign {
-        /// The job.
-        job: C::Digest,
+        /// The run.
+        run: RunId<C>,
     },
-    /// The input of `stage` at `position` is certain; keep it.
+    /// The input of `stage` at `position` is certain; keep it until the run is over.
     Provide {
-        /// The job.
-        job: C::Digest,
+        /// The run.
+        run: RunId<C>,
         /// The stage that consumes it.
         stage: Stage,
         /// Where.
@@ -109,17 +139,54 @@ pub enum Output<C: Scheme, const N: usize> {
         /// The input.
         signal: Signal,
     },
-    /// Run `stage` up to `position` and hand back what comes out there. The
-    /// inputs up to it were provided, or are the job's own tokens.
+    /// Inputs of `stage` from `position` on, told by one member: keep them in
+    /// place of what was told before for these positions and behind them, up
+    /// to the run's first position.
+    Restore {
+        /// The run.
+        run: RunId<C>,
+        /// The stage that consumes them.
+        stage: Stage,
+        /// Where the first belongs.
+        position: Position,
+        /// One for each position.
+        signals: Signals,
+    },
+    /// A fellow lacks inputs of `stage` from `position` on: hand those that
+    /// you have back as [`Input::Supplied`], as inputs of the stage or as
+    /// outputs of the one before it. If there are none, say nothing.
+    Supply {
+        /// Who asks.
+        to: NodeId,
+        /// The run.
+        run: RunId<C>,
+        /// The stage that consumes them.
+        stage: Stage,
+        /// Where they begin.
+        position: Position,
+    },
+    /// Run `stage` up to `position`, over all inputs that it was not run on
+    /// yet, and hand back what comes out there. The inputs up to it were
+    /// provided or restored, or are the run's own tokens.
     Compute {
-        /// The job.
-        job: C::Digest,
+        /// The run.
+        run: RunId<C>,
         /// The stage.
         stage: Stage,
         /// Where.
         position: Position,
         /// How the last stage chooses a token.
         sampling: Sampling,
+        /// A fellow that asked for it; to be handed back.
+        asker: Option<NodeId>,
+    },
+    /// A checkpoint was committed: keep the caches of this node's stages as
+    /// they are at `position`, with the links of [`crate::chain::Active`].
+    Checkpoint {
+        /// The run.
+        run: RunId<C>,
+        /// The first position that it does not cover.
+        position: Position,
     },
     /// An epoch is decided, its state durable. [`crate::node::Node::head`]
     /// has the certificate.
@@ -130,12 +197,20 @@ pub enum Output<C: Scheme, const N: usize> {
         path: Path,
         /// The view that decided.
         view: View,
-        /// What was added to the request; none when the epoch was caught up with.
+        /// What was added to a request; none when the epoch was caught up
+        /// with, or admitted a member.
         tokens: Tokens,
+        /// A member that votes again from the next epoch on.
+        readmitted: Option<NodeId>,
     },
     /// Signed statements that only a faulty member can have made. May be
     /// repeated; hosts keep the first of each kind.
     Evidence(Evidence<C>),
+    /// The epoch is not decided, and fewer members than a quorum were heard of
+    /// for a while: see [`crate::node::Blockade`]. Said again when it changes.
+    Blocked(Blockade),
+    /// What the last [`Output::Blocked`] said is over.
+    Resumed,
     /// The node left for a later view.
     EnterView {
         /// The epoch.
@@ -183,32 +258,42 @@ pub enum Rejection {
     Unauthorised,
     /// It contradicts the decided prefix or itself.
     Invalid,
-    /// It is about another job than the one at hand.
-    OtherJob,
+    /// It is about another run or part than the one at hand.
+    OtherRun,
     /// There is no room for it.
     Full,
 }
 
-/// A place on a node's way: epochs, and inside an epoch positions of a stage.
+/// A place on a node's way, for which a message came too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
-    /// The open epoch.
-    pub epoch: Epoch,
-    /// What inside the epoch.
-    pub progress: Progress,
+pub enum Place {
+    /// This epoch is open.
+    Epoch(Epoch),
+    /// In this epoch, the node is in this view or a later one.
+    View(Epoch, View),
+    /// The request is being worked on.
+    Run(Turn),
+    /// Tokens of the request up to this many are certain, and the part that
+    /// follows may be attested.
+    Part(Turn, u16),
+    /// The stage is at this position, and may go on with it.
+    Position(Turn, Stage, Position),
 }
 
-/// What must have been reached inside an epoch.
+/// One request among those of its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Progress {
-    /// The epoch is open.
-    Open,
-    /// The node knows what is computed in the epoch.
-    Job,
-    /// The node is in this view or a later one.
-    View(View),
-    /// The stage is at this position or a later one.
-    Position(Stage, Position),
+pub struct Turn {
+    /// Whose.
+    pub client: ClientId,
+    /// Which.
+    pub sequence: u64,
+}
+
+impl Turn {
+    /// The turn of a run's request.
+    pub fn of<C: Scheme>(run: &RunId<C>) -> Turn {
+        Turn { client: run.client, sequence: run.sequence }
+    }
 }
 
 impl core::fmt::Display for Rejection {
@@ -219,7 +304,7 @@ impl core::fmt::Display for Rejection {
             Rejection::Duplicate => "it is known already",
             Rejection::Unauthorised => "its author is not the one to say this",
             Rejection::Invalid => "it contradicts what was decided, or itself",
-            Rejection::OtherJob => "it is about another job",
+            Rejection::OtherRun => "it is about another run or part",
             Rejection::Full => "there is no room for it",
         })
     }

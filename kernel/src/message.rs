@@ -11,7 +11,8 @@ use crate::chain::Decided;
 use crate::crypto::{Scheme, Tag};
 use crate::types::{Epoch, NodeId};
 pub use agreement::AgreementMessage;
-pub use inference::{Attest, Payload, Pull, SignedRequest, StageOutput};
+use inference::RunId;
+pub use inference::{Attest, History, Payload, Pull, Readmit, Recall, SignedRequest, StageOutput};
 pub use verify::Forged;
 
 /// A message with its author and the author's signature on what it states.
@@ -31,14 +32,18 @@ pub struct Envelope<C: Scheme, const N: usize> {
 #[serde(bound = "")]
 #[allow(clippy::large_enum_variant, reason = "no heap to box into; messages are moved, not stored")]
 pub enum Message<C: Scheme, const N: usize> {
-    /// A client's request, passed on to all voters.
+    /// A client's request, passed on to all members.
     Forward(SignedRequest<C>),
     /// One signal from a replica of a stage.
     StageOutput(StageOutput<C>),
     /// "Stage s on these inputs gives these outputs."
     Attest(Attest<C>),
-    /// "I lack the output of this stage at this position."
+    /// "I lack the outputs of this stage from this position on."
     Pull(Pull<C>),
+    /// "I lack the inputs of this stage from this position on."
+    Recall(Recall<C>),
+    /// Inputs of a stage, for one that lacks them.
+    History(History<C>),
     /// "I lack the payload of this value, or what was decided in this epoch."
     Fetch(Fetch<C>),
     /// What a value stands for, with its certificates.
@@ -52,6 +57,8 @@ pub enum Message<C: Scheme, const N: usize> {
     },
     /// What was decided, with the certificate and the state after it.
     Decided(Decided<C>),
+    /// "I lost my vote record": asks to be admitted again.
+    Readmit(Readmit),
 }
 
 /// A request for what the sender lacks.
@@ -73,6 +80,8 @@ pub enum Kind {
     StageOutput,
     Attest,
     Pull,
+    Recall,
+    History,
     Fetch,
     Payload,
     Propose,
@@ -82,15 +91,18 @@ pub enum Kind {
     CertRequest,
     CertAck,
     Decided,
+    Readmit,
 }
 
 impl Kind {
     /// Every kind, in the order in which an epoch uses them.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 16] = [
         Kind::Forward,
         Kind::StageOutput,
         Kind::Attest,
         Kind::Pull,
+        Kind::Recall,
+        Kind::History,
         Kind::Fetch,
         Kind::Payload,
         Kind::Propose,
@@ -100,6 +112,7 @@ impl Kind {
         Kind::CertRequest,
         Kind::CertAck,
         Kind::Decided,
+        Kind::Readmit,
     ];
 
     /// The name in metrics, traces and reports.
@@ -109,6 +122,8 @@ impl Kind {
             Kind::StageOutput => "stage_output",
             Kind::Attest => "attest",
             Kind::Pull => "pull",
+            Kind::Recall => "recall",
+            Kind::History => "history",
             Kind::Fetch => "fetch",
             Kind::Payload => "payload",
             Kind::Propose => "propose",
@@ -118,6 +133,7 @@ impl Kind {
             Kind::CertRequest => "cert_request",
             Kind::CertAck => "cert_ack",
             Kind::Decided => "decided",
+            Kind::Readmit => "readmit",
         }
     }
 }
@@ -130,24 +146,44 @@ impl<C: Scheme, const N: usize> Message<C, N> {
             Message::StageOutput(_) => Kind::StageOutput,
             Message::Attest(_) => Kind::Attest,
             Message::Pull(_) => Kind::Pull,
+            Message::Recall(_) => Kind::Recall,
+            Message::History(_) => Kind::History,
             Message::Fetch(_) => Kind::Fetch,
             Message::Payload(_) => Kind::Payload,
             Message::Agreement { message, .. } => message.kind(),
             Message::Decided(_) => Kind::Decided,
+            Message::Readmit(_) => Kind::Readmit,
         }
     }
 
-    /// The epoch that it belongs to; a forwarded request belongs to none.
+    /// The run that it belongs to, if it is about computing one.
+    pub fn run(&self) -> Option<&RunId<C>> {
+        match self {
+            Message::StageOutput(output) => Some(&output.run),
+            Message::Attest(attest) => Some(&attest.claim.run),
+            Message::Pull(pull) => Some(&pull.run),
+            Message::Recall(recall) => Some(&recall.run),
+            Message::History(history) => Some(&history.run),
+            Message::Payload(Payload::Work(work)) => Some(&work.run),
+            _ => None,
+        }
+    }
+
+    /// The epoch that it belongs to. What is computed belongs to none: it may
+    /// be ahead of agreement.
     pub fn epoch(&self) -> Option<Epoch> {
         match self {
-            Message::Forward(_) => None,
-            Message::StageOutput(output) => Some(output.epoch),
-            Message::Attest(attest) => Some(attest.claim.epoch),
-            Message::Pull(pull) => Some(pull.epoch),
             Message::Fetch(fetch) => Some(fetch.epoch),
-            Message::Payload(payload) => Some(payload.epoch),
             Message::Agreement { epoch, .. } => Some(*epoch),
             Message::Decided(decided) => Some(decided.header.epoch),
+            Message::Forward(_)
+            | Message::StageOutput(_)
+            | Message::Attest(_)
+            | Message::Pull(_)
+            | Message::Recall(_)
+            | Message::History(_)
+            | Message::Payload(_)
+            | Message::Readmit(_) => None,
         }
     }
 
@@ -158,10 +194,13 @@ impl<C: Scheme, const N: usize> Message<C, N> {
             Message::StageOutput(output) => cluster.statement(Tag::StageOutput, output),
             Message::Attest(attest) => attest.statement(cluster),
             Message::Pull(pull) => cluster.statement(Tag::Pull, pull),
+            Message::Recall(recall) => cluster.statement(Tag::Recall, recall),
+            Message::History(history) => cluster.statement(Tag::History, history),
             Message::Fetch(fetch) => cluster.statement(Tag::Fetch, fetch),
             Message::Payload(payload) => cluster.statement(Tag::Payload, payload),
             Message::Agreement { epoch, message } => message.statement(cluster, *epoch),
             Message::Decided(decided) => cluster.statement(Tag::Decided, decided),
+            Message::Readmit(readmit) => readmit.statement(cluster),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A node is in one open epoch, the one after the last that it holds decided
 //! with its state. It signs agreement messages in no other (signing window 1);
 //! messages of later epochs are rejected as early, and its host may keep them.
+//! What is computed is not bound to an epoch and may be one part ahead.
 //!
 //! What is durable before what is said:
 //!
@@ -14,85 +15,105 @@
 //! | Propose | the proposal, its progress certificate, the payload |
 //! | first signature in e | the decision of e - 1 with its state |
 //! | the decision handed out, its slot used again | the decision with its state |
-//! | CertAck, Attest, StageOutput | nothing |
+//! | CertAck, Attest, StageOutput, Readmit | nothing |
 
+mod blockade;
 mod closed;
+mod coordinator;
+mod readmission;
 mod receive;
 pub mod record;
+mod requests;
 
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::{Agreement, Durable, MAX_VALUES};
 use crate::bounded::Map;
-use crate::chain::{Decided, Head};
+use crate::chain::{Candidate, Decided, Head};
 use crate::cluster::Seat;
-use crate::crypto::{Scheme, Verified};
+use crate::crypto::Scheme;
 use crate::inference::Inference;
-use crate::inference::job::{Candidate, Job};
-use crate::machine::{Input, Outbox, Output, Place, Progress, Rejection, Timer, Transmission, send};
+use crate::inference::run::Run;
+use crate::machine::{Input, Outbox, Output, Place, Rejection, Timer, Transmission, Turn, send};
 use crate::message::agreement::DecisionCertificate;
-use crate::message::inference::{Payload, SignedRequest, Tokens};
+use crate::message::inference::{Payload, SignedReadmit, Tokens};
 use crate::message::{Fetch, Message};
-use crate::types::{ClientId, Epoch, MAX_CLIENTS, Millis, NodeId, NodeSet, View};
+use crate::types::{Epoch, Millis, NodeId, NodeSet, Nonce, View};
+pub use blockade::Blockade;
+use blockade::Watch;
 use closed::Closed;
+pub use coordinator::Coordinator;
 pub use record::{Record, RecordError, RecordRef};
+use requests::Requests;
 
 /// When nothing is under way, a node asks this many times more rarely.
 const IDLE_FACTOR: u32 = 8;
 /// Failed views raise the next epoch's time-out at most this often.
 const MAX_PATIENCE: u8 = 3;
+/// Epochs ahead of the open one of which messages are worth keeping.
+const EPOCHS_AHEAD: u64 = 4;
 
-/// Whether a node may sign in agreement.
+/// What a node may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Role {
-    /// It has its vote record, or was provisioned with one.
+    /// A voter that has its vote record, or was provisioned with one.
     Replica,
-    /// It lost its record: it follows, serves and attests, but signs nothing
-    /// in agreement, since it cannot know what it signed before.
+    /// A voter that lost its record: it follows, serves and attests, but signs
+    /// nothing in agreement until it is admitted again, since it cannot know
+    /// what it signed before.
     Learner,
+    /// A member that never votes.
+    Worker,
 }
 
 /// One member of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Node<C: Scheme, const N: usize> {
     role: Role,
+    /// Drawn at this start; none before it.
+    nonce: Option<Nonce>,
     head: Head<C>,
     agreement: Agreement<C, N>,
     inference: Inference<C, N>,
     /// Valid values of the open epoch, with what they stand for.
     candidates: Map<C::Digest, Candidate<C>, MAX_VALUES>,
-    /// The next request of each client, until it is finished.
-    pending: Map<ClientId, SignedRequest<C>, MAX_CLIENTS>,
+    requests: Requests<C>,
+    /// Members that lost their records and asked to be admitted again.
+    applicants: Map<NodeId, SignedReadmit<C>, N>,
     /// What the last decided epoch can still be held to.
     closed: Option<Closed<C, N>>,
     /// The payload of a record that was read back, until the first step.
     recovered: Option<Payload<C>>,
     patience: u8,
-    /// The epoch and view at the last look at what is unanswered.
-    watched: (Epoch, View),
+    watch: Watch,
 }
 
 impl<C: Scheme, const N: usize> Node<C, N> {
-    /// A node that begins, or goes on, from what is durable. Without a record
-    /// it is a learner: provisioning writes [`Record::first`].
+    /// A node that begins, or goes on, from what is durable. A voter without a
+    /// record is a learner: provisioning writes [`Record::first`].
     ///
     /// # Errors
     /// When the record is not genuine for this cluster.
     pub fn new(seat: &Seat<'_, C, N>, record: Option<Record<C>>) -> Result<Self, RecordError> {
-        let record = record.unwrap_or_else(|| Record { role: Role::Learner, ..Record::first() });
+        let mut record = record.unwrap_or_else(|| Record::first(Role::Learner));
         record.check(seat.cluster)?;
-        let agreement = Agreement::new(seat, record.head.epoch().next(), record.agreement, 0);
+        if !seat.cluster.votes(seat.me) {
+            record.role = Role::Worker;
+        }
+        let epoch = record.head.epoch().next();
         Ok(Node {
             role: record.role,
+            nonce: None,
+            agreement: Agreement::new(seat, epoch, record.agreement, 0),
+            inference: Inference::new(epoch),
             head: record.head,
-            agreement,
-            inference: Inference::default(),
             candidates: Map::new(),
-            pending: Map::new(),
+            requests: Requests::default(),
+            applicants: Map::new(),
             closed: None,
             recovered: record.payload,
             patience: 0,
-            watched: (Epoch::GENESIS, View::ZERO),
+            watch: Watch::default(),
         })
     }
 
@@ -108,15 +129,16 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
         match input {
-            Input::Start => self.start(seat, out),
+            Input::Start { nonce } => self.start(seat, nonce, out),
             Input::Receive(envelope) => self.receive(seat, envelope, out)?,
             Input::Submit(request) => self.submit(seat, request, out)?,
-            Input::Computed { job, stage, position, signal } => {
-                if self.job().map(|job| job.id) != Some(job) {
-                    return Err(Rejection::OtherJob);
-                }
-                self.inference.on_computed(seat, stage, position, signal, out)?;
+            Input::Computed { run, stage, position, signal, asker } => {
+                self.inference.on_computed(seat, run, (stage, position, signal), asker, out)?;
             }
+            Input::Lacking { run, stage, from, link } => {
+                self.inference.on_lacking(seat, run, stage, (from, link), out)?;
+            }
+            Input::Supplied { to, history } => self.inference.on_supplied(seat, to, history, out)?,
             Input::Timer(timer) => self.on_timer(seat, timer, out)?,
         }
         self.advance(seat, out);
@@ -146,32 +168,55 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         &self.agreement
     }
 
-    /// Whether it may sign in agreement.
+    /// What it may sign.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// What is computed in the open epoch, if anything.
-    pub fn job(&self) -> Option<&Job<C>> {
-        self.inference.job()
+    /// What is computed, if anything.
+    pub fn run(&self) -> Option<&Run<C>> {
+        self.inference.run()
     }
 
-    /// Whether `place` is reached: an input rejected as early for it may be offered again.
+    /// Whether `place` is reached, or passed: an input rejected as early for
+    /// it may be offered again.
     pub fn reached(&self, place: &Place) -> bool {
-        match self.epoch().cmp(&place.epoch) {
-            core::cmp::Ordering::Less => false,
-            core::cmp::Ordering::Greater => true,
-            core::cmp::Ordering::Equal => match place.progress {
-                Progress::Open => true,
-                Progress::Job => self.job().is_some(),
-                Progress::View(view) => self.agreement.view() >= view,
-                Progress::Position(stage, position) => self.inference.reached(stage, position),
-            },
+        match place {
+            Place::Epoch(epoch) => self.epoch() >= *epoch,
+            Place::View(epoch, view) => (self.epoch(), self.agreement.view()) >= (*epoch, *view),
+            Place::Run(turn) => self.passed(turn) || self.works_on(turn),
+            Place::Part(turn, committed) => {
+                self.passed(turn) || self.works_on(turn) && self.inference.follows(*committed)
+            }
+            Place::Position(turn, stage, position) => {
+                self.passed(turn) || self.works_on(turn) && self.inference.awaits(*stage, *position)
+            }
         }
     }
 
-    fn start(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
-        self.choose_job(seat, out);
+    /// Whether `place` is so near that a message for it is worth keeping.
+    pub fn is_near(&self, seat: &Seat<'_, C, N>, place: &Place) -> bool {
+        match place {
+            Place::Epoch(epoch) | Place::View(epoch, _) => epoch.0 <= self.epoch().0.saturating_add(EPOCHS_AHEAD),
+            Place::Run(turn) | Place::Part(turn, _) | Place::Position(turn, ..) => {
+                let open = u64::try_from(seat.cluster.open_requests()).unwrap_or(u64::MAX);
+                let next = self.head.state().next_sequence(turn.client);
+                seat.cluster.client_key(turn.client).is_some() && turn.sequence < next.saturating_add(open)
+            }
+        }
+    }
+
+    fn passed(&self, turn: &Turn) -> bool {
+        turn.sequence < self.head.state().next_sequence(turn.client)
+    }
+
+    fn works_on(&self, turn: &Turn) -> bool {
+        self.run().is_some_and(|run| Turn::of(&run.id) == *turn)
+    }
+
+    fn start(&mut self, seat: &Seat<'_, C, N>, nonce: Nonce, out: &mut impl Outbox<C, N>) {
+        self.nonce = Some(nonce);
+        self.choose_run(seat, out);
         if let Some(payload) = self.recovered.clone()
             && self.admit(seat, payload, out).is_ok()
         {
@@ -183,36 +228,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.ask(seat, None, out);
         self.repeat(seat, out);
         out.push(Output::SetTimer { timer: Timer::Retransmit, after: seat.cluster.timing.retransmit });
-    }
-
-    fn submit(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        request: Verified<SignedRequest<C>>,
-        out: &mut impl Outbox<C, N>,
-    ) -> Result<(), Rejection> {
-        let request = request.into_inner();
-        self.await_turn(seat, request.clone())?;
-        send(seat.others(), seat.envelope(Message::Forward(request)), Transmission::First, out);
-        self.choose_job(seat, out);
-        Ok(())
-    }
-
-    /// Keeps a request until it is finished. Of two that a client signed for
-    /// the same turn every node keeps the smaller, so that they converge.
-    fn await_turn(&mut self, seat: &Seat<'_, C, N>, request: SignedRequest<C>) -> Result<(), Rejection> {
-        let state = self.head.state();
-        if state.active.as_ref().is_some_and(|active| active.request.request == request.request) {
-            return Err(Rejection::Duplicate);
-        }
-        state.expects(seat.cluster, &request.request).map_err(|refused| match refused {
-            crate::chain::Refused::Sequence => Rejection::Stale,
-            _ => Rejection::Invalid,
-        })?;
-        match self.pending.get(&request.request.client) {
-            Some(held) if held.request <= request.request => Err(Rejection::Duplicate),
-            _ => self.pending.insert(request.request.client, request).map_err(|_| Rejection::Full),
-        }
     }
 
     fn on_timer(&mut self, seat: &Seat<'_, C, N>, timer: Timer, out: &mut impl Outbox<C, N>) -> Result<(), Rejection> {
@@ -235,22 +250,27 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     /// one of them in time would keep a node from ever asking.
     fn on_retransmit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         let every = seat.cluster.timing.retransmit.0;
-        let idle = self.job().is_none() && self.pending.is_empty();
-        let here = (self.epoch(), self.agreement.view());
-        if self.watched == here {
+        let idle = self.is_idle();
+        if self.watch.is_still_at(self.epoch(), self.agreement.view()) {
             self.ask(seat, None, out);
             self.repeat(seat, out);
         }
-        self.watched = here;
+        self.look_for_blockade(seat, idle, out);
         let after = Millis(if idle { every.saturating_mul(IDLE_FACTOR) } else { every });
         out.push(Output::SetTimer { timer: Timer::Retransmit, after });
     }
 
+    /// Nothing waits for an epoch.
+    fn is_idle(&self) -> bool {
+        self.run().is_none() && self.requests.is_empty() && self.applicants.is_empty() && self.role != Role::Learner
+    }
+
     fn repeat(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
-        for (_, request) in self.pending.iter() {
-            send(seat.others(), seat.envelope(Message::Forward(request.clone())), Transmission::Again, out);
+        for request in self.requests.iter() {
+            send(seat.everyone(), seat.envelope(Message::Forward(request.clone())), Transmission::Again, out);
         }
         self.inference.retransmit(seat, out);
+        self.apply(seat, out);
         if self.role == Role::Replica {
             self.agreement.retransmit(seat, out);
         }
@@ -268,37 +288,20 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         send(seat.others(), seat.envelope(Message::Fetch(fetch)), Transmission::First, out);
     }
 
-    /// Turns to the request whose turn it is: the one under way, else the
-    /// next client's after the one served last.
-    fn choose_job(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
-        let state = self.head.state();
-        let request = match &state.active {
-            Some(active) => Some(&active.request),
-            None => {
-                let ready =
-                    || self.pending.iter().filter(|(_, request)| state.expects(seat.cluster, &request.request).is_ok());
-                let after = ready().find(|(client, _)| state.served.is_none_or(|served| **client > served));
-                after.or_else(|| ready().next()).map(|(_, request)| request)
-            }
-        };
-        let Some(request) = request else { return };
-        if self.job().is_some_and(|job| job.active.request.request == request.request) {
-            return;
-        }
-        if let Ok(job) = Job::new(seat.cluster, &self.head, request) {
-            self.inference.begin(seat, job, out);
-        }
-    }
-
     /// Draws the consequences that cross from one machine to the other, until
     /// there are none.
     fn advance(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         loop {
-            if let Some(payload) = self.inference.payload()
-                && self.candidates.iter().all(|(_, candidate)| candidate.payload.job != payload.job)
-            {
-                // Refused only when the epoch holds as many values as it can.
-                let _ = self.admit(seat, payload.clone(), out);
+            self.admit_applicant(seat, out);
+            if let Some(work) = self.inference.work() {
+                let known = |candidate: &Candidate<C>| match &candidate.payload {
+                    Payload::Work(known) => (known.run, known.committed) == (work.run, work.committed),
+                    Payload::Readmit(_) => false,
+                };
+                if !self.candidates.iter().any(|(_, candidate)| known(candidate)) {
+                    // Refused only when the epoch holds as many wanted values as it can.
+                    let _ = self.admit(seat, Payload::Work(work.clone()), out);
+                }
             }
             let Some(decision) = self.agreement.decision().cloned() else { return };
             let Some(candidate) = self.candidates.remove(&decision.ballot.value) else { return };
@@ -313,10 +316,23 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         payload: Payload<C>,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        let job = Job::new(seat.cluster, &self.head, &payload.request).map_err(|_| Rejection::Invalid)?;
-        let (value, candidate) = job.validate(seat.cluster, &self.head, payload)?;
+        let candidate = match payload {
+            Payload::Work(work) => match self.run().filter(|run| run.id == work.run) {
+                Some(run) => run.validate(seat.cluster, &self.head, work)?,
+                None => {
+                    let run = Run::new(seat.cluster, &self.head, &work.request).map_err(|_| Rejection::Invalid)?;
+                    run.validate(seat.cluster, &self.head, work)?
+                }
+            },
+            Payload::Readmit(applied) => self.validate_readmit(seat, applied)?,
+        };
+        let value = candidate.header.value(seat.cluster);
         if self.candidates.contains(&value) {
             return Err(Rejection::Duplicate);
+        }
+        if self.candidates.is_full() {
+            let forgotten = self.agreement.forget_for(&value).ok_or(Rejection::Full)?;
+            self.candidates.remove(&forgotten);
         }
         self.candidates.insert(value, candidate).map_err(|_| Rejection::Full)?;
         if self.role == Role::Replica {
@@ -334,13 +350,12 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         out: &mut impl Outbox<C, N>,
     ) {
         let Candidate { payload, header, state } = candidate;
-        let tokens = payload.tokens.clone();
         self.patience = if certificate.ballot.view == View::ZERO {
             self.patience.saturating_sub(1)
         } else {
             self.patience.saturating_add(1).min(MAX_PATIENCE)
         };
-        self.follow(seat, Decided { header, certificate, state }, Some(payload), tokens, out);
+        self.follow(seat, Decided { header, certificate, state }, Some(payload), out);
     }
 
     /// Opens the epoch after `decided`.
@@ -349,28 +364,62 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         seat: &Seat<'_, C, N>,
         decided: Decided<C>,
         payload: Option<Payload<C>>,
-        tokens: Tokens,
         out: &mut impl Outbox<C, N>,
     ) {
         let epoch = decided.header.epoch;
         let DecisionCertificate { path, ballot, .. } = decided.certificate;
+        let (tokens, readmitted) = match &payload {
+            Some(Payload::Work(work)) => (work.tokens.clone(), None),
+            Some(Payload::Readmit(applied)) => (Tokens::new(), Some(applied.member)),
+            None => (Tokens::new(), None),
+        };
         self.closed = None;
         if epoch == self.epoch() {
             self.agreement.denounce(seat, ballot, out);
             let (proposal, votes) = self.agreement.testimony(ballot.view);
             self.closed = Some(Closed { epoch, ballot, proposal, votes, payload });
         }
+        let checkpoints = |head: &Head<C>| head.state().active.and_then(|active| active.checkpoints.last().copied());
+        let before = checkpoints(&self.head);
         self.head = Head::Decided(decided);
         let state = self.head.state();
         self.agreement = Agreement::new(seat, self.head.epoch().next(), Durable::fresh(), self.patience);
-        self.inference.clear();
         self.candidates.clear();
         self.recovered = None;
-        self.pending
-            .retain(|client, request| state.finished.get(client).is_none_or(|last| *last < request.request.sequence));
+        self.requests.drop_finished(&state);
+        self.applicants.retain(|member, applied| state.next_incarnation(*member) <= applied.readmit.incarnation);
+        self.return_to_voting(seat, &state);
         out.push(Output::Persist);
-        out.push(Output::Commit { epoch, path, view: ballot.view, tokens });
-        self.choose_job(seat, out);
+        out.push(Output::Commit { epoch, path, view: ballot.view, tokens, readmitted });
+        self.announce(seat, out);
+        self.inference.follow(seat, &state, out);
+        let taken = checkpoints(&self.head).filter(|taken| Some(*taken) != before);
+        if let Some((checkpoint, run)) = taken.zip(self.run()) {
+            out.push(Output::Checkpoint { run: run.id, position: checkpoint.position });
+        }
+        self.choose_run(seat, out);
+    }
+
+    /// Tells those who follow without a vote what was decided. Each worker
+    /// hears it from f + 1 voters, others in each epoch.
+    fn announce(&self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
+        if self.role != Role::Replica {
+            return;
+        }
+        let Some(decided) = self.head.decided() else { return };
+        let n = seat.cluster.resilience().n();
+        let turn = |member: NodeId| {
+            let shift = u64::from(member.0).wrapping_add(decided.header.epoch.0);
+            let first = shift.checked_rem(u64::try_from(n).unwrap_or(1)).and_then(|first| usize::try_from(first).ok());
+            let behind = seat.me.index().saturating_add(n).saturating_sub(first.unwrap_or(0));
+            behind.checked_rem(n).is_some_and(|behind| behind <= seat.cluster.resilience().f())
+        };
+        let workers = seat.cluster.members().difference(seat.cluster.voters());
+        let learners: NodeSet = self.applicants.iter().map(|(member, _)| *member).collect();
+        let to = workers.iter().filter(|worker| turn(*worker)).collect::<NodeSet>().union(learners);
+        if !to.is_empty() {
+            send(to.without(seat.me), seat.envelope(Message::Decided(decided.clone())), Transmission::First, out);
+        }
     }
 
     fn answer(&self, seat: &Seat<'_, C, N>, to: NodeId, message: Message<C, N>, out: &mut impl Outbox<C, N>) {

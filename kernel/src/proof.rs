@@ -3,5 +3,5 @@
 mod commit;
 mod evidence;
 
-pub use commit::{CommitProof, ProofError, Step};
+pub use commit::{Added, CommitProof, ProofError, Step};
 pub use evidence::{Evidence, EvidenceError, Fault, SignedBallot};

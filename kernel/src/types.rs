@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Most replicas that may vote. Bounds every certificate and vote table.
 pub const MAX_VOTERS: usize = 16;
+/// Most members, voters and workers together: a [`NodeSet`] has a bit for each.
+pub const MAX_MEMBERS: usize = 64;
 /// Most stages into which a model may be cut.
 pub const MAX_STAGES: usize = 8;
 /// Most positions (prompt and output tokens together) that a request may use.
@@ -14,8 +16,12 @@ pub const MAX_TOKENS_PER_EPOCH: usize = 16;
 pub const MAX_SIGNAL: usize = 320;
 /// Most clients that a cluster admits.
 pub const MAX_CLIENTS: usize = 8;
+/// Most open requests that a node keeps, of all clients together.
+pub const MAX_OPEN: usize = 16;
+/// Most checkpoints of one request that are kept.
+pub const CHECKPOINTS_KEPT: usize = 10;
 
-/// A member of the cluster, by its place in the roster.
+/// A member of the cluster, by its place in the roster: voters stand first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub u8);
 
@@ -38,6 +44,10 @@ pub struct Stage(pub u8);
 /// A place in a request's sequence of prompt and output tokens, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position(pub u16);
+
+/// A number drawn at random by a host for one life of a node, and never again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Nonce(pub [u8; 16]);
 
 /// A duration in milliseconds, as asked of the host's timers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,6 +77,18 @@ impl View {
     /// The view after this one.
     pub fn next(self) -> View {
         View(self.0.saturating_add(1))
+    }
+}
+
+impl Position {
+    /// The place after this one.
+    pub fn next(self) -> Position {
+        Position(self.0.saturating_add(1))
+    }
+
+    /// The place in a list of inputs.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
     }
 }
 
@@ -115,6 +137,12 @@ impl NodeSet {
     #[must_use]
     pub fn union(self, other: NodeSet) -> NodeSet {
         NodeSet(self.0 | other.0)
+    }
+
+    /// Members of this set that are not in the other.
+    #[must_use]
+    pub fn difference(self, other: NodeSet) -> NodeSet {
+        NodeSet(self.0 & !other.0)
     }
 
     /// Whether `node` is a member.

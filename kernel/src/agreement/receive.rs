@@ -7,7 +7,7 @@ use super::{Agreement, Ballots, Question, SignedChange, SignedValue, VIEWS_AHEAD
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
-use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission, send};
+use crate::machine::{Outbox, Output, Place, Rejection, Transmission, send};
 use crate::message::agreement::{AgreementMessage, Ballot, CertRequest, Proposal, ViewChange};
 use crate::proof::{Evidence, Fault, SignedBallot};
 use crate::types::{NodeId, View};
@@ -126,8 +126,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             return Err(Rejection::Stale);
         }
         if view.0 > current.0.saturating_add(VIEWS_AHEAD) {
-            let progress = Progress::View(View(view.0.saturating_sub(VIEWS_AHEAD)));
-            return Err(Rejection::Early(Place { epoch: self.epoch, progress }));
+            return Err(Rejection::Early(Place::View(self.epoch, View(view.0.saturating_sub(VIEWS_AHEAD)))));
         }
         let ballots = table(self).entry(view, Map::new).map_err(|_| Rejection::Full)?;
         match ballots.get(&from) {
@@ -197,10 +196,10 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             return Err(Rejection::Stale);
         }
         if view > self.durable.view {
-            return Err(Rejection::Early(Place { epoch: self.epoch, progress: Progress::View(view) }));
+            return Err(Rejection::Early(Place::View(self.epoch, view)));
         }
         if request.reports.len() < seat.cluster.resilience().view_change_quorum()
-            || request.reports.iter().any(|(node, _)| !seat.cluster.has(*node))
+            || request.reports.iter().any(|(node, _)| !seat.cluster.votes(*node))
         {
             return Err(Rejection::Invalid);
         }

@@ -5,6 +5,10 @@
 //! one of them honest. Only then do the next stage and the next position go
 //! on, so a lie never travels further than one link.
 
+use heapless::Vec;
+
+use super::PARTS;
+use super::recovery::Recovery;
 use crate::bounded::Map;
 use crate::crypto::Scheme;
 use crate::message::inference::Signal;
@@ -18,6 +22,8 @@ pub(super) struct Desk<C: Scheme, const N: usize> {
     pub(super) next: Position,
     /// The link behind the stage, over all certain positions.
     pub(super) link: C::Digest,
+    /// The same at the end of each part that is not committed, as far as `next` got.
+    pub(super) ends: Vec<C::Digest, PARTS>,
     /// The first report of each member for `next`.
     pub(super) reports: Map<NodeId, Signal, N>,
     /// This node computes the stage: it owns it, or stepped in for an owner.
@@ -27,12 +33,14 @@ pub(super) struct Desk<C: Scheme, const N: usize> {
     pub(super) computed: Position,
     /// The link behind the stage, over what this node computed itself.
     pub(super) own: C::Digest,
+    /// The same at the end of each part that is not committed, as far as `computed` got.
+    pub(super) own_ends: Vec<C::Digest, PARTS>,
     /// The host was asked for `computed`.
     pub(super) busy: bool,
-    /// As a reserve, this node gives the owners time for this position.
+    /// As a reserve, this node gives the owners time to get beyond this position.
     pub(super) watched: Option<Position>,
-    /// This node has attested the epoch.
-    pub(super) attested: bool,
+    /// Inputs of the stage that the host lacks.
+    pub(super) recovery: Option<Recovery<C>>,
 }
 
 /// What became of a position.
@@ -50,13 +58,15 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
             stage,
             next,
             link,
+            ends: Vec::new(),
             reports: Map::new(),
             working,
             computed: next,
             own: link,
+            own_ends: Vec::new(),
             busy: false,
             watched: None,
-            attested: false,
+            recovery: None,
         }
     }
 
@@ -78,10 +88,47 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
         Some(Certain { signal: signal.clone(), dissenters: others.collect(), reporters })
     }
 
-    /// Goes on to the next position.
-    pub(super) fn advance(&mut self, link: C::Digest) {
+    /// Goes on to the next position, beyond which the link is `link`.
+    pub(super) fn advance(&mut self, link: C::Digest, ends_part: bool) {
         self.link = link;
-        self.next = Position(self.next.0.saturating_add(1));
+        self.next = self.next.next();
         self.reports.clear();
+        if ends_part {
+            // No more parts end before `next` than are open.
+            let _ = self.ends.push(link);
+        }
+    }
+
+    /// This node computed one position more.
+    pub(super) fn advance_own(&mut self, link: C::Digest, ends_part: bool) {
+        self.busy = false;
+        self.own = link;
+        self.computed = self.computed.next();
+        if ends_part {
+            // As above.
+            let _ = self.own_ends.push(link);
+        }
+    }
+
+    /// The first open part was committed; its outputs end before `first`, where
+    /// the link is `link`.
+    pub(super) fn close_part(&mut self, first: Position, link: C::Digest) {
+        if self.next < first {
+            // Not followed by this node.
+            *self = Desk { working: self.working, ..Desk::new(self.stage, first, link, false) };
+            return;
+        }
+        if !self.ends.is_empty() {
+            self.ends.remove(0);
+        }
+        if !self.own_ends.is_empty() {
+            self.own_ends.remove(0);
+        }
+        if self.computed < first {
+            self.computed = first;
+            self.own = link;
+            self.busy = false;
+        }
+        self.watched = None;
     }
 }

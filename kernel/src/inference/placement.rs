@@ -10,7 +10,7 @@ use crate::types::{MAX_VOTERS, NodeId, NodeSet, Resilience, Stage};
 ///
 /// The seed shuffles the members once; stage s takes 2f + 1 of them in turn,
 /// beginning s (f + 1) places further on, so that owners are spread evenly.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Placement {
     order: Vec<NodeId, MAX_VOTERS>,
     owners: u8,

@@ -2,13 +2,13 @@
 //! timer: check who may say it and when, put it into its slot, and let
 //! [`Inference::settle`] draw the consequences.
 
-use super::job::{Job, extend};
-use super::{Inference, tracks};
+use super::run::{Run, extend};
+use super::{Inference, PULL_BATCH, tracks};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
-use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission};
-use crate::message::inference::{Pull, Signal, StageOutput};
-use crate::types::{NodeId, Position, Stage};
+use crate::machine::{Outbox, Output, Place, Rejection, Transmission, Turn};
+use crate::message::inference::{Pull, RunId, Signal, StageOutput};
+use crate::types::{NodeId, NodeSet, Position, Stage};
 
 impl<C: Scheme, const N: usize> Inference<C, N> {
     /// A signal from a member of a stage.
@@ -22,22 +22,21 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         output: StageOutput<C>,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        let job = self.current(output.epoch, output.job)?;
+        let run = self.current(&output.run)?;
         let (stage, position) = (output.stage, output.position);
-        let well_formed = well_formed(seat, job, stage, &output.signal);
-        if !job.placement.set(stage).contains(from) || from == seat.me || !tracks(seat.me, job, stage) {
+        if !run.active.placement.set(stage).contains(from) || from == seat.me || !tracks(seat.me, run, stage) {
             return Err(Rejection::Unauthorised);
         }
-        if !well_formed || position >= job.end {
+        if !well_formed(seat, run, stage, &output.signal) || position >= run.end() {
             return Err(Rejection::Invalid);
         }
-        let epoch = output.epoch;
+        let limit = self.limit();
         let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Invalid)?;
         if position < desk.next {
             return Err(Rejection::Stale);
         }
-        if position > desk.next {
-            return Err(Rejection::Early(Place { epoch, progress: Progress::Position(stage, position) }));
+        if position > desk.next || position >= limit {
+            return Err(Rejection::Early(Place::Position(Turn::of(&output.run), stage, position)));
         }
         if desk.reports.contains(&from) {
             return Err(Rejection::Duplicate);
@@ -47,41 +46,39 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         Ok(())
     }
 
-    /// The host computed a stage at a position.
+    /// The host computed a stage at a position, for itself or for a fellow
+    /// that asked.
     ///
     /// # Errors
     /// A [`Rejection`] when it changes nothing.
     pub fn on_computed(
         &mut self,
         seat: &Seat<'_, C, N>,
-        stage: Stage,
-        position: Position,
-        signal: Signal,
+        id: RunId<C>,
+        (stage, position, signal): (Stage, Position, Signal),
+        asker: Option<NodeId>,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        let job = self.job.as_ref().ok_or(Rejection::OtherJob)?;
-        if !well_formed(seat, job, stage, &signal) || !job.placement.set(stage).contains(seat.me) {
+        let run = self.run.as_ref().filter(|run| run.id == id).ok_or(Rejection::OtherRun)?;
+        if !well_formed(seat, run, stage, &signal) || !run.active.placement.set(stage).contains(seat.me) {
             return Err(Rejection::Invalid);
         }
-        let desk = self.desks.get(stage.index()).ok_or(Rejection::Invalid)?;
-        if position >= job.end || position < job.first_output(stage) {
-            return Err(Rejection::Invalid);
-        }
-        if position < desk.computed {
-            // Somebody pulled it.
-            self.send_output(seat, stage, position, signal, Transmission::Again, out);
+        if let Some(asker) = asker {
+            let output = (stage, position, signal);
+            self.send_output(seat, NodeSet::EMPTY.with(asker), output, Transmission::Again, out);
             return Ok(());
         }
-        if position > desk.computed || !desk.busy {
-            return Err(Rejection::Invalid);
+        let desk = self.desks.get(stage.index()).ok_or(Rejection::Invalid)?;
+        if position != desk.computed || !desk.busy {
+            return Err(Rejection::Stale);
         }
         if position == desk.next {
-            self.send_output(seat, stage, position, signal.clone(), Transmission::First, out);
+            let output = (stage, position, signal.clone());
+            self.send_output(seat, self.audience(seat.me, run, stage), output, Transmission::First, out);
         }
+        let ends_part = self.ends_part(position.next());
         if let Some(desk) = self.desks.get_mut(stage.index()) {
-            desk.busy = false;
-            desk.computed = Position(position.0.saturating_add(1));
-            desk.own = extend(seat.cluster, &desk.own, &signal);
+            desk.advance_own(extend(seat.cluster, &desk.own, &signal), ends_part);
             if position == desk.next {
                 // One slot for each member: there is room.
                 let _ = desk.reports.insert(seat.me, signal);
@@ -91,38 +88,42 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         Ok(())
     }
 
-    /// Somebody lacks an output that this node may have computed.
+    /// Somebody lacks outputs that this node may have computed.
     ///
     /// # Errors
     /// A [`Rejection`] when there is nothing to answer.
     pub fn on_pull(
         &mut self,
         seat: &Seat<'_, C, N>,
+        from: NodeId,
         pull: &Pull<C>,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        let job = self.current(pull.epoch, pull.job)?;
-        let desk = self.desks.get(pull.stage.index()).ok_or(Rejection::Invalid)?;
-        if !job.placement.set(pull.stage).contains(seat.me) {
+        let run = self.current(&pull.run)?;
+        let (stage, first) = (pull.stage, pull.position);
+        let desk = self.desks.get(stage.index()).ok_or(Rejection::Invalid)?;
+        if !run.active.placement.set(stage).contains(seat.me) || !tracks(from, run, stage) || from == seat.me {
             return Err(Rejection::Unauthorised);
         }
-        if pull.position < job.first_output(pull.stage) || pull.position >= job.end {
+        if first < run.output_from(stage, run.first()) || first >= run.end() {
             return Err(Rejection::Invalid);
         }
-        if pull.position >= desk.computed {
+        if desk.recovery.is_some() {
+            return Err(Rejection::Stale);
+        }
+        if first >= desk.computed {
             // A reserve that has what it needs from an owner cannot tell that
             // the owner withholds it from others: who asks does.
-            let desk = self.desks.get_mut(pull.stage.index()).filter(|desk| !desk.working).ok_or(Rejection::Stale)?;
+            let desk = self.desks.get_mut(stage.index()).filter(|desk| !desk.working).ok_or(Rejection::Stale)?;
             desk.working = true;
             self.settle(seat, out);
             return Ok(());
         }
-        out.push(Output::Compute {
-            job: job.id,
-            stage: pull.stage,
-            position: pull.position,
-            sampling: job.request().sampling,
-        });
+        let (run, sampling) = (run.id, run.request().sampling);
+        let end = desk.computed.min(Position(first.0.saturating_add(PULL_BATCH)));
+        for position in (first.0..end.0).map(Position) {
+            out.push(Output::Compute { run, stage, position, sampling, asker: Some(from) });
+        }
         Ok(())
     }
 
@@ -136,17 +137,16 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         stage: Stage,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        let owners = self.job.as_ref().map(|job| job.placement.owners(stage)).ok_or(Rejection::Stale)?;
+        let owners = self.run.as_ref().map(|run| run.active.placement.owners(stage)).ok_or(Rejection::Stale)?;
+        let open = self.gatherings.first();
         let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Stale)?;
         let watched = desk.watched.take().ok_or(Rejection::Stale)?;
         if watched == desk.next && !desk.working {
             desk.working = true;
-            let finished = self.job.as_ref().is_some_and(|job| desk.next >= job.end);
-            let attestations = self.attestations.get(stage.index());
-            let heard = |owner: &NodeId| {
-                desk.reports.contains(owner) || (finished && attestations.is_some_and(|held| held.contains(owner)))
+            let attested = |owner: &NodeId| {
+                open.is_some_and(|gathering| desk.next >= gathering.part.end && gathering.has_attested(*owner, stage))
             };
-            let silent = owners.iter().filter(|owner| !heard(owner));
+            let silent = owners.iter().filter(|owner| !desk.reports.contains(owner) && !attested(owner));
             self.suspects = self.suspects.union(silent.collect());
         }
         self.settle(seat, out);
@@ -155,9 +155,9 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 }
 
 /// Tokens are one byte within the vocabulary, other signals as long as the model says at most.
-fn well_formed<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, signal: &Signal) -> bool {
+fn well_formed<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, run: &Run<C>, stage: Stage, signal: &Signal) -> bool {
     let model = seat.cluster.model();
-    if stage == job.last_stage() {
+    if stage == run.last_stage() {
         matches!(signal.as_slice(), [token] if *token < model.vocabulary)
     } else {
         !signal.is_empty() && signal.len() <= usize::from(model.signal)

@@ -1,78 +1,81 @@
 //! The consequences of what is held: each rule looks at the desks and acts once.
 
 use super::Inference;
-use super::job::{Job, extend};
+use super::run::{Part, Run, extend};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::machine::{Outbox, Output, Timer, Transmission, send};
 use crate::message::Message;
 use crate::message::inference::{Attest, Claim, Tokens};
-use crate::types::{NodeSet, Position, Stage};
+use crate::types::{NodeSet, Stage};
 
 impl<C: Scheme, const N: usize> Inference<C, N> {
     /// Draws every consequence of what is held.
     pub(super) fn settle(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
-        let Some(job) = self.job.take() else { return };
-        while job.stages().any(|stage| self.try_certain(seat, &job, stage, out)) {}
-        for stage in job.stages() {
-            self.try_escalate(seat, &job, stage);
-            self.try_compute(seat, &job, stage, out);
-            self.try_watch(seat, &job, stage, out);
-            self.try_attest(seat, &job, stage, out);
+        let Some(run) = self.run.take() else { return };
+        while run.stages().any(|stage| self.try_certain(seat, &run, stage, out)) {}
+        for stage in run.stages() {
+            self.try_escalate(seat, &run, stage);
+            self.try_compute(seat, &run, stage, out);
+            self.try_watch(seat, &run, stage, out);
+            for (at, part) in self.parts().into_iter().enumerate() {
+                self.try_attest(seat, &run, stage, (at, part), out);
+            }
         }
-        self.try_certify(seat, &job, out);
-        self.job = Some(job);
+        self.try_certify(seat, &run, out);
+        self.run = Some(run);
     }
 
     /// f + 1 members agree on the next position of `stage`.
-    fn try_certain(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) -> bool {
+    fn try_certain(&mut self, seat: &Seat<'_, C, N>, run: &Run<C>, stage: Stage, out: &mut impl Outbox<C, N>) -> bool {
         let quorum = seat.cluster.resilience().attestation_quorum();
-        let Some(desk) = self.desks.get_mut(stage.index()) else {
-            return false;
-        };
-        if desk.next >= job.end {
-            return false;
-        }
-        let Some(certain) = desk.certain(quorum) else {
+        let limit = self.limit();
+        let Some(desk) = self.desks.get(stage.index()) else {
             return false;
         };
         let position = desk.next;
-        let next = Position(position.0.saturating_add(1));
-        desk.advance(extend(seat.cluster, &desk.link, &certain.signal));
+        let Some(certain) = desk.certain(quorum).filter(|_| position < limit) else {
+            return false;
+        };
+        let ends_part = self.ends_part(position.next());
+        if let Some(desk) = self.desks.get_mut(stage.index()) {
+            desk.advance(extend(seat.cluster, &desk.link, &certain.signal), ends_part);
+        }
         let trusted = certain.reporters.iter().fold(self.suspects, NodeSet::without);
         self.suspects = trusted.union(certain.dissenters);
-        let last = stage == job.last_stage();
+        let last = stage == run.last_stage();
         if let (true, Some(token)) = (last, certain.signal.first()) {
-            // The job never has more positions than tokens fit.
-            let _ = self.tokens.push(*token);
+            // The parts under way have no more positions than tokens fit.
+            let _ = self.fresh.push(*token);
         }
-        // A token is the first stage's next input; the last one waits for the next epoch.
-        let (consumer, place) = if last { (Stage(0), next) } else { (stage.next(), position) };
-        if place < job.end && job.placement.set(consumer).contains(seat.me) {
-            out.push(Output::Provide { job: job.id, stage: consumer, position: place, signal: certain.signal });
+        // A token is the first stage's next input.
+        let (consumer, place) = if last { (Stage(0), position.next()) } else { (stage.next(), position) };
+        if place < run.end() && run.active.placement.set(consumer).contains(seat.me) {
+            out.push(Output::Provide { run: run.id, stage: consumer, position: place, signal: certain.signal });
         }
         true
     }
 
     /// Members of the stage disagree: its reserves compute as well.
-    fn try_escalate(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage) {
+    fn try_escalate(&mut self, seat: &Seat<'_, C, N>, run: &Run<C>, stage: Stage) {
         if let Some(desk) = self.desks.get_mut(stage.index())
             && desk.is_disputed()
-            && job.placement.set(stage).contains(seat.me)
+            && run.active.placement.set(stage).contains(seat.me)
         {
             desk.working = true;
         }
     }
 
-    fn try_compute(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
+    fn try_compute(&mut self, seat: &Seat<'_, C, N>, run: &Run<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
         let Some(desk) = self.desks.get(stage.index()) else { return };
         // In step with the others, or behind them: who attests must have computed all of it.
         let ready = desk.working
             && !desk.busy
-            && desk.computed < job.end
+            && desk.recovery.is_none()
+            && desk.computed < self.limit()
             && desk.computed <= desk.next
-            && job.placement.set(stage).contains(seat.me)
-            && self.input_is_certain(seat.me, job, stage, desk.computed);
+            && run.active.placement.set(stage).contains(seat.me)
+            && self.input_is_certain(seat.me, run, stage, desk.computed);
         if !ready {
             return;
         }
@@ -80,54 +83,69 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         if let Some(desk) = self.desks.get_mut(stage.index()) {
             desk.busy = true;
         }
-        out.push(Output::Compute { job: job.id, stage, position, sampling: job.request().sampling });
+        let sampling = run.request().sampling;
+        out.push(Output::Compute { run: run.id, stage, position, sampling, asker: None });
     }
 
     /// A reserve gives the owners time, one timer for each stage.
-    fn try_watch(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
+    fn try_watch(&mut self, seat: &Seat<'_, C, N>, run: &Run<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
         let Some(desk) = self.desks.get(stage.index()) else { return };
+        let part_is_over = self.gatherings.first().is_some_and(|gathering| desk.next >= gathering.part.end);
         let idle = !desk.working
             && desk.watched.is_none()
-            && job.placement.set(stage).contains(seat.me)
+            && run.active.placement.set(stage).contains(seat.me)
             // Owners may also fall silent between their last signal and their
             // attestation, or attest to this node only.
-            && (desk.next >= job.end || self.input_is_certain(seat.me, job, stage, desk.next));
+            && (part_is_over || self.input_is_certain(seat.me, run, stage, desk.next));
         if !idle {
             return;
         }
+        let epoch = self.epoch;
         if let Some(desk) = self.desks.get_mut(stage.index()) {
             desk.watched = Some(desk.next);
-            let timer = Timer::Escalate { epoch: job.epoch, stage };
+            let timer = Timer::Escalate { epoch, stage };
             out.push(Output::SetTimer { timer, after: seat.cluster.timing.escalate });
         }
     }
 
-    fn try_attest(&mut self, seat: &Seat<'_, C, N>, job: &Job<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
+    /// The `at`th part under way is computed here, and certain.
+    fn try_attest(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        run: &Run<C>,
+        stage: Stage,
+        (at, part): (usize, Part),
+        out: &mut impl Outbox<C, N>,
+    ) {
         let Some(desk) = self.desks.get(stage.index()) else { return };
         // A node attests only what it computed itself. With another result than
         // f + 1 members it abstains: its own may be at fault.
-        let done = !desk.attested && desk.next >= job.end && desk.own == desk.link;
-        if !done || !job.placement.set(stage).contains(seat.me) {
+        let Some(output) = desk.ends.get(at).copied().filter(|link| desk.own_ends.get(at) == Some(link)) else {
+            return;
+        };
+        let attested = self.gatherings.get(at).is_none_or(|gathering| gathering.has_attested(seat.me, stage));
+        if attested || !run.active.placement.set(stage).contains(seat.me) {
             return;
         }
         let input = match stage.0.checked_sub(1) {
-            None => job.input_link(seat.cluster, &self.tokens),
-            Some(before) => {
-                self.desks.get(usize::from(before)).filter(|desk| desk.next >= job.end).map(|desk| desk.link)
-            }
+            None => run.input_link(seat.cluster, &self.fresh, part.end),
+            Some(before) => self.desks.get(usize::from(before)).and_then(|desk| desk.ends.get(at)).copied(),
         };
         let Some(input) = input else { return };
-        let output = desk.link;
-        if let Some(desk) = self.desks.get_mut(stage.index()) {
-            desk.attested = true;
-        }
-        let tokens = if stage == job.last_stage() { self.tokens.clone() } else { Tokens::new() };
-        let claim = Claim { epoch: job.epoch, job: job.id, stage, input, output };
+        let before = usize::from(part.committed.saturating_sub(run.committed()));
+        let tokens: Tokens = if stage == run.last_stage() {
+            self.fresh.iter().skip(before).take(usize::from(part.tokens)).copied().collect()
+        } else {
+            Tokens::new()
+        };
+        let claim = Claim { run: run.id, committed: part.committed, stage, input, output };
         let attest = Attest { claim, tokens };
         let envelope = seat.envelope(Message::Attest(attest.clone()));
         let signature = envelope.signature.clone();
         send(seat.others(), envelope, Transmission::First, out);
-        // One slot for each member: there is room.
-        let _ = self.place(seat.me, attest, signature);
+        if let Some(gathering) = self.gatherings.get_mut(at) {
+            // One slot for each member: there is room.
+            let _ = gathering.place(seat.me, attest, signature);
+        }
     }
 }

@@ -1,5 +1,10 @@
-//! The messages of one inference epoch: requests, signals between stages,
-//! attestations, payloads.
+//! The messages of inference: requests, signals between stages, attestations,
+//! payloads.
+//!
+//! What is computed for a request does not depend on the epoch in which it
+//! will be committed, nor on what is decided meanwhile. So these messages name
+//! the **run** of the request and a place in it, and computing may be ahead of
+//! agreement.
 //!
 //! A **link** is the boundary in front of a stage; link 0 carries tokens into
 //! the first stage and the last link carries tokens out of the last one. The
@@ -11,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
-use crate::types::{ClientId, Epoch, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, Position, Stage};
+use crate::types::{
+    ClientId, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, NodeId, Nonce, Position, Stage,
+};
 
 /// What crosses a link at one position: opaque to the protocol.
 pub type Signal = Vec<u8, MAX_SIGNAL>;
@@ -39,7 +46,8 @@ pub enum Sampling {
 pub struct Request {
     /// Who asks.
     pub client: ClientId,
-    /// One more than the client's last finished request, from 1.
+    /// Counts this client's requests from 1, without a gap: they are worked on
+    /// in this order, and each number is used once.
     pub sequence: u64,
     /// The tokens to continue, at least one.
     pub prompt: Vec<u8, MAX_CONTEXT>,
@@ -66,14 +74,24 @@ impl<C: Scheme> SignedRequest<C> {
     }
 }
 
-/// One signal that a replica of `stage` computed.
+/// The work on one request, from its first position to its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct RunId<C: Scheme> {
+    /// Whose request it is.
+    pub client: ClientId,
+    /// Which of the client's requests.
+    pub sequence: u64,
+    /// Digest of the request and of who runs which layers.
+    pub plan: C::Digest,
+}
+
+/// One signal that a member of `stage` computed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct StageOutput<C: Scheme> {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// What is being computed in it.
-    pub job: C::Digest,
+    /// What is being computed.
+    pub run: RunId<C>,
     /// The stage that computed it.
     pub stage: Stage,
     /// The position of the input that it came from.
@@ -82,8 +100,9 @@ pub struct StageOutput<C: Scheme> {
     pub signal: Signal,
 }
 
-/// "Stage s of this job, on these inputs, gives these outputs": a fact about a
-/// pure function. It has no view and cannot become false because another lied.
+/// "Stage s of this run, on these inputs, gives these outputs": a fact about a
+/// pure function. It has no epoch and no view, and cannot become false because
+/// another lied.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Attest<C: Scheme> {
@@ -97,15 +116,16 @@ pub struct Attest<C: Scheme> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Claim<C: Scheme> {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// Request, position, the links before it and the assignment, in one digest.
-    pub job: C::Digest,
+    /// The request, and who runs which layers.
+    pub run: RunId<C>,
+    /// Tokens of the request that were committed before the part of it that
+    /// this is about.
+    pub committed: u16,
     /// The stage.
     pub stage: Stage,
-    /// The link in front of the stage, after this epoch.
+    /// The link in front of the stage, after this part.
     pub input: C::Digest,
-    /// The link behind the stage, after this epoch.
+    /// The link behind the stage, after this part.
     pub output: C::Digest,
 }
 
@@ -124,45 +144,122 @@ impl<C: Scheme> Attest<C> {
     }
 }
 
-/// "I lack the output of this stage at this position."
+/// "I lack the outputs of this stage from this position on."
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Pull<C: Scheme> {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// What is being computed in it.
-    pub job: C::Digest,
-    /// The stage whose output is missing.
+    /// What is being computed.
+    pub run: RunId<C>,
+    /// The stage whose outputs are missing.
     pub stage: Stage,
-    /// Where.
+    /// The first that is.
     pub position: Position,
 }
 
-/// What an epoch's value stands for: the request, the tokens, and for each
-/// stage f + 1 equal attestations.
+/// Signals that crossed a link, one after the other; as many as one message may carry.
+pub type Signals = Vec<Signal, MAX_HISTORY>;
+
+/// Most signals in one [`History`].
+pub const MAX_HISTORY: usize = 4;
+
+/// "I lack what crossed the link in front of this stage, from this position on."
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
-pub struct Payload<C: Scheme> {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// What was computed in it.
-    pub job: C::Digest,
+pub struct Recall<C: Scheme> {
+    /// What is being computed.
+    pub run: RunId<C>,
+    /// The stage whose inputs are missing.
+    pub stage: Stage,
+    /// The first that is.
+    pub position: Position,
+}
+
+/// What crossed the link in front of a stage. Not believed: whoever asked
+/// compares the whole with the digest of the link that was committed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct History<C: Scheme> {
+    /// What is being computed.
+    pub run: RunId<C>,
+    /// The stage that consumes it.
+    pub stage: Stage,
+    /// Where the first of the signals belongs.
+    pub position: Position,
+    /// One for each position, at least one.
+    pub signals: Signals,
+}
+
+/// "I lost my vote record, and have signed nothing since I drew this number."
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Readmit {
+    /// One more than the number of times that the member was admitted again, from 1.
+    pub incarnation: u32,
+    /// Drawn after the loss, held in memory only.
+    pub nonce: Nonce,
+}
+
+/// An application of a member with its signature.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct SignedReadmit<C: Scheme> {
+    /// Who applies.
+    pub member: NodeId,
+    /// For what.
+    pub readmit: Readmit,
+    /// By the member.
+    pub signature: C::Signature,
+}
+
+impl Readmit {
+    /// The digest that the member signs.
+    pub fn statement<C: Scheme, const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
+        cluster.statement(Tag::Readmit, self)
+    }
+}
+
+impl<C: Scheme> SignedReadmit<C> {
+    /// What the header of the epoch names.
+    pub fn increment<const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
+        cluster.statement(Tag::Output, &(self.member, self.readmit))
+    }
+}
+
+/// What an epoch's value stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(bound = "")]
+#[allow(clippy::large_enum_variant, reason = "no heap to box into")]
+pub enum Payload<C: Scheme> {
+    /// The next tokens of a request.
+    Work(Work<C>),
+    /// A member that lost its vote record votes again from the next epoch on.
+    Readmit(SignedReadmit<C>),
+}
+
+/// The next tokens of a request: the request, the tokens, and for each stage
+/// f + 1 equal attestations.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Work<C: Scheme> {
+    /// What was computed.
+    pub run: RunId<C>,
+    /// Tokens of the request that were committed before.
+    pub committed: u16,
     /// The request that it continues.
     pub request: SignedRequest<C>,
     /// What it adds.
     pub tokens: Tokens,
-    /// The links after this epoch.
+    /// The links after this part.
     pub links: Links<C>,
     /// The certificate of each stage: exactly f + 1 attestations of the claim
     /// that the links describe.
     pub certificates: Vec<C::Signatures, MAX_STAGES>,
 }
 
-impl<C: Scheme> Payload<C> {
+impl<C: Scheme> Work<C> {
     /// The claim that the certificate of `stage` is about.
     pub fn claim(&self, stage: Stage) -> Option<Claim<C>> {
         let input = *self.links.get(stage.index())?;
         let output = *self.links.get(stage.next().index())?;
-        Some(Claim { epoch: self.epoch, job: self.job, stage, input, output })
+        Some(Claim { run: self.run, committed: self.committed, stage, input, output })
     }
 }

@@ -5,6 +5,7 @@
 //! is this member assigned to the stage) is left to the handlers.
 
 use super::agreement::{AgreementMessage, CommitCertificate, DecisionCertificate, Path, Proposal};
+use super::inference::Work;
 use super::{Envelope, Message, Payload, SignedRequest};
 use crate::chain::Decided;
 use crate::cluster::Cluster;
@@ -40,11 +41,20 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// # Errors
     /// The first check that failed.
     pub fn verify(&self, envelope: Envelope<C, N>) -> Result<Verified<Envelope<C, N>>, Forged> {
+        if matches!(envelope.message, Message::Agreement { .. } | Message::Readmit(_)) && !self.votes(envelope.from) {
+            return Err(Forged::Stranger);
+        }
         let statement = envelope.message.statement(self);
         self.verify_member(envelope.from, &statement, &envelope.signature)?;
         let genuine = match &envelope.message {
             Message::Forward(request) => return self.verify_request(request).map(|()| Verified::vouch(envelope)),
-            Message::StageOutput(_) | Message::Attest(_) | Message::Pull(_) | Message::Fetch(_) => true,
+            Message::StageOutput(_)
+            | Message::Attest(_)
+            | Message::Pull(_)
+            | Message::Recall(_)
+            | Message::History(_)
+            | Message::Fetch(_)
+            | Message::Readmit(_) => true,
             Message::Payload(payload) => self.payload_is_genuine(payload),
             Message::Agreement { epoch, message } => self.agreement_is_genuine(*epoch, message),
             Message::Decided(decided) => self.decided_is_genuine(decided),
@@ -101,23 +111,40 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             && self.decision_is_genuine(header.epoch, &decided.certificate)
     }
 
-    /// Whether every stage of `payload` has exactly f + 1 signatures on the
-    /// claim that its links make. That the signers are assigned to the stage,
-    /// and that the job is this epoch's, is left to the handler.
+    /// Whether every signature inside `payload` is good. What depends on the
+    /// decided prefix is left to the handler: that the signers are assigned to
+    /// the stage, that the work continues what was committed, that the member
+    /// that applies gives its next incarnation.
     pub fn payload_is_genuine(&self, payload: &Payload<C>) -> bool {
-        payload.links.len() == usize::from(self.model().stages).saturating_add(1)
-            && payload.certificates.len() == usize::from(self.model().stages)
-            && self.verify_request(&payload.request).is_ok()
-            && self.stages().zip(payload.certificates.iter()).all(|(stage, certificate)| {
-                payload.claim(stage).is_some_and(|claim| {
+        match payload {
+            Payload::Work(work) => self.work_is_genuine(work),
+            Payload::Readmit(applied) => {
+                let statement = applied.readmit.statement(self);
+                self.votes(applied.member)
+                    && self.verify_member(applied.member, &statement, &applied.signature).is_ok()
+            }
+        }
+    }
+
+    /// Whether every stage of `work` has exactly f + 1 signatures on the claim
+    /// that its links make.
+    fn work_is_genuine(&self, work: &Work<C>) -> bool {
+        work.links.len() == usize::from(self.model().stages).saturating_add(1)
+            && work.certificates.len() == usize::from(self.model().stages)
+            && self.verify_request(&work.request).is_ok()
+            && self.stages().zip(work.certificates.iter()).all(|(stage, certificate)| {
+                work.claim(stage).is_some_and(|claim| {
                     let statement = claim.statement(self);
-                    self.quorum(self.resilience().attestation_quorum(), &statement, certificate)
+                    let quorum = self.resilience().attestation_quorum();
+                    C::verify_quorum(&self.roster().members, quorum, &statement, certificate)
                 })
             })
     }
 
+    /// Whether `signatures` are exactly `quorum` of voters.
     fn quorum(&self, quorum: usize, statement: &C::Digest, signatures: &C::Signatures) -> bool {
-        C::verify_quorum(&self.roster().members, quorum, statement, signatures)
+        let voters = self.roster().members.get(..self.resilience().n()).unwrap_or_default();
+        C::verify_quorum(voters, quorum, statement, signatures)
     }
 
     fn agreement_is_genuine(&self, epoch: Epoch, message: &AgreementMessage<C, N>) -> bool {

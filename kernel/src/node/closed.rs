@@ -79,7 +79,10 @@ impl<C: Scheme, const N: usize> Closed<C, N> {
 
     /// Evidence, if an attestation contradicts what the epoch certified.
     pub(super) fn compare(&self, from: NodeId, attest: &Attest<C>, signature: &C::Signature) -> Option<Evidence<C>> {
-        contradiction(self.payload.as_ref()?, from, attest.claim, signature.clone())
+        match self.payload.as_ref()? {
+            Payload::Work(work) => contradiction(work, from, attest.claim, signature.clone()),
+            Payload::Readmit(_) => None,
+        }
     }
 
     fn vote_of(&self, member: NodeId) -> Option<SignedBallot<C>> {

@@ -5,7 +5,7 @@ use super::{Node, Role};
 use crate::chain::Decided;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Verified};
-use crate::machine::{Outbox, Output, Place, Progress, Rejection, Transmission, send};
+use crate::machine::{Outbox, Output, Place, Rejection, Transmission, Turn, send};
 use crate::message::inference::Attest;
 use crate::message::{Envelope, Fetch, Message};
 use crate::types::{Epoch, NodeId};
@@ -18,38 +18,36 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
         let envelope = envelope.into_inner();
+        if let Some(run) = envelope.message.run() {
+            // What is over is late whatever it says, but may contradict what is certified.
+            if self.passed(&Turn::of(run)) {
+                if let Message::Attest(attest) = &envelope.message {
+                    self.compare_attestation(envelope.from, attest, &envelope.signature, out);
+                }
+                return Err(Rejection::Stale);
+            }
+        }
         if matches!(envelope.message, Message::Agreement { epoch, .. } if epoch < self.epoch()) {
             return self.hear_late(seat, &envelope, out);
         }
         let Envelope { from, message, signature } = envelope;
         match message {
-            Message::Forward(request) => {
-                self.await_turn(seat, request)?;
-                self.choose_job(seat, out);
-                Ok(())
-            }
+            Message::Forward(request) => self.on_forward(seat, request, out),
             Message::Fetch(fetch) => self.on_fetch(seat, from, &fetch, out),
             Message::Decided(decided) => self.on_decided(seat, decided, out),
-            Message::StageOutput(output) => {
-                self.in_epoch(output.epoch)?;
-                self.inference.on_stage_output(seat, from, output, out)
-            }
-            Message::Pull(pull) => {
-                self.in_epoch(pull.epoch)?;
-                self.inference.on_pull(seat, &pull, out)
-            }
+            Message::Readmit(readmit) => self.on_readmit(from, readmit, signature),
+            Message::StageOutput(output) => self.inference.on_stage_output(seat, from, output, out),
+            Message::Pull(pull) => self.inference.on_pull(seat, from, &pull, out),
+            Message::Recall(recall) => self.inference.on_recall(seat, from, &recall, out),
+            Message::History(history) => self.inference.on_history(seat, from, history, out),
             Message::Attest(attest) => {
                 self.compare_attestation(from, &attest, &signature, out);
-                self.in_epoch(attest.claim.epoch)?;
                 self.inference.on_attest(seat, from, attest, signature, out)
             }
-            Message::Payload(payload) => {
-                self.in_epoch(payload.epoch)?;
-                self.admit(seat, payload, out)
-            }
+            Message::Payload(payload) => self.admit(seat, payload, out),
             Message::Agreement { epoch, message } => {
                 self.in_epoch(epoch)?;
-                if self.role == Role::Learner {
+                if self.role != Role::Replica {
                     return Err(Rejection::Unauthorised);
                 }
                 self.agreement.receive(seat, from, message, signature, out)
@@ -61,7 +59,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         match epoch.cmp(&self.epoch()) {
             core::cmp::Ordering::Less => Err(Rejection::Stale),
             core::cmp::Ordering::Equal => Ok(()),
-            core::cmp::Ordering::Greater => Err(Rejection::Early(Place { epoch, progress: Progress::Open })),
+            core::cmp::Ordering::Greater => Err(Rejection::Early(Place::Epoch(epoch))),
         }
     }
 
@@ -81,11 +79,14 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             return Ok(());
         }
         let wanted = fetch.value.and_then(|value| self.candidates.get(&value));
+        let heard = self.watch.hear(from);
         match wanted {
             Some(candidate) if fetch.epoch == self.epoch() => {
                 self.answer(seat, from, Message::Payload(candidate.payload.clone()), out);
                 Ok(())
             }
+            // It shows that its sender is there, and waits as well.
+            _ if heard => Ok(()),
             _ => Err(Rejection::Stale),
         }
     }
@@ -101,7 +102,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         if decided.header.epoch < self.epoch() {
             return Err(Rejection::Stale);
         }
-        self.follow(seat, decided, None, heapless::Vec::new(), out);
+        self.follow(seat, decided, None, out);
         Ok(())
     }
 
@@ -113,8 +114,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         signature: &C::Signature,
         out: &mut impl Outbox<C, N>,
     ) {
-        let closed = self.closed.as_ref().filter(|closed| closed.epoch == attest.claim.epoch);
-        if let Some(evidence) = closed.and_then(|closed| closed.compare(from, attest, signature)) {
+        if let Some(evidence) = self.closed.as_ref().and_then(|closed| closed.compare(from, attest, signature)) {
             out.push(Output::Evidence(evidence));
         }
     }

@@ -13,8 +13,8 @@ use crate::message::inference::Payload;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Record<C: Scheme> {
-    /// Once a learner, always a learner: a record that a learner wrote says
-    /// what it followed, not what it had signed before it lost its own.
+    /// A record that a learner wrote says what it followed, not what it had
+    /// signed before it lost its own: reading it back makes a learner again.
     pub role: Role,
     /// The last decided epoch with its certificate and state.
     pub head: Head<C>,
@@ -59,10 +59,10 @@ impl core::fmt::Display for RecordError {
 impl core::error::Error for RecordError {}
 
 impl<C: Scheme> Record<C> {
-    /// What provisioning writes before a node's first boot. A node must never
+    /// What provisioning writes before a node's first boot. A voter must never
     /// be given it again: without a record it cannot know what it signed.
-    pub fn first() -> Record<C> {
-        Record { role: Role::Replica, head: Head::Genesis, agreement: Durable::fresh(), payload: None }
+    pub fn first(role: Role) -> Record<C> {
+        Record { role, head: Head::Genesis, agreement: Durable::fresh(), payload: None }
     }
 
     pub(super) fn check<const N: usize>(&self, cluster: &Cluster<C, N>) -> Result<(), RecordError> {

@@ -18,10 +18,20 @@ use crate::types::{Epoch, MAX_CONTEXT};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Step<C: Scheme> {
-    /// The tokens added.
-    pub tokens: Tokens,
+    /// What was added.
+    pub added: Added<C>,
     /// Digest of the state after the epoch.
     pub state: C::Digest,
+}
+
+/// What an epoch added to the request of a proof.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub enum Added<C: Scheme> {
+    /// These tokens, at least one.
+    Tokens(Tokens),
+    /// Nothing: the epoch admitted a member. The increment of its header.
+    Nothing(C::Digest),
 }
 
 /// That a cluster committed the tokens of `steps` for `request`, with at most
@@ -69,6 +79,16 @@ impl core::fmt::Display for ProofError {
 
 impl core::error::Error for ProofError {}
 
+impl<C: Scheme> Added<C> {
+    /// The tokens, if any.
+    pub fn tokens(&self) -> &[u8] {
+        match self {
+            Added::Tokens(tokens) => tokens,
+            Added::Nothing(_) => &[],
+        }
+    }
+}
+
 impl<C: Scheme, const L: usize> CommitProof<C, L> {
     /// The epoch of the last step.
     pub fn last(&self) -> Epoch {
@@ -78,7 +98,7 @@ impl<C: Scheme, const L: usize> CommitProof<C, L> {
 
     /// All tokens, in order.
     pub fn tokens(&self) -> impl Iterator<Item = u8> + '_ {
-        self.steps.iter().flat_map(|step| step.tokens.iter().copied())
+        self.steps.iter().flat_map(|step| step.added.tokens().iter().copied())
     }
 
     /// Whether `cluster` committed these tokens for this request.
@@ -95,10 +115,15 @@ impl<C: Scheme, const L: usize> CommitProof<C, L> {
         let request = self.request.digest(cluster);
         let (mut value, mut epoch, mut committed) = (self.previous, self.first, self.committed);
         for step in &self.steps {
-            let tokens = step.tokens.clone();
-            let added = u16::try_from(tokens.len()).map_err(|_| ProofError::Shape)?;
-            let increment = Increment::<C> { request, committed, tokens };
-            let header = Header { epoch, previous: value, increment: increment.digest(cluster), state: step.state };
+            let added = u16::try_from(step.added.tokens().len()).map_err(|_| ProofError::Shape)?;
+            let increment = match &step.added {
+                Added::Tokens(tokens) if tokens.is_empty() => return Err(ProofError::Shape),
+                Added::Tokens(tokens) => {
+                    Increment::<C> { request, committed, tokens: tokens.clone() }.digest(cluster)
+                }
+                Added::Nothing(increment) => *increment,
+            };
+            let header = Header { epoch, previous: value, increment, state: step.state };
             value = header.value(cluster);
             epoch = epoch.next();
             committed = committed.saturating_add(added);

@@ -118,9 +118,9 @@ fn requests_that_do_not_fit_are_refused() {
 #[test]
 fn anything_else_than_a_result_of_the_job_is_refused() {
     assert_eq!(outcome(|_, _, _| {}), Ok(()));
-    assert_eq!(outcome(|_, _, payload| payload.job ^= 1), Err(Rejection::OtherJob));
-    assert_eq!(outcome(|_, _, payload| payload.epoch = payload.epoch.next()), Err(Rejection::OtherJob));
-    assert_eq!(outcome(|_, _, payload| payload.request.request.tokens = 5), Err(Rejection::OtherJob));
+    assert_eq!(outcome(|_, _, payload| payload.job ^= 1), Err(Rejection::OtherRun));
+    assert_eq!(outcome(|_, _, payload| payload.epoch = payload.epoch.next()), Err(Rejection::OtherRun));
+    assert_eq!(outcome(|_, _, payload| payload.request.request.tokens = 5), Err(Rejection::OtherRun));
     let wrong_tokens =
         |tokens: &'static [u8]| outcome(move |cluster, job, altered| *altered = payload(cluster, job, tokens));
     assert_eq!(wrong_tokens(&[9, 8, 7]), Err(Rejection::Invalid), "too few");

@@ -1,0 +1,196 @@
+//! Inputs of a stage that the host lacks, since it restarted or came late:
+//! they are asked of one member at a time, and believed when all of them
+//! together have the digest that was committed.
+
+use super::Inference;
+use super::run::{Run, extend};
+use crate::cluster::Seat;
+use crate::crypto::Scheme;
+use crate::machine::{Outbox, Output, Rejection, Transmission, send};
+use crate::message::Message;
+use crate::message::inference::{History, Recall, RunId, Signals};
+use crate::types::{NodeId, NodeSet, Position, Stage};
+
+/// How far the inputs of one stage were recovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Recovery<C: Scheme> {
+    /// Where the host's own inputs end, and the link there.
+    from: (Position, C::Digest),
+    /// Up to where somebody told, and the link that this would make.
+    told: (Position, C::Digest),
+    /// Where the inputs are to end, and the link that was committed there.
+    goal: (Position, C::Digest),
+    /// Who is asked: a place among those who may have them.
+    asked: u8,
+}
+
+impl<C: Scheme, const N: usize> Inference<C, N> {
+    /// The host has inputs of `stage` up to `position` only, where the link in
+    /// front of it is `link`.
+    ///
+    /// # Errors
+    /// A [`Rejection`] when that is none of this node's concern.
+    pub fn on_lacking(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        id: RunId<C>,
+        stage: Stage,
+        from: (Position, C::Digest),
+        out: &mut impl Outbox<C, N>,
+    ) -> Result<(), Rejection> {
+        let run = self.run.as_ref().filter(|run| run.id == id).ok_or(Rejection::OtherRun)?;
+        let link = *run.active.links.get(stage.index()).ok_or(Rejection::Invalid)?;
+        let goal = (run.first(), link);
+        if from.0 >= goal.0 || !run.active.placement.set(stage).contains(seat.me) {
+            return Err(Rejection::Invalid);
+        }
+        let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Invalid)?;
+        desk.recovery = Some(Recovery { from, told: from, goal, asked: 0 });
+        self.recall(seat, stage, Transmission::First, out);
+        Ok(())
+    }
+
+    /// Somebody lacks inputs that this node's host may have.
+    ///
+    /// # Errors
+    /// A [`Rejection`] when there is nothing to answer.
+    pub fn on_recall(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        from: NodeId,
+        recall: &Recall<C>,
+        out: &mut impl Outbox<C, N>,
+    ) -> Result<(), Rejection> {
+        let run = self.current(&recall.run)?;
+        if from == seat.me || !holders(run, recall.stage).any(|node| node == seat.me) {
+            return Err(Rejection::Unauthorised);
+        }
+        if recall.position >= run.first() {
+            return Err(Rejection::Invalid);
+        }
+        let Recall { run, stage, position } = *recall;
+        out.push(Output::Supply { to: from, run, stage, position });
+        Ok(())
+    }
+
+    /// The host found what [`Output::Supply`] asked for.
+    ///
+    /// # Errors
+    /// [`Rejection::OtherRun`] when it is no longer of use, [`Rejection::Invalid`] when it is empty.
+    pub fn on_supplied(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        to: NodeId,
+        history: History<C>,
+        out: &mut impl Outbox<C, N>,
+    ) -> Result<(), Rejection> {
+        if self.run.as_ref().map(|run| run.id) != Some(history.run) {
+            return Err(Rejection::OtherRun);
+        }
+        if history.signals.is_empty() || to == seat.me {
+            return Err(Rejection::Invalid);
+        }
+        send(NodeSet::EMPTY.with(to), seat.envelope(Message::History(history)), Transmission::First, out);
+        Ok(())
+    }
+
+    /// Inputs from the member that was asked for them.
+    ///
+    /// # Errors
+    /// A [`Rejection`] when they were not asked for.
+    pub fn on_history(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        from: NodeId,
+        history: History<C>,
+        out: &mut impl Outbox<C, N>,
+    ) -> Result<(), Rejection> {
+        let run = self.current(&history.run)?;
+        let desk = self.desks.get(history.stage.index()).ok_or(Rejection::Invalid)?;
+        let mut recovery = desk.recovery.ok_or(Rejection::Stale)?;
+        if whom(run, history.stage, seat.me, recovery.asked) != Some(from) {
+            return Err(Rejection::Unauthorised);
+        }
+        let History { run: id, stage, position, signals } = history;
+        if position != recovery.told.0 || signals.is_empty() {
+            return Err(Rejection::Stale);
+        }
+        let mut believed = Signals::new();
+        for signal in signals {
+            if recovery.told.0 < recovery.goal.0 {
+                let link = extend(seat.cluster, &recovery.told.1, &signal);
+                recovery.told = (recovery.told.0.next(), link);
+                // No more than came.
+                let _ = believed.push(signal);
+            }
+        }
+        out.push(Output::Restore { run: id, stage, position, signals: believed });
+        let complete = recovery.told.0 == recovery.goal.0;
+        if complete && recovery.told.1 != recovery.goal.1 {
+            recovery = recovery.with_the_next();
+        }
+        let done = complete && recovery.told == recovery.goal;
+        if let Some(desk) = self.desks.get_mut(stage.index()) {
+            desk.recovery = (!done).then_some(recovery);
+        }
+        if done {
+            self.settle(seat, out);
+        } else {
+            self.recall(seat, stage, Transmission::First, out);
+        }
+        Ok(())
+    }
+
+    /// Asks somebody else for what the one who was asked did not give.
+    pub(super) fn recall_again(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
+        for stage in (0..u8::MAX).map(Stage).take(self.desks.len()) {
+            if let Some(desk) = self.desks.get_mut(stage.index()) {
+                desk.recovery = desk.recovery.map(Recovery::with_the_next);
+            }
+            self.recall(seat, stage, Transmission::Again, out);
+        }
+    }
+
+    /// Whether inputs of any stage are being recovered.
+    pub fn recovers(&self) -> bool {
+        self.desks.iter().any(|desk| desk.recovery.is_some())
+    }
+
+    fn recall(
+        &self,
+        seat: &Seat<'_, C, N>,
+        stage: Stage,
+        transmission: Transmission,
+        out: &mut impl Outbox<C, N>,
+    ) {
+        let recovery = self.desks.get(stage.index()).and_then(|desk| desk.recovery);
+        let (Some(run), Some(recovery)) = (&self.run, recovery) else { return };
+        if let Some(to) = whom(run, stage, seat.me, recovery.asked) {
+            let recall = Recall { run: run.id, stage, position: recovery.told.0 };
+            send(NodeSet::EMPTY.with(to), seat.envelope(Message::Recall(recall)), transmission, out);
+        }
+    }
+}
+
+impl<C: Scheme> Recovery<C> {
+    /// From the beginning, with somebody else: nothing tells which of the
+    /// signals were wrong.
+    fn with_the_next(self) -> Self {
+        Recovery { told: self.from, asked: self.asked.wrapping_add(1), ..self }
+    }
+}
+
+/// Who may have the inputs of `stage`: its members, and those of the stage
+/// before it, whose outputs they are.
+fn holders<C: Scheme>(run: &Run<C>, stage: Stage) -> impl Iterator<Item = NodeId> + '_ {
+    let before = stage.0.checked_sub(1).map(Stage);
+    let placement = &run.active.placement;
+    placement.assigned(stage).chain(before.into_iter().flat_map(|before| placement.assigned(before)))
+}
+
+/// The one to ask at the `turn`th attempt.
+fn whom<C: Scheme>(run: &Run<C>, stage: Stage, me: NodeId, turn: u8) -> Option<NodeId> {
+    let others = || holders(run, stage).filter(|node| *node != me);
+    let turn = usize::from(turn).checked_rem(others().count())?;
+    others().nth(turn)
+}
