@@ -14,6 +14,7 @@
 //! | [`cluster`] | what every member knows before the first message |
 //! | [`wire`] | canonical encoding |
 //! | [`message`] | one file per message family |
+//! | [`assignment`] | which members run which layers |
 //! | [`machine`] | inputs, outputs, timers, rejections |
 //! | [`agreement`] | fast Byzantine agreement on one value |
 //! | [`inference`] | assignment, computation, attestation, certificates |
@@ -41,6 +42,7 @@
 extern crate std;
 
 pub mod agreement;
+pub mod assignment;
 pub mod bounded;
 pub mod chain;
 pub mod cluster;
