@@ -33,10 +33,7 @@ pub use profile::{Links, MAX_LINK, Profile};
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::MAX_STAGES;
-
-/// Most members of a cluster, those without a vote included.
-pub const MAX_MEMBERS: usize = 64;
+use crate::types::{MAX_MEMBERS, MAX_STAGES};
 
 /// What a placement is made to be good at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -8,11 +8,11 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::assignment::Placement;
 use crate::bounded::Map;
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
 use crate::message::agreement::DecisionCertificate;
-use crate::inference::placement::Placement;
 use crate::message::inference::{Links, Payload, Readmit, Request, SignedRequest, Tokens};
 use crate::types::{CHECKPOINTS_KEPT, ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_VOTERS, NodeId, Position};
 

@@ -4,6 +4,7 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::assignment::{Facts, Layers, LayersError, Links, Placement, PlacementError, Profile, Strategy, place};
 use crate::crypto::{Scheme, Tag};
 use crate::message::{Envelope, Message};
 use crate::types::{
@@ -49,6 +50,36 @@ pub struct Roster<C: Scheme> {
     pub clients: Vec<C::PublicKey, MAX_CLIENTS>,
     /// The model.
     pub model: Model,
+    /// What decides who runs which layers.
+    pub assignment: Assignment,
+}
+
+/// The facts from which every member derives who runs which layers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Assignment {
+    /// What a placement is to be good at.
+    pub strategy: Strategy,
+    /// The model's layers and what they cost.
+    pub layers: Layers,
+    /// What each member can do, by [`NodeId`]; one for each member.
+    pub profiles: Vec<Profile, MAX_MEMBERS>,
+    /// What moving bytes costs.
+    pub links: Links,
+}
+
+impl Assignment {
+    /// For `members` alike that take turns, and as many layers alike.
+    ///
+    /// # Errors
+    /// When there are no layers, or more than a model may have.
+    pub fn in_turn(members: usize, layers: u8) -> Result<Assignment, LayersError> {
+        Ok(Assignment {
+            strategy: Strategy::RoundRobin,
+            layers: Layers::even(layers, 1)?,
+            profiles: (0..members.min(MAX_MEMBERS)).map(|_| Profile::default()).collect(),
+            links: Links::FREE,
+        })
+    }
 }
 
 /// How long a node waits, in milliseconds. Local: not part of the cluster's id.
@@ -81,6 +112,10 @@ pub enum ClusterError {
     Clients,
     /// A number of the model is outside its bounds.
     Model,
+    /// There is not one profile for each member.
+    Profiles,
+    /// The members cannot run the model.
+    Placement(PlacementError),
 }
 
 impl core::fmt::Display for ClusterError {
@@ -90,6 +125,8 @@ impl core::fmt::Display for ClusterError {
             ClusterError::RepeatedKey => "two members or clients have the same key",
             ClusterError::Clients => "the roster admits no client",
             ClusterError::Model => "a number of the model is outside its bounds",
+            ClusterError::Profiles => "the roster does not have one profile for each member",
+            ClusterError::Placement(reason) => return reason.fmt(out),
         })
     }
 }
@@ -135,14 +172,39 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
         if keys().enumerate().any(|(at, key)| keys().take(at).any(|other| other == key)) {
             return Err(ClusterError::RepeatedKey);
         }
+        if roster.assignment.profiles.len() != roster.members.len() {
+            return Err(ClusterError::Profiles);
+        }
         let id = digest_of::<C::Hasher, _>(Tag::Cluster.byte(), &roster);
-        Ok(Cluster {
+        let cluster = Cluster {
             roster,
             id,
             timing,
             #[cfg(feature = "checker")]
             rules: crate::agreement::rules::Rules::default(),
-        })
+        };
+        // Whether there is a placement does not depend on what is drawn.
+        cluster.place(&cluster.roster.assignment.profiles, &cluster.id).map_err(ClusterError::Placement)?;
+        Ok(cluster)
+    }
+
+    /// Who runs which layers, when members can do what `profiles` say. `seed`
+    /// is drawn from the chain, so that nobody can choose among equals.
+    ///
+    /// # Errors
+    /// When the members cannot run the model.
+    pub fn place(&self, profiles: &[Profile], seed: &C::Digest) -> Result<Placement, PlacementError> {
+        let Assignment { strategy, layers, links, .. } = &self.roster.assignment;
+        let facts = Facts {
+            owners: self.resilience().attestation_quorum(),
+            assigned: self.resilience().stage_set(),
+            stages: self.roster.model.stages,
+            layers,
+            members: profiles,
+            links: *links,
+            strategy: *strategy,
+        };
+        place(&facts, |round| C::number(&self.statement(Tag::Placement, &(seed, round))))
     }
 
     /// The digest of the roster.

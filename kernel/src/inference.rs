@@ -24,7 +24,6 @@
 
 pub(crate) mod certify;
 mod desk;
-pub mod placement;
 mod receive;
 mod recovery;
 pub mod run;
@@ -41,6 +40,7 @@ use crate::message::inference::{Pull, RunId, Signal, StageOutput, Work};
 use crate::types::{Epoch, MAX_STAGES, MAX_TOKENS_PER_EPOCH, NodeId, NodeSet, Position, Stage};
 use certify::Gathering;
 use desk::Desk;
+use recovery::Past;
 use run::{Part, Run};
 
 /// Parts of a run that may be under way at once: the one to be committed next,
@@ -111,8 +111,11 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         for stage in run.stages() {
             let Some(link) = run.active.links.get(stage.next().index()) else { continue };
             let working = self.works_at_once(seat.me, &run, stage);
+            // The first stage's inputs are tokens.
+            let known = stage == Stage(0) || run.first() == Position(0);
+            let past = if known { Past::Complete } else { Past::Unknown };
             // As many desks as there are stages, and those are bounded.
-            let _ = self.desks.push(Desk::new(stage, run.output_from(stage, run.first()), *link, working));
+            let _ = self.desks.push(Desk::new(stage, run.output_from(stage, run.first()), *link, working, past));
         }
         self.open_parts(&run);
         out.push(Output::Assign { run: run.id });
@@ -238,8 +241,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
             return Some(self.fresh.iter().take(wanted).copied().collect());
         }
         let certified = self.gatherings.iter().map_while(|gathering| gathering.work.as_ref());
-        let tokens: Vec<u8, MAX_FRESH> =
-            certified.flat_map(|work| work.tokens.iter().copied()).take(wanted).collect();
+        let tokens: Vec<u8, MAX_FRESH> = certified.flat_map(|work| work.tokens.iter().copied()).take(wanted).collect();
         (tokens.len() == wanted).then_some(tokens)
     }
 

@@ -7,8 +7,8 @@
 use crate::crypto::{Scheme, Verified};
 use crate::message::Envelope;
 use crate::message::agreement::Path;
-use crate::node::Blockade;
 use crate::message::inference::{History, RunId, Sampling, Signal, Signals, SignedRequest, Tokens};
+use crate::node::Blockade;
 use crate::proof::Evidence;
 use crate::types::{ClientId, Epoch, Millis, NodeId, NodeSet, Nonce, Position, Stage, View};
 
@@ -40,17 +40,18 @@ pub enum Input<C: Scheme, const N: usize> {
         /// As in [`Output::Compute`].
         asker: Option<NodeId>,
     },
-    /// After [`Output::Assign`]: the host does not have the inputs of a stage
-    /// up to the run's first position, and cannot make them. The stage is not
-    /// run before they are recovered.
-    Lacking {
+    /// After [`Output::Assign`] of a run that does not begin at position 0,
+    /// once for each stage that is assigned to this node but the first: up to
+    /// where the host has its inputs. The stage is run when all of them up to
+    /// the run's first position are there; what is lacking is recovered.
+    Holding {
         /// The run.
         run: RunId<C>,
-        /// A stage that is assigned to this node, not the first.
+        /// The stage.
         stage: Stage,
-        /// The first position whose input is lacking: 0, or that of a
-        /// checkpoint that the host kept.
-        from: Position,
+        /// The first position whose input it does not have. 0, or that of a
+        /// checkpoint that it kept, or where it was interrupted.
+        upto: Position,
         /// The link in front of the stage there; at 0 it is [`crate::inference::run::first_link`].
         link: C::Digest,
     },
@@ -122,8 +123,7 @@ pub enum Output<C: Scheme, const N: usize> {
     },
     /// The work at hand is (now) the run that [`crate::node::Node::run`]
     /// describes: bring the caches of the stages assigned to this node to its
-    /// first position. What cannot be brought there, the host lacks:
-    /// [`Input::Lacking`].
+    /// first position, and say what you hold: [`Input::Holding`].
     Assign {
         /// The run.
         run: RunId<C>,

@@ -135,8 +135,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             Input::Computed { run, stage, position, signal, asker } => {
                 self.inference.on_computed(seat, run, (stage, position, signal), asker, out)?;
             }
-            Input::Lacking { run, stage, from, link } => {
-                self.inference.on_lacking(seat, run, stage, (from, link), out)?;
+            Input::Holding { run, stage, upto, link } => {
+                self.inference.on_holding(seat, run, stage, (upto, link), out)?;
             }
             Input::Supplied { to, history } => self.inference.on_supplied(seat, to, history, out)?,
             Input::Timer(timer) => self.on_timer(seat, timer, out)?,

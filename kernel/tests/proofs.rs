@@ -3,12 +3,12 @@
 
 use butterfly_kernel::bounded::Map;
 use butterfly_kernel::chain::{Header, Increment};
-use butterfly_kernel::cluster::{Cluster, Model, Roster, Timing};
+use butterfly_kernel::cluster::{Assignment, Cluster, Model, Roster, Timing};
 use butterfly_kernel::crypto::ed25519::{Digest, Ed25519, PublicKey};
 use butterfly_kernel::crypto::{Scheme, Tag};
 use butterfly_kernel::message::agreement::{Ballot, DecisionCertificate, Path, Report};
-use butterfly_kernel::message::inference::{Claim, Request, Sampling, SignedRequest};
-use butterfly_kernel::proof::{CommitProof, Evidence, EvidenceError, Fault, ProofError, SignedBallot, Step};
+use butterfly_kernel::message::inference::{Claim, Request, RunId, Sampling, SignedRequest};
+use butterfly_kernel::proof::{Added, CommitProof, Evidence, EvidenceError, Fault, ProofError, SignedBallot, Step};
 use butterfly_kernel::types::{ClientId, Epoch, NodeId, Resilience, Stage, View};
 use butterfly_kernel::wire;
 use ed25519_dalek::SigningKey;
@@ -31,7 +31,16 @@ fn cluster_of(members: [u8; 4]) -> TestCluster {
         resilience: Resilience::new(4, 1, 1).unwrap(),
         members: members.into_iter().map(public).collect(),
         clients: [public(100)].into_iter().collect(),
-        model: Model { manifest: [9; 32], stages: 2, context: 64, vocabulary: 96, signal: 8, tokens_per_epoch: 4 },
+        model: Model {
+            manifest: [9; 32],
+            stages: 2,
+            context: 64,
+            vocabulary: 96,
+            signal: 8,
+            tokens_per_epoch: 4,
+            checkpoint_interval: 10,
+        },
+        assignment: Assignment::in_turn(4, 2).unwrap(),
     };
     Cluster::new(roster, Timing::default()).unwrap()
 }
@@ -62,7 +71,7 @@ fn proof(cluster: &TestCluster) -> Proof {
         let header =
             Header { epoch: Epoch(epoch.into()), previous: value, increment: increment.digest(cluster), state };
         value = header.value(cluster);
-        steps.push(Step { tokens, state }).unwrap();
+        steps.push(Step { added: Added::Tokens(tokens), state }).unwrap();
     }
     let ballot = Ballot { view: View(0), value };
     let statement = cluster.ballot(Tag::Vote, Epoch(2), &ballot);
@@ -143,7 +152,7 @@ fn certificates_need_exactly_a_quorum_of_distinct_signers() {
 fn an_altered_output_is_refused() {
     let cluster = cluster();
     let mut altered = proof(&cluster);
-    altered.steps[0].tokens[0] += 1;
+    altered.steps[0].added = Added::Tokens([2, 2, 3, 4].into_iter().collect());
     assert_eq!(altered.verify(&cluster), Err(ProofError::Value));
     let mut shifted = proof(&cluster);
     shifted.committed = 1;
@@ -151,6 +160,9 @@ fn an_altered_output_is_refused() {
     let mut empty = proof(&cluster);
     empty.steps.clear();
     assert_eq!(empty.verify(&cluster), Err(ProofError::Shape));
+    let mut idle = proof(&cluster);
+    idle.steps[0].added = Added::Tokens(heapless::Vec::new());
+    assert_eq!(idle.verify(&cluster), Err(ProofError::Shape), "an epoch that adds no token says what it did instead");
 }
 
 /// One piece of evidence of each kind, against member 2.
@@ -171,8 +183,8 @@ fn evidence(cluster: &TestCluster) -> Vec<Evidence<C>> {
         (report, C::sign(&key(2), &cluster.statement(Tag::ViewChange, &(epoch, View(1), &report))))
     };
     let claim = |output: u8| Claim::<C> {
-        epoch,
-        job: Digest([1; 32]),
+        run: RunId { client: ClientId(0), sequence: 1, plan: Digest([1; 32]) },
+        committed: 4,
         stage: Stage(1),
         input: Digest([2; 32]),
         output: Digest([output; 32]),

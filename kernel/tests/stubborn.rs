@@ -72,7 +72,7 @@ fn a_message_now_and_then_does_not_keep_anybody_from_repeating() {
 }
 
 #[test]
-fn an_attestation_cannot_be_moved_to_another_epoch() {
+fn an_attestation_cannot_be_moved_to_another_part_of_its_run() {
     let mut world = World::new(4, 1, Network::CALM);
     let asked = request(&world.cluster, 1, &PROMPT, 8);
     world.submit(0, asked);
@@ -81,7 +81,7 @@ fn an_attestation_cannot_be_moved_to_another_epoch() {
     let to = (genuine.from.index() + 1) % 4;
     let mut moved = genuine.clone();
     let Message::Attest(attest) = &mut moved.message else { panic!("an attestation") };
-    attest.claim.epoch = Epoch(u64::MAX);
+    attest.claim.committed += 4;
     assert!(world.cluster.verify(moved).is_err());
     assert_eq!(world.replay(to, genuine), Err(Rejection::Stale));
 }
@@ -89,17 +89,17 @@ fn an_attestation_cannot_be_moved_to_another_epoch() {
 #[test]
 fn a_client_that_signs_a_request_in_several_ways_makes_one_state_of_it() {
     use butterfly_kernel::chain::Head;
-    use butterfly_kernel::inference::job::Job;
+    use butterfly_kernel::inference::run::Run;
     let world = World::new(4, 1, Network::CALM);
     let asked = request(&world.cluster, 1, &PROMPT, 8);
     let mut again = asked.clone();
     again.signature = Crypto::sign(&NodeId(77), &asked.digest(&world.cluster));
     assert_ne!(asked, again);
     let state = |asked| {
-        let job = Job::new(&world.cluster, &Head::Genesis, asked).unwrap();
+        let run = Run::new(&world.cluster, &Head::Genesis, asked).unwrap();
         let tokens = [1, 2, 3, 4].into_iter().collect();
-        let state = Head::Genesis.state().advance(&world.cluster, Epoch(1), &job.active, &tokens, &job.active.links);
-        (job.id, state.root(&world.cluster))
+        let state = Head::Genesis.state().advance(&world.cluster, Epoch(1), &run.active, &tokens, &run.active.links);
+        (run.id, state.root(&world.cluster))
     };
     assert_eq!(state(&asked), state(&again));
 }

@@ -3,7 +3,7 @@
 use std::vec::Vec;
 
 use super::*;
-use crate::cluster::{Cluster, Model, Roster, Timing};
+use crate::cluster::{Assignment, Cluster, Model, Roster, Timing};
 use crate::crypto::ideal::Ideal;
 use crate::message::Kind;
 use crate::types::Resilience;
@@ -17,7 +17,16 @@ fn cluster(n: u8, f: usize, p: usize) -> Cluster<C, N> {
         resilience: Resilience::new(usize::from(n), f, p).unwrap(),
         members: (0..n).map(NodeId).collect(),
         clients: [NodeId(100)].into_iter().collect(),
-        model: Model { manifest: [0; 32], stages: 1, context: 8, vocabulary: 2, signal: 1, tokens_per_epoch: 1 },
+        model: Model {
+            manifest: [0; 32],
+            stages: 1,
+            context: 8,
+            vocabulary: 2,
+            signal: 1,
+            tokens_per_epoch: 1,
+            checkpoint_interval: 10,
+        },
+        assignment: Assignment::in_turn(usize::from(n), 1).unwrap(),
     };
     Cluster::new(roster, Timing::default()).unwrap()
 }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use heapless::Vec;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::types::{MAX_STAGES, NodeId, NodeSet, Stage};
 
@@ -19,7 +19,7 @@ pub(super) type Seats = Vec<Vec<NodeId, MAX_ASSIGNED>, MAX_STAGES>;
 
 /// The layers and the members of each stage. Every stage has equally many
 /// members, all distinct: f + 1 owners, then reserves, 2f + 1 together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Placement {
     owners: u8,
     assigned: u8,

@@ -8,8 +8,8 @@ use super::layers::LayerSet;
 use super::partition::{Chain, Group, cheapest, least_limit};
 use super::placement::{Ends, MAX_ASSIGNED};
 use super::profile::{MAX_LINK, Profile};
-use super::{Facts, MAX_MEMBERS, PlacementError};
-use crate::types::{MAX_STAGES, NodeId};
+use super::{Facts, PlacementError};
+use crate::types::{MAX_MEMBERS, MAX_STAGES, NodeId};
 
 /// Facts for which there is a placement.
 pub(super) struct Problem<'a> {

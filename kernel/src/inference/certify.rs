@@ -147,8 +147,7 @@ impl<C: Scheme, const N: usize> Gathering<C, N> {
             wanted = Some(agreed.input);
         }
         let first = wanted?;
-        let all: Vec<u8, { super::MAX_FRESH }> =
-            fresh.iter().chain(&tokens).copied().take(super::MAX_FRESH).collect();
+        let all: Vec<u8, { super::MAX_FRESH }> = fresh.iter().chain(&tokens).copied().take(super::MAX_FRESH).collect();
         if run.input_link(seat.cluster, &all, self.part.end) != Some(first) {
             return None;
         }

@@ -8,7 +8,7 @@
 use heapless::Vec;
 
 use super::PARTS;
-use super::recovery::Recovery;
+use super::recovery::Past;
 use crate::bounded::Map;
 use crate::crypto::Scheme;
 use crate::message::inference::Signal;
@@ -39,8 +39,8 @@ pub(super) struct Desk<C: Scheme, const N: usize> {
     pub(super) busy: bool,
     /// As a reserve, this node gives the owners time to get beyond this position.
     pub(super) watched: Option<Position>,
-    /// Inputs of the stage that the host lacks.
-    pub(super) recovery: Option<Recovery<C>>,
+    /// Whether the host has the inputs before the run's first position.
+    pub(super) past: Past<C>,
 }
 
 /// What became of a position.
@@ -53,7 +53,7 @@ pub(super) struct Certain {
 }
 
 impl<C: Scheme, const N: usize> Desk<C, N> {
-    pub(super) fn new(stage: Stage, next: Position, link: C::Digest, working: bool) -> Self {
+    pub(super) fn new(stage: Stage, next: Position, link: C::Digest, working: bool, past: Past<C>) -> Self {
         Desk {
             stage,
             next,
@@ -66,7 +66,7 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
             own_ends: Vec::new(),
             busy: false,
             watched: None,
-            recovery: None,
+            past,
         }
     }
 
@@ -115,7 +115,7 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
     pub(super) fn close_part(&mut self, first: Position, link: C::Digest) {
         if self.next < first {
             // Not followed by this node.
-            *self = Desk { working: self.working, ..Desk::new(self.stage, first, link, false) };
+            *self = Desk::new(self.stage, first, link, self.working, self.past);
             return;
         }
         if !self.ends.is_empty() {

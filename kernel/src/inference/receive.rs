@@ -2,6 +2,7 @@
 //! timer: check who may say it and when, put it into its slot, and let
 //! [`Inference::settle`] draw the consequences.
 
+use super::recovery::Past;
 use super::run::{Run, extend};
 use super::{Inference, PULL_BATCH, tracks};
 use crate::cluster::Seat;
@@ -108,7 +109,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         if first < run.output_from(stage, run.first()) || first >= run.end() {
             return Err(Rejection::Invalid);
         }
-        if desk.recovery.is_some() {
+        if desk.past != Past::Complete {
             return Err(Rejection::Stale);
         }
         if first >= desk.computed {

@@ -11,6 +11,17 @@ use crate::message::Message;
 use crate::message::inference::{History, Recall, RunId, Signals};
 use crate::types::{NodeId, NodeSet, Position, Stage};
 
+/// The inputs of one stage before the run's first position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Past<C: Scheme> {
+    /// The host did not say yet what it has.
+    Unknown,
+    /// The host lacks some.
+    Recovered(Recovery<C>),
+    /// The host has all of them.
+    Complete,
+}
+
 /// How far the inputs of one stage were recovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Recovery<C: Scheme> {
@@ -25,12 +36,12 @@ pub(super) struct Recovery<C: Scheme> {
 }
 
 impl<C: Scheme, const N: usize> Inference<C, N> {
-    /// The host has inputs of `stage` up to `position` only, where the link in
-    /// front of it is `link`.
+    /// The host has the inputs of `stage` up to a position, where the link in
+    /// front of it is as given.
     ///
     /// # Errors
-    /// A [`Rejection`] when that is none of this node's concern.
-    pub fn on_lacking(
+    /// A [`Rejection`] when that was not asked for.
+    pub fn on_holding(
         &mut self,
         seat: &Seat<'_, C, N>,
         id: RunId<C>,
@@ -39,14 +50,21 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
         let run = self.run.as_ref().filter(|run| run.id == id).ok_or(Rejection::OtherRun)?;
-        let link = *run.active.links.get(stage.index()).ok_or(Rejection::Invalid)?;
-        let goal = (run.first(), link);
-        if from.0 >= goal.0 || !run.active.placement.set(stage).contains(seat.me) {
+        if !run.active.placement.set(stage).contains(seat.me) {
             return Err(Rejection::Invalid);
         }
+        let (first, link) = (run.first(), run.active.links.get(stage.index()).copied().ok_or(Rejection::Invalid)?);
         let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Invalid)?;
-        desk.recovery = Some(Recovery { from, told: from, goal, asked: 0 });
-        self.recall(seat, stage, Transmission::First, out);
+        if desk.past != Past::Unknown {
+            return Err(Rejection::Stale);
+        }
+        if from.0 >= first {
+            desk.past = Past::Complete;
+            self.settle(seat, out);
+        } else {
+            desk.past = Past::Recovered(Recovery { from, told: from, goal: (first, link), asked: 0 });
+            self.recall(seat, stage, Transmission::First, out);
+        }
         Ok(())
     }
 
@@ -107,7 +125,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     ) -> Result<(), Rejection> {
         let run = self.current(&history.run)?;
         let desk = self.desks.get(history.stage.index()).ok_or(Rejection::Invalid)?;
-        let mut recovery = desk.recovery.ok_or(Rejection::Stale)?;
+        let Past::Recovered(mut recovery) = desk.past else { return Err(Rejection::Stale) };
         if whom(run, history.stage, seat.me, recovery.asked) != Some(from) {
             return Err(Rejection::Unauthorised);
         }
@@ -131,7 +149,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         }
         let done = complete && recovery.told == recovery.goal;
         if let Some(desk) = self.desks.get_mut(stage.index()) {
-            desk.recovery = (!done).then_some(recovery);
+            desk.past = if done { Past::Complete } else { Past::Recovered(recovery) };
         }
         if done {
             self.settle(seat, out);
@@ -144,8 +162,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     /// Asks somebody else for what the one who was asked did not give.
     pub(super) fn recall_again(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         for stage in (0..u8::MAX).map(Stage).take(self.desks.len()) {
-            if let Some(desk) = self.desks.get_mut(stage.index()) {
-                desk.recovery = desk.recovery.map(Recovery::with_the_next);
+            if let Some(Past::Recovered(recovery)) = self.desks.get_mut(stage.index()).map(|desk| &mut desk.past) {
+                *recovery = recovery.with_the_next();
             }
             self.recall(seat, stage, Transmission::Again, out);
         }
@@ -153,18 +171,12 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 
     /// Whether inputs of any stage are being recovered.
     pub fn recovers(&self) -> bool {
-        self.desks.iter().any(|desk| desk.recovery.is_some())
+        self.desks.iter().any(|desk| matches!(desk.past, Past::Recovered(_)))
     }
 
-    fn recall(
-        &self,
-        seat: &Seat<'_, C, N>,
-        stage: Stage,
-        transmission: Transmission,
-        out: &mut impl Outbox<C, N>,
-    ) {
-        let recovery = self.desks.get(stage.index()).and_then(|desk| desk.recovery);
-        let (Some(run), Some(recovery)) = (&self.run, recovery) else { return };
+    fn recall(&self, seat: &Seat<'_, C, N>, stage: Stage, transmission: Transmission, out: &mut impl Outbox<C, N>) {
+        let past = self.desks.get(stage.index()).map(|desk| desk.past);
+        let (Some(run), Some(Past::Recovered(recovery))) = (&self.run, past) else { return };
         if let Some(to) = whom(run, stage, seat.me, recovery.asked) {
             let recall = Recall { run: run.id, stage, position: recovery.told.0 };
             send(NodeSet::EMPTY.with(to), seat.envelope(Message::Recall(recall)), transmission, out);

@@ -3,7 +3,6 @@
 use crate::chain::{Active, Candidate, Head, Header, Increment, Refused};
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Signatures, Tag};
-use crate::inference::placement::Placement;
 use crate::machine::Rejection;
 use crate::message::inference::{Links, Payload, Request, RunId, SignedRequest, Work};
 use crate::types::{Position, Stage};
@@ -56,11 +55,14 @@ impl<C: Scheme> Run<C> {
         let state = head.state();
         state.admits(cluster, request)?;
         let name = request.digest(cluster);
+        // Drawn from the chain and the request: nobody can choose it.
+        let seed = cluster.statement(Tag::Placement, &(head.value(cluster), name));
         let active = match state.active {
             Some(active) => active,
             None => Active {
-                // Drawn from the chain and the request: nobody can choose it.
-                placement: Placement::draw(cluster, &cluster.statement(Tag::Placement, &(head.value(cluster), name))),
+                placement: cluster
+                    .place(&cluster.roster().assignment.profiles, &seed)
+                    .map_err(|_| Refused::Placement)?,
                 output: heapless::Vec::new(),
                 links: first_links(cluster, &name),
                 checkpoints: heapless::Vec::new(),

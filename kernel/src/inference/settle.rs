@@ -1,6 +1,7 @@
 //! The consequences of what is held: each rule looks at the desks and acts once.
 
 use super::Inference;
+use super::recovery::Past;
 use super::run::{Part, Run, extend};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
@@ -71,7 +72,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         // In step with the others, or behind them: who attests must have computed all of it.
         let ready = desk.working
             && !desk.busy
-            && desk.recovery.is_none()
+            && desk.past == Past::Complete
             && desk.computed < self.limit()
             && desk.computed <= desk.next
             && run.active.placement.set(stage).contains(seat.me)

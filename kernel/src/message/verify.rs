@@ -120,8 +120,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             Payload::Work(work) => self.work_is_genuine(work),
             Payload::Readmit(applied) => {
                 let statement = applied.readmit.statement(self);
-                self.votes(applied.member)
-                    && self.verify_member(applied.member, &statement, &applied.signature).is_ok()
+                self.votes(applied.member) && self.verify_member(applied.member, &statement, &applied.signature).is_ok()
             }
         }
     }

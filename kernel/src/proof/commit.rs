@@ -118,9 +118,7 @@ impl<C: Scheme, const L: usize> CommitProof<C, L> {
             let added = u16::try_from(step.added.tokens().len()).map_err(|_| ProofError::Shape)?;
             let increment = match &step.added {
                 Added::Tokens(tokens) if tokens.is_empty() => return Err(ProofError::Shape),
-                Added::Tokens(tokens) => {
-                    Increment::<C> { request, committed, tokens: tokens.clone() }.digest(cluster)
-                }
+                Added::Tokens(tokens) => Increment::<C> { request, committed, tokens: tokens.clone() }.digest(cluster),
                 Added::Nothing(increment) => *increment,
             };
             let header = Header { epoch, previous: value, increment, state: step.state };

@@ -44,15 +44,15 @@ pub fn rewrite(
         Behaviour::Silent => return None,
         Behaviour::WithholdFromConsumers => {
             let Message::StageOutput(output) = &envelope.message else { return None };
-            let job = world.members[from].node.as_ref().and_then(|node| node.job())?;
-            let member = job.placement.set(output.stage).contains(NodeId(to as u8));
+            let run = world.members[from].node.as_ref().and_then(|node| node.run())?;
+            let member = run.active.placement.set(output.stage).contains(NodeId(to as u8));
             return (output.stage == Stage(0) && member).then_some(envelope);
         }
         Behaviour::AttestToReserveOnly => {
             let heard = match &envelope.message {
                 Message::Attest(attest) => {
-                    let job = world.members[from].node.as_ref().and_then(|node| node.job())?;
-                    job.placement.assigned(attest.claim.stage).last() == Some(NodeId(to as u8))
+                    let run = world.members[from].node.as_ref().and_then(|node| node.run())?;
+                    run.active.placement.assigned(attest.claim.stage).last() == Some(NodeId(to as u8))
                 }
                 Message::StageOutput(_) => true,
                 _ => false,
@@ -118,11 +118,11 @@ fn lie(
         Message::Attest(mut attest) => {
             let last = attest.claim.stage == Stage(stages - 1);
             if last {
-                let job = world.members[from].node.as_ref().and_then(|node| node.job());
+                let run = world.members[from].node.as_ref().and_then(|node| node.run());
                 for token in &mut attest.tokens {
                     *token = wrong(author, &[*token], true)[0];
                 }
-                if let Some(output) = job.and_then(|job| job.output_link(&world.cluster, &attest.tokens)) {
+                if let Some(output) = run.and_then(|run| run.output_link(&world.cluster, &attest.tokens)) {
                     attest.claim.output = output;
                 }
             } else {

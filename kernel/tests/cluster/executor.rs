@@ -1,15 +1,38 @@
-//! Stages that are hashes: enough of a model to be wrong about.
+//! Stages that are hashes: enough of a model to be wrong about, and to lack
+//! inputs of.
 
-use butterfly_kernel::inference::job::Job;
-use butterfly_kernel::message::inference::Signal;
-use butterfly_kernel::types::{Position, Stage};
+use std::collections::BTreeMap;
 
-use super::Crypto;
+use butterfly_kernel::inference::run::{Run, extend, first_link};
+use butterfly_kernel::machine::Input;
+use butterfly_kernel::message::inference::{History, MAX_HISTORY, RunId, Signal};
+use butterfly_kernel::types::{NodeId, Position, Stage};
 
-/// The stages of one request, with every input since its first position.
+use super::{CAPACITY, Crypto, TestCluster};
+
+/// The stages of one request that are assigned to one member, with their inputs.
 #[derive(Default)]
 pub struct Executor {
-    inputs: Vec<Vec<Signal>>,
+    run: Option<Run<Crypto>>,
+    desks: BTreeMap<Stage, Desk>,
+    /// Every time that more than one input had to be run at once: which stage,
+    /// from where, to where.
+    pub replays: Vec<Replay>,
+}
+
+/// A stage was run over several inputs in one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replay {
+    pub stage: Stage,
+    pub from: usize,
+    pub to: usize,
+}
+
+#[derive(Default)]
+struct Desk {
+    inputs: BTreeMap<usize, Signal>,
+    /// How many inputs the stage was run on.
+    taken: usize,
 }
 
 const VOCABULARY: u64 = 96;
@@ -22,60 +45,82 @@ fn mix(seed: u64, bytes: &[u8]) -> u64 {
 
 /// What a stage gives for its whole history of inputs: like a transformer, it
 /// depends on all of them.
-fn run(stage: Stage, last: bool, inputs: &[Signal]) -> Signal {
-    let hash = inputs.iter().fold(u64::from(stage.0), |hash, input| mix(hash, input));
+fn run<'s>(stage: Stage, last: bool, inputs: impl Iterator<Item = &'s Signal>) -> Signal {
+    let hash = inputs.fold(u64::from(stage.0), |hash, input| mix(hash, input));
     let bytes = if last { vec![(hash % VOCABULARY) as u8] } else { hash.to_le_bytes().to_vec() };
     bytes.into_iter().collect()
 }
 
 /// One machine, no cluster: what `tokens` tokens after `prompt` are.
 pub fn reference(stages: u8, prompt: &[u8], tokens: usize) -> Vec<u8> {
-    let mut executor = Executor::default();
     let mut text = prompt.to_vec();
     while text.len() < prompt.len() + tokens {
-        executor.rebuild(stages, &text);
-        let last = Stage(stages - 1);
-        let output = run(last, true, &executor.inputs[last.index()]);
-        text.push(output[0]);
+        let mut inputs: Vec<Signal> = text.iter().map(|token| [*token].into_iter().collect()).collect();
+        for stage in 0..stages - 1 {
+            inputs = (1..=inputs.len()).map(|upto| run(Stage(stage), false, inputs[..upto].iter())).collect();
+        }
+        text.push(run(Stage(stages - 1), true, inputs.iter())[0]);
     }
     text.split_off(prompt.len())
 }
 
 impl Executor {
-    /// The history of every stage after the first consumed `tokens`.
-    fn rebuild(&mut self, stages: u8, tokens: &[u8]) {
-        self.inputs = vec![Vec::new(); usize::from(stages)];
-        for token in tokens {
-            self.inputs[0].push([*token].into_iter().collect());
-            for stage in 0..stages - 1 {
-                let output = run(Stage(stage), false, &self.inputs[usize::from(stage)]);
-                self.inputs[usize::from(stage) + 1].push(output);
-            }
+    /// Turns to `work`; says what it holds of it.
+    pub fn assign(&mut self, cluster: &TestCluster, me: NodeId, work: &Run<Crypto>) -> Vec<Input<Crypto, CAPACITY>> {
+        if self.run.as_ref().map(|run| run.id) != Some(work.id) {
+            self.desks.clear();
         }
-    }
-
-    pub fn assign(&mut self, job: &Job<Crypto>) {
-        let before = usize::from(job.first.0);
-        let tokens: Vec<u8> =
-            (0..before).map(|at| job.token_at(Position(at as u16), &Default::default()).unwrap()).collect();
-        self.rebuild(job.stages().count() as u8, &tokens);
-        // The first stage's inputs are the job's own tokens, as far as they are known.
-        let known = (before..).map_while(|at| job.token_at(Position(at as u16), &Default::default()));
-        let known: Vec<Signal> = known.map(|token| [token].into_iter().collect()).collect();
-        self.inputs[0].extend(known);
+        self.run = Some(work.clone());
+        let first = work.first().index();
+        let mut holding = Vec::new();
+        for stage in work.stages().filter(|stage| work.active.placement.set(*stage).contains(me)) {
+            let desk = self.desks.entry(stage).or_default();
+            if stage == Stage(0) {
+                let known = (0_u16..).map_while(|at| work.token_at(Position(at), &[]));
+                desk.inputs.extend(known.map(|token| [token].into_iter().collect()).enumerate());
+                continue;
+            }
+            let held = (0..first).take_while(|at| desk.inputs.contains_key(at)).count();
+            let name = work.active.request.digest(cluster);
+            let signals = (0..held).map(|at| &desk.inputs[&at]);
+            let link = signals.fold(first_link(cluster, &name, stage), |link, signal| extend(cluster, &link, signal));
+            holding.push(Input::Holding { run: work.id, stage, upto: Position(held as u16), link });
+        }
+        holding
     }
 
     pub fn provide(&mut self, stage: Stage, position: Position, signal: Signal) {
-        let inputs = &mut self.inputs[stage.index()];
-        inputs.truncate(usize::from(position.0));
-        assert_eq!(inputs.len(), usize::from(position.0), "inputs are provided in order");
-        inputs.push(signal);
+        let desk = self.desks.get_mut(&stage).expect("an assigned stage");
+        desk.taken = desk.taken.min(position.index());
+        desk.inputs.insert(position.index(), signal);
     }
 
-    pub fn compute(&mut self, job: &Job<Crypto>, stage: Stage, position: Position) -> Signal {
-        let inputs = &self.inputs[stage.index()];
-        let upto = usize::from(position.0) + 1;
-        assert!(inputs.len() >= upto, "asked for an output whose input was not provided");
-        run(stage, stage == job.last_stage(), &inputs[..upto])
+    pub fn supply(&mut self, id: RunId<Crypto>, stage: Stage, position: Position) -> Option<History<Crypto>> {
+        let work = self.run.as_ref().filter(|run| run.id == id)?;
+        let mut signals = heapless::Vec::new();
+        for at in (position.index()..).take(MAX_HISTORY) {
+            let own = self.desks.get(&stage).and_then(|desk| desk.inputs.get(&at)).cloned();
+            let made = || {
+                let before = Stage(stage.0 - 1);
+                let desk = self.desks.get(&before)?;
+                let inputs = (0..=at).map(|at| desk.inputs.get(&at)).collect::<Option<Vec<_>>>()?;
+                Some(run(before, before == work.last_stage(), inputs.into_iter()))
+            };
+            let Some(signal) = own.or_else(made) else { break };
+            signals.push(signal).unwrap();
+        }
+        (!signals.is_empty()).then_some(History { run: id, stage, position, signals })
+    }
+
+    pub fn compute(&mut self, stage: Stage, position: Position) -> Signal {
+        let last = self.run.as_ref().is_some_and(|run| run.last_stage() == stage);
+        let desk = self.desks.get_mut(&stage).expect("an assigned stage");
+        let upto = position.index() + 1;
+        if upto > desk.taken + 1 {
+            self.replays.push(Replay { stage, from: desk.taken, to: upto });
+        }
+        desk.taken = desk.taken.max(upto);
+        let inputs = (0..upto).map(|at| desk.inputs.get(&at).expect("an output whose inputs were provided"));
+        run(stage, last, inputs)
     }
 }

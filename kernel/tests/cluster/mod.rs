@@ -9,7 +9,7 @@ pub mod executor;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use butterfly_kernel::cluster::{Cluster, Model, Roster, Seat, Timing};
+use butterfly_kernel::cluster::{Assignment, Cluster, Model, Roster, Seat, Timing};
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::crypto::ideal::Ideal;
@@ -17,9 +17,9 @@ use butterfly_kernel::machine::{Input, Output, Place, Rejection, Timer, Transmis
 use butterfly_kernel::message::agreement::{AgreementMessage, Ballot, Path};
 use butterfly_kernel::message::inference::{Request, Sampling, SignedRequest};
 use butterfly_kernel::message::{Envelope, Kind, Message};
-use butterfly_kernel::node::{Node, Record, Role};
+use butterfly_kernel::node::{Blockade, Node, Record, Role};
 use butterfly_kernel::proof::Evidence;
-use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Resilience, View};
+use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Nonce, Position, Resilience, View};
 use butterfly_kernel::wire;
 
 use byzantine::Behaviour;
@@ -31,8 +31,8 @@ pub type TestNode = Node<Crypto, CAPACITY>;
 pub type TestCluster = Cluster<Crypto, CAPACITY>;
 pub type TestEnvelope = Envelope<Crypto, CAPACITY>;
 
-/// The client's key; members have theirs by number.
-const CLIENT: NodeId = NodeId(200);
+/// The first client's key, the others following; members have theirs by number.
+const CLIENT: u8 = 200;
 /// More than any run needs; a run that gets there is stuck.
 const MOST_EVENTS: usize = 3_000_000;
 /// Messages kept of each kind.
@@ -60,6 +60,7 @@ pub struct Committed {
     pub view: View,
     pub value: u64,
     pub tokens: Vec<u8>,
+    pub readmitted: Option<NodeId>,
 }
 
 pub struct Member {
@@ -70,10 +71,12 @@ pub struct Member {
     pub evidence: Vec<Evidence<Crypto>>,
     /// What this member ever signed in agreement, over all its lives.
     pub signed: BTreeMap<(Kind, Epoch, View), u64>,
+    pub checkpoints: Vec<Position>,
+    pub blocked: Option<Blockade>,
     pub paused_until: u64,
     /// Dies after performing this many outputs more of its next step that has any.
     fuse: Option<usize>,
-    executor: Executor,
+    pub executor: Executor,
     parked: Vec<(Place, Verified<TestEnvelope>)>,
     timers: BTreeMap<Timer, u64>,
     boots: u64,
@@ -83,7 +86,7 @@ enum Event {
     Deliver(usize, Box<TestEnvelope>),
     Fire(usize, Timer, u64),
     Act(usize, Action),
-    Computed(usize, u64, Box<Input<Crypto, CAPACITY>>),
+    Told(usize, u64, Box<Input<Crypto, CAPACITY>>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,44 +114,95 @@ pub struct World {
     next_event: u64,
 }
 
+/// What a cluster is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub resilience: Resilience,
+    pub workers: usize,
+    pub clients: u8,
+    pub stages: u8,
+    pub tokens_per_epoch: u8,
+}
+
+impl Plan {
+    pub fn of(n: usize) -> Plan {
+        Plan {
+            resilience: Resilience::largest(n).unwrap(),
+            workers: 0,
+            clients: 1,
+            stages: 4.min(n) as u8,
+            tokens_per_epoch: 4,
+        }
+    }
+
+    pub fn cluster(&self) -> TestCluster {
+        let members = self.resilience.n() + self.workers;
+        let roster = Roster {
+            resilience: self.resilience,
+            members: (0..members).map(|node| NodeId(node as u8)).collect(),
+            clients: (0..self.clients).map(|client| NodeId(CLIENT + client)).collect(),
+            model: Model {
+                manifest: [7; 32],
+                stages: self.stages,
+                context: 64,
+                vocabulary: 96,
+                signal: 8,
+                tokens_per_epoch: self.tokens_per_epoch,
+                checkpoint_interval: 10,
+            },
+            assignment: Assignment::in_turn(members, self.stages).unwrap(),
+        };
+        Cluster::new(roster, Timing::default()).unwrap()
+    }
+}
+
 pub fn cluster(n: usize, resilience: Resilience, stages: u8, tokens_per_epoch: u8) -> TestCluster {
-    let roster = Roster {
-        resilience,
-        members: (0..n).map(|node| NodeId(node as u8)).collect(),
-        clients: [CLIENT].into_iter().collect(),
-        model: Model { manifest: [7; 32], stages, context: 64, vocabulary: 96, signal: 8, tokens_per_epoch },
-    };
-    Cluster::new(roster, Timing::default()).unwrap()
+    Plan { resilience, stages, tokens_per_epoch, ..Plan::of(n) }.cluster()
 }
 
 pub fn request(cluster: &TestCluster, sequence: u64, prompt: &[u8], tokens: u16) -> SignedRequest<Crypto> {
+    request_of(cluster, 0, sequence, prompt, tokens)
+}
+
+pub fn request_of(
+    cluster: &TestCluster,
+    client: u8,
+    sequence: u64,
+    prompt: &[u8],
+    tokens: u16,
+) -> SignedRequest<Crypto> {
     let request = Request {
-        client: ClientId(0),
+        client: ClientId(client),
         sequence,
         prompt: prompt.iter().copied().collect(),
         tokens,
         sampling: Sampling::Greedy,
     };
     let statement = cluster.statement(butterfly_kernel::crypto::Tag::Request, &request);
-    SignedRequest { request, signature: Crypto::sign(&CLIENT, &statement) }
+    SignedRequest { request, signature: Crypto::sign(&NodeId(CLIENT + client), &statement) }
 }
 
 impl World {
     pub fn new(n: usize, seed: u64, network: Network) -> World {
-        World::with(cluster(n, Resilience::largest(n).unwrap(), 4.min(n) as u8, 4), seed, network)
+        World::with(Plan::of(n).cluster(), seed, network)
     }
 
     pub fn with(cluster: TestCluster, seed: u64, network: Network) -> World {
-        let n = cluster.resilience().n();
-        let first = postcard::to_stdvec(&Record::<Crypto>::first()).unwrap();
+        let n = cluster.members().len();
+        let first = |member: usize| {
+            let role = if cluster.votes(NodeId(member as u8)) { Role::Replica } else { Role::Worker };
+            postcard::to_stdvec(&Record::<Crypto>::first(role)).unwrap()
+        };
         let members = (0..n)
-            .map(|_| Member {
+            .map(|member| Member {
                 node: None,
                 behaviour: Behaviour::Honest,
-                record: Some(first.clone()),
+                record: Some(first(member)),
                 commits: Vec::new(),
                 evidence: Vec::new(),
                 signed: BTreeMap::new(),
+                checkpoints: Vec::new(),
+                blocked: None,
                 paused_until: 0,
                 fuse: None,
                 executor: Executor::default(),
@@ -208,7 +262,7 @@ impl World {
                 Event::Deliver(to, envelope) => self.deliver(to, *envelope),
                 Event::Fire(member, timer, boot) => self.fire(member, timer, boot, time),
                 Event::Act(member, action) => self.act(member, action),
-                Event::Computed(member, boot, input) => self.computed(member, boot, input),
+                Event::Told(member, boot, input) => self.told(member, boot, input),
             }
         }
         panic!("{MOST_EVENTS} events and no end: the run is stuck at {} us", self.now);
@@ -277,7 +331,8 @@ impl World {
         slot.fuse = None;
         slot.timers.clear();
         slot.boots += 1;
-        self.input(member, Input::Start).expect("a node can always begin");
+        let nonce = Nonce(self.rng.u128(..).to_le_bytes());
+        self.input(member, Input::Start { nonce }).expect("a node can always begin");
     }
 
     fn act(&mut self, member: usize, action: Action) {
@@ -305,10 +360,8 @@ impl World {
         self.unpark(to);
     }
 
-    fn computed(&mut self, member: usize, boot: u64, input: Box<Input<Crypto, CAPACITY>>) {
-        if self.defer(member, |member| Event::Computed(member, boot, input.clone()))
-            || self.members[member].boots != boot
-        {
+    fn told(&mut self, member: usize, boot: u64, input: Box<Input<Crypto, CAPACITY>>) {
+        if self.defer(member, |member| Event::Told(member, boot, input.clone())) || self.members[member].boots != boot {
             return;
         }
         let _ = self.input(member, *input);
@@ -425,26 +478,39 @@ impl World {
             }
             Output::Assign { .. } => {
                 let slot = &mut self.members[member];
-                let job = slot.node.as_ref().and_then(|node| node.job()).cloned().expect("an assigned job");
-                slot.executor.assign(&job);
+                let run = slot.node.as_ref().and_then(|node| node.run()).cloned().expect("an assigned run");
+                for holding in slot.executor.assign(&self.cluster, NodeId(member as u8), &run) {
+                    self.tell(member, holding);
+                }
             }
             Output::Provide { stage, position, signal, .. } => {
                 self.members[member].executor.provide(stage, position, signal);
             }
-            Output::Compute { job, stage, position, .. } => {
+            Output::Restore { stage, position, signals, .. } => {
+                for (at, signal) in (position.0..).zip(signals) {
+                    self.members[member].executor.provide(stage, Position(at), signal);
+                }
+            }
+            Output::Supply { to, run, stage, position } => {
+                if let Some(history) = self.members[member].executor.supply(run, stage, position) {
+                    self.tell(member, Input::Supplied { to, history });
+                }
+            }
+            Output::Compute { run, stage, position, asker, .. } => {
                 let slot = &mut self.members[member];
-                let current = slot.node.as_ref().and_then(|node| node.job()).cloned();
-                if let Some(current) = current.filter(|current| current.id == job) {
-                    let mut signal = slot.executor.compute(&current, stage, position);
+                let current = slot.node.as_ref().and_then(|node| node.run()).map(|current| current.id);
+                if current == Some(run) {
+                    let mut signal = slot.executor.compute(stage, position);
                     if slot.behaviour == Behaviour::Miscompute {
                         signal[0] ^= 1;
                     }
-                    let computed = Box::new(Input::Computed { job, stage, position, signal });
-                    let boot = slot.boots;
-                    self.schedule(self.now, Event::Computed(member, boot, computed));
+                    self.tell(member, Input::Computed { run, stage, position, signal, asker });
                 }
             }
-            Output::Commit { epoch, path, view, tokens } => {
+            Output::Checkpoint { position, .. } => self.members[member].checkpoints.push(position),
+            Output::Blocked(blockade) => self.members[member].blocked = Some(blockade),
+            Output::Resumed => self.members[member].blocked = None,
+            Output::Commit { epoch, path, view, tokens, readmitted } => {
                 let slot = &mut self.members[member];
                 // A later epoch may have been reached by the same step.
                 let record = wire::decode::<Record<Crypto>>(slot.record.as_ref().unwrap()).unwrap();
@@ -452,7 +518,7 @@ impl World {
                 let head = slot.node.as_ref().and_then(|node| node.head().decided().cloned()).unwrap();
                 let value =
                     if head.header.epoch == epoch { head.certificate.ballot.value } else { head.header.previous };
-                slot.commits.push(Committed { epoch, path, view, value, tokens: tokens.to_vec() });
+                slot.commits.push(Committed { epoch, path, view, value, tokens: tokens.to_vec(), readmitted });
             }
             Output::Evidence(evidence) => {
                 self.members[member].evidence.push(evidence);
@@ -493,6 +559,12 @@ impl World {
         assert!(!same_epoch || durable, "{member} says what is not durable: {message:?}");
         let first = *slot.signed.entry((message.kind(), *epoch, view)).or_insert(value);
         assert_eq!(first, value, "{member} contradicts itself: {message:?}");
+    }
+
+    /// The host has something for its node, at once.
+    fn tell(&mut self, member: usize, input: Input<Crypto, CAPACITY>) {
+        let boot = self.members[member].boots;
+        self.schedule(self.now, Event::Told(member, boot, Box::new(input)));
     }
 
     fn transmit(&mut self, to: usize, envelope: TestEnvelope) {

@@ -1,7 +1,7 @@
 //! The rule of view change on small sets of reports, case by case.
 
 use super::*;
-use crate::cluster::{Model, Roster, Timing};
+use crate::cluster::{Assignment, Model, Roster, Timing};
 use crate::crypto::ideal::Ideal;
 use crate::message::agreement::Ballot;
 use crate::types::{Resilience, View};
@@ -21,7 +21,16 @@ fn cluster(n: usize, f: usize, p: usize) -> Cluster<C, 8> {
         resilience: Resilience::new(n, f, p).unwrap(),
         members: (0..n).map(member).collect(),
         clients: [NodeId(100)].into_iter().collect(),
-        model: Model { manifest: [0; 32], stages: 1, context: 8, vocabulary: 2, signal: 1, tokens_per_epoch: 1 },
+        model: Model {
+            manifest: [0; 32],
+            stages: 1,
+            context: 8,
+            vocabulary: 2,
+            signal: 1,
+            tokens_per_epoch: 1,
+            checkpoint_interval: 10,
+        },
+        assignment: Assignment::in_turn(n, 1).unwrap(),
     };
     Cluster::new(roster, Timing::default()).unwrap()
 }
