@@ -99,7 +99,15 @@ impl Setting {
             resilience: parameters.resilience,
             members: keys.collect(),
             clients: [u8::MAX].into_iter().collect(),
-            model: Model { manifest: [0; 32], stages: 1, context: 2, vocabulary: 1, signal: 1, tokens_per_epoch: 1, checkpoint_interval: 1 },
+            model: Model {
+                manifest: [0; 32],
+                stages: 1,
+                context: 2,
+                vocabulary: 1,
+                signal: 1,
+                tokens_per_epoch: 1,
+                checkpoint_interval: 1,
+            },
             assignment: Assignment::in_turn(n, 1).expect("one layer"),
         };
         let mut cluster = Cluster::new(roster, Timing::default()).expect("a roster within its bounds");
