@@ -20,16 +20,21 @@
 //! again; it keeps no memory.
 
 pub mod layers;
+pub mod order;
 pub mod partition;
 pub mod placement;
 mod problem;
 pub mod profile;
+pub mod report;
+mod search;
 mod seating;
+mod teams;
 
 pub use layers::{Flow, LayerSet, Layers, LayersError, MAX_FLOW_BYTES, MAX_FLOWS, MAX_LAYERS};
 pub use placement::{MAX_ASSIGNED, Placement};
 use problem::Problem;
 pub use profile::{Links, MAX_LINK, Profile};
+pub use report::{Report, report};
 
 use serde::{Deserialize, Serialize};
 
@@ -150,7 +155,17 @@ impl core::error::Error for PlacementError {}
 pub fn place(facts: &Facts<'_>, mut draw: impl FnMut(u64) -> u64) -> Result<Placement, PlacementError> {
     let problem = Problem::new(facts)?;
     let turns = seating::draw_turns(&problem, &mut draw);
-    Ok(seating::in_turn(&problem, &turns, problem.even_ends()))
+    let in_turn = seating::in_turn(&problem, &turns, problem.even_ends());
+    if facts.strategy == Strategy::RoundRobin {
+        return Ok(in_turn);
+    }
+    let heeds_speed = matches!(facts.strategy, Strategy::LoadBalanced | Strategy::Hybrid);
+    let heeds_zones = matches!(facts.strategy, Strategy::TopologyAware | Strategy::Hybrid);
+    let counts = || (1..=usize::from(facts.stages)).rev();
+    let fastest = counts().filter(|_| heeds_speed).filter_map(|count| teams::fastest(&problem, &turns, count));
+    let closest = counts().filter(|_| heeds_zones).filter_map(|count| teams::closest(&problem, &turns, count));
+    let start = fastest.chain(closest).fold(in_turn, |best, other| problem.better(best, other));
+    Ok(search::improve(&problem, &turns, start))
 }
 
 #[cfg(test)]

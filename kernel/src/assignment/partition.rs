@@ -56,6 +56,12 @@ impl Group {
         transfer(chain.across(run.start), self.receive).saturating_add(time(chain.work(run), self.speed))
     }
 
+    /// The longest that this group can take for any run.
+    pub(super) fn worst(&self, chain: &Chain) -> u64 {
+        let dearest = chain.across.iter().max().copied().unwrap_or(0);
+        transfer(dearest, self.receive).saturating_add(time(chain.work(0..chain.count), self.speed))
+    }
+
     /// The most work that is done within `time`.
     fn capacity(&self, time: u64) -> u64 {
         // Where the product saturates, the quotient is still beyond 2^44, and
@@ -176,16 +182,12 @@ pub fn balanced(chain: &Chain, groups: &[Group]) -> Option<Partition> {
 
 /// The least interval of any partition.
 pub(super) fn least_limit(chain: &Chain, groups: &[Group]) -> Option<u64> {
-    let whole = |group: &Group| {
-        let dearest = chain.across.iter().max().copied().unwrap_or(0);
-        transfer(dearest, group.receive).saturating_add(time(chain.work(0..chain.count), group.speed))
-    };
-    let mut above = groups.iter().map(whole).max()?;
+    let mut above = groups.iter().map(|group| group.worst(chain)).max()?;
     if !within(chain, groups, above) {
         return None;
     }
     // Nothing below `least` can be kept, `above` can.
-    let mut least = 0;
+    let mut least = least_possible(chain, groups);
     while least < above {
         let middle = least.midpoint(above);
         if within(chain, groups, middle) {
@@ -195,6 +197,14 @@ pub(super) fn least_limit(chain: &Chain, groups: &[Group]) -> Option<u64> {
         }
     }
     Some(above)
+}
+
+/// No partition has an interval below this: everybody is busy all the time and
+/// receives nothing.
+pub(super) fn least_possible(chain: &Chain, groups: &[Group]) -> u64 {
+    let speed = groups.iter().fold(0, |sum: u64, group| sum.saturating_add(u64::from(group.speed)));
+    let nanos = chain.work(0..chain.count).saturating_mul(NANOS);
+    nanos.checked_div(speed).unwrap_or(0)
 }
 
 /// Whether there is a partition whose interval is at most `limit`.

@@ -1,0 +1,141 @@
+//! The optimal partition over every order of the groups, too.
+//!
+//! A limit can be kept iff the last layer is among those that all groups
+//! together reach in some order. What a set of groups reaches follows from
+//! what it reaches without each one of them: 2^g sets of layers instead of g!
+//! orders. Bisection over the limit as in [`partition`](super::partition): at
+//! most 63 g l + 63 g l 2^(g - 1) steps and 6 kB of stack; the layers that are
+//! reached at once are few, so in practice it is a small part of that.
+
+use heapless::Vec;
+
+use super::layers::{LayerSet, MAX_LAYERS};
+use super::partition::{Chain, Group, Partition, balanced, least_possible};
+
+/// Most groups for which every order is tried.
+pub const MAX_ORDERED: usize = 8;
+/// Sets of groups.
+const SETS: usize = 256;
+
+/// The order of the groups that gives the least interval, and the
+/// [`balanced`] partition for it. What a group takes to receive is reckoned
+/// alike behind every other. `None` as there, or for more than [`MAX_ORDERED`] groups.
+pub fn ordered(chain: &Chain, groups: &[Group]) -> Option<(Vec<u8, MAX_ORDERED>, Partition)> {
+    if groups.is_empty() || groups.len() > MAX_ORDERED {
+        return None;
+    }
+    let worst = groups.iter().map(|group| group.worst(chain)).max()?;
+    // The order as given is a good guess wherever it is possible at all.
+    let mut above = balanced(chain, groups).map_or(worst, |partition| partition.interval);
+    let mut least = least_possible(chain, groups);
+    let mut reached = Reached::new(chain, groups, above);
+    if !reached.everything() {
+        return None;
+    }
+    while least < above {
+        let middle = least.midpoint(above);
+        let attempt = Reached::new(chain, groups, middle);
+        if attempt.everything() {
+            above = middle;
+            reached = attempt;
+        } else {
+            least = middle.saturating_add(1);
+        }
+    }
+    let order = reached.order()?;
+    let in_order: Vec<Group, MAX_ORDERED> =
+        order.iter().filter_map(|place| groups.get(usize::from(*place)).copied()).collect();
+    balanced(chain, &in_order).map(|partition| (order, partition))
+}
+
+/// What can be reached within a limit.
+struct Reached {
+    groups: usize,
+    count: u8,
+    /// For each group and first layer, the last layers of its run.
+    ends: Vec<[LayerSet; MAX_LAYERS], MAX_ORDERED>,
+    /// For each set of groups, the last layers behind all their runs.
+    sets: [LayerSet; SETS],
+}
+
+impl Reached {
+    fn new(chain: &Chain, groups: &[Group], limit: u64) -> Reached {
+        let count = chain.count();
+        let mut ends: Vec<[LayerSet; MAX_LAYERS], MAX_ORDERED> = Vec::new();
+        for group in groups {
+            let mut row = [LayerSet::EMPTY; MAX_LAYERS];
+            for (start, ends) in (0..count).zip(row.iter_mut()) {
+                *ends = chain.ends_within(start, group, limit);
+            }
+            // There are at most `MAX_ORDERED` groups.
+            let _ = ends.push(row);
+        }
+        let mut reached = Reached { groups: groups.len(), count, ends, sets: [LayerSet::EMPTY; SETS] };
+        for set in 1..=reached.all() {
+            let ends = reached.members(set).fold(LayerSet::EMPTY, |ends, group| ends.union(reached.behind(set, group)));
+            if let Some(entry) = reached.sets.get_mut(usize::from(set)) {
+                *entry = ends;
+            }
+        }
+        reached
+    }
+
+    fn all(&self) -> u8 {
+        u8::MAX.checked_shr(u32::try_from(MAX_ORDERED.saturating_sub(self.groups)).unwrap_or(0)).unwrap_or(0)
+    }
+
+    fn members(&self, set: u8) -> impl DoubleEndedIterator<Item = u8> + use<> {
+        (0..8).filter(move |group| set & bit(*group) != 0)
+    }
+
+    /// The last layers when `group` goes last of `set`.
+    fn behind(&self, set: u8, group: u8) -> LayerSet {
+        let starts = self.starts(set & !bit(group));
+        starts.fold(LayerSet::EMPTY, |ends, start| ends.union(self.ends(group, start)))
+    }
+
+    /// The first layers of whoever goes behind `set`.
+    fn starts(&self, set: u8) -> impl Iterator<Item = u8> + use<> {
+        let reached = self.sets.get(usize::from(set)).copied().unwrap_or(LayerSet::EMPTY);
+        let count = self.count;
+        let first = (set == 0).then_some(0);
+        first.into_iter().chain(reached.iter().map(|last| last.saturating_add(1)).filter(move |start| *start < count))
+    }
+
+    fn ends(&self, group: u8, start: u8) -> LayerSet {
+        let row = self.ends.get(usize::from(group)).and_then(|row| row.get(usize::from(start)));
+        row.copied().unwrap_or(LayerSet::EMPTY)
+    }
+
+    fn everything(&self) -> bool {
+        let last = self.count.saturating_sub(1);
+        self.sets.get(usize::from(self.all())).is_some_and(|reached| reached.contains(last))
+    }
+
+    /// An order in which everything is reached; of several, the one that has
+    /// groups of greater number last.
+    fn order(&self) -> Option<Vec<u8, MAX_ORDERED>> {
+        let mut order = Vec::new();
+        let mut set = self.all();
+        let mut last = self.count.checked_sub(1)?;
+        while set != 0 {
+            let step = |group: u8| {
+                let before = self.starts(set & !bit(group)).find(|start| self.ends(group, *start).contains(last));
+                before.map(|start| (group, start))
+            };
+            let (group, start) = self.members(set).rev().find_map(step)?;
+            order.push(group).ok()?;
+            set &= !bit(group);
+            last = start.saturating_sub(1);
+        }
+        order.reverse();
+        Some(order)
+    }
+}
+
+fn bit(group: u8) -> u8 {
+    1_u8.checked_shl(u32::from(group)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;
