@@ -161,11 +161,13 @@ pub fn place(facts: &Facts<'_>, mut draw: impl FnMut(u64) -> u64) -> Result<Plac
     }
     let heeds_speed = matches!(facts.strategy, Strategy::LoadBalanced | Strategy::Hybrid);
     let heeds_zones = matches!(facts.strategy, Strategy::TopologyAware | Strategy::Hybrid);
-    let counts = || (1..=usize::from(facts.stages)).rev();
-    let fastest = counts().filter(|_| heeds_speed).filter_map(|count| teams::fastest(&problem, &turns, count));
-    let closest = counts().filter(|_| heeds_zones).filter_map(|count| teams::closest(&problem, &turns, count));
-    let start = fastest.chain(closest).fold(in_turn, |best, other| problem.better(best, other));
-    Ok(search::improve(&problem, &turns, start))
+    let mut best = in_turn;
+    for teams in (1..=usize::from(facts.stages)).rev() {
+        let fastest = if heeds_speed { teams::fastest(&problem, &turns, teams, &best) } else { None };
+        let closest = if heeds_zones { teams::closest(&problem, &turns, teams, &best) } else { None };
+        best = fastest.into_iter().chain(closest).fold(best, |best, other| problem.better(best, other));
+    }
+    Ok(search::improve(&problem, &turns, best))
 }
 
 #[cfg(test)]

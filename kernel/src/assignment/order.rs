@@ -42,7 +42,7 @@ pub fn ordered(chain: &Chain, groups: &[Group]) -> Option<(Vec<u8, MAX_ORDERED>,
             least = middle.saturating_add(1);
         }
     }
-    let order = reached.order()?;
+    let order = reached.order(chain)?;
     let in_order: Vec<Group, MAX_ORDERED> =
         order.iter().filter_map(|place| groups.get(usize::from(*place)).copied()).collect();
     balanced(chain, &in_order).map(|partition| (order, partition))
@@ -70,11 +70,16 @@ impl Reached {
             // There are at most `MAX_ORDERED` groups.
             let _ = ends.push(row);
         }
+        let capacities: Vec<u64, MAX_ORDERED> = groups.iter().map(|group| group.capacity(limit)).collect();
         let mut reached = Reached { groups: groups.len(), count, ends, sets: [LayerSet::EMPTY; SETS] };
         for set in 1..=reached.all() {
-            let ends = reached.members(set).fold(LayerSet::EMPTY, |ends, group| ends.union(reached.behind(set, group)));
+            let ends =
+                reached.members(set).fold(LayerSet::EMPTY, |ends, group| ends.union(reached.behind(chain, set, group)));
+            // What the groups outside the set could do at best.
+            let others = capacities.iter().zip(0..).filter(|(_, group)| set & bit(*group) == 0);
+            let left = others.fold(0, |sum: u64, (capacity, _)| sum.saturating_add(*capacity));
             if let Some(entry) = reached.sets.get_mut(usize::from(set)) {
-                *entry = ends;
+                *entry = ends.common(chain.close_enough(left));
             }
         }
         reached
@@ -89,17 +94,15 @@ impl Reached {
     }
 
     /// The last layers when `group` goes last of `set`.
-    fn behind(&self, set: u8, group: u8) -> LayerSet {
-        let starts = self.starts(set & !bit(group));
+    fn behind(&self, chain: &Chain, set: u8, group: u8) -> LayerSet {
+        let starts = self.starts(chain, set & !bit(group));
         starts.fold(LayerSet::EMPTY, |ends, start| ends.union(self.ends(group, start)))
     }
 
     /// The first layers of whoever goes behind `set`.
-    fn starts(&self, set: u8) -> impl Iterator<Item = u8> + use<> {
+    fn starts(&self, chain: &Chain, set: u8) -> impl Iterator<Item = u8> + use<> {
         let reached = self.sets.get(usize::from(set)).copied().unwrap_or(LayerSet::EMPTY);
-        let count = self.count;
-        let first = (set == 0).then_some(0);
-        first.into_iter().chain(reached.iter().map(|last| last.saturating_add(1)).filter(move |start| *start < count))
+        (set == 0).then_some(0).into_iter().chain(chain.starts_behind(reached))
     }
 
     fn ends(&self, group: u8, start: u8) -> LayerSet {
@@ -114,13 +117,14 @@ impl Reached {
 
     /// An order in which everything is reached; of several, the one that has
     /// groups of greater number last.
-    fn order(&self) -> Option<Vec<u8, MAX_ORDERED>> {
+    fn order(&self, chain: &Chain) -> Option<Vec<u8, MAX_ORDERED>> {
         let mut order = Vec::new();
         let mut set = self.all();
         let mut last = self.count.checked_sub(1)?;
         while set != 0 {
             let step = |group: u8| {
-                let before = self.starts(set & !bit(group)).find(|start| self.ends(group, *start).contains(last));
+                let before =
+                    self.starts(chain, set & !bit(group)).find(|start| self.ends(group, *start).contains(last));
                 before.map(|start| (group, start))
             };
             let (group, start) = self.members(set).rev().find_map(step)?;

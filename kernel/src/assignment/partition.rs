@@ -63,7 +63,7 @@ impl Group {
     }
 
     /// The most work that is done within `time`.
-    fn capacity(&self, time: u64) -> u64 {
+    pub(super) fn capacity(&self, time: u64) -> u64 {
         // Where the product saturates, the quotient is still beyond 2^44, and
         // a whole model is at most 2^38.
         time.saturating_mul(u64::from(self.speed)).checked_div(NANOS).unwrap_or(0)
@@ -147,6 +147,20 @@ impl Chain {
         self.lasts.common(LayerSet::run(start..reach))
     }
 
+    /// The first layers of the runs that follow on those with the last layers `reached`.
+    pub(super) fn starts_behind(&self, reached: LayerSet) -> impl Iterator<Item = u8> + use<> {
+        let count = self.count;
+        reached.iter().map(|last| last.saturating_add(1)).filter(move |start| *start < count)
+    }
+
+    /// The layers behind which there is no more than `work` to do.
+    pub(super) fn close_enough(&self, work: u64) -> LayerSet {
+        let least = self.work(0..self.count).saturating_sub(work);
+        let below = self.before.get(1..=usize::from(self.count)).unwrap_or(&[]);
+        let first = below.partition_point(|before| *before < least);
+        LayerSet::run(u8::try_from(first).unwrap_or(u8::MAX)..self.count)
+    }
+
     /// The last layers of the runs from `start` that `group` can do within `limit`.
     pub(super) fn ends_within(&self, start: u8, group: &Group, limit: u64) -> LayerSet {
         let Some(left) = limit.checked_sub(transfer(self.across(start), group.receive)) else {
@@ -208,22 +222,20 @@ pub(super) fn least_possible(chain: &Chain, groups: &[Group]) -> u64 {
 }
 
 /// Whether there is a partition whose interval is at most `limit`.
-pub(super) fn within(chain: &Chain, groups: &[Group], limit: u64) -> bool {
+fn within(chain: &Chain, groups: &[Group], limit: u64) -> bool {
+    // What the groups that are left could do at best.
+    let mut left = groups.iter().fold(0, |sum: u64, group| sum.saturating_add(group.capacity(limit)));
     let mut reached: Option<LayerSet> = None;
     for group in groups {
+        left = left.saturating_sub(group.capacity(limit));
+        let ends = |start| chain.ends_within(start, group, limit);
         let next = match reached {
-            None => chain.ends_within(0, group, limit),
-            Some(reached) => extend(chain, reached, group, limit),
+            None => ends(0),
+            Some(reached) => chain.starts_behind(reached).fold(LayerSet::EMPTY, |all, start| all.union(ends(start))),
         };
-        reached = Some(next);
+        reached = Some(next.common(chain.close_enough(left)));
     }
     reached.is_some_and(|reached| reached.contains(chain.count.saturating_sub(1)))
-}
-
-/// The last layers that are reached when `group` goes on behind those of `reached`.
-pub(super) fn extend(chain: &Chain, reached: LayerSet, group: &Group, limit: u64) -> LayerSet {
-    let starts = reached.iter().map(|last| last.saturating_add(1)).filter(|start| *start < chain.count);
-    starts.fold(LayerSet::EMPTY, |ends, start| ends.union(chain.ends_within(start, group, limit)))
 }
 
 /// The partition with the least sum of tolls among those whose interval is at

@@ -12,7 +12,7 @@ use heapless::Vec;
 
 use super::layers::LayerSet;
 use super::order::ordered;
-use super::partition::{Group, Partition, balanced, cheapest};
+use super::partition::{Group, Partition, balanced, cheapest, least_possible};
 use super::placement::{Ends, MAX_ASSIGNED, Placement};
 use super::problem::Problem;
 use super::seating::{Draft, Turns};
@@ -25,13 +25,17 @@ type Teams = Vec<Team, MAX_STAGES>;
 /// The optimal partition among the `count` fastest teams in their best order;
 /// `None` if there are fewer teams. With as many teams as stages, no placement in which everybody owns one
 /// stage at most has a smaller `compute_interval`, if members hold all layers.
-pub(super) fn fastest(problem: &Problem<'_>, turns: &Turns, count: usize) -> Option<Placement> {
+pub(super) fn fastest(problem: &Problem<'_>, turns: &Turns, count: usize, best: &Placement) -> Option<Placement> {
     let by_speed = sorted(turns, |node| Reverse(problem.profile(node).speed));
     let teams: Teams = by_speed.chunks_exact(problem.facts.owners).take(count).map(team).collect();
     if teams.len() != count {
         return None;
     }
     let groups = teams.iter().map(|team| problem.group(team, &[])).collect::<Vec<Group, MAX_STAGES>>();
+    let [known, ..] = problem.report(best).key(problem.facts);
+    if least_possible(&problem.chain, &groups) > known {
+        return None;
+    }
     let (order, partition) = ordered(&problem.chain, &groups)?;
     let in_order: Teams = order.iter().filter_map(|place| teams.get(usize::from(*place)).cloned()).collect();
     seat(problem, turns, &in_order, &partition)
@@ -40,7 +44,13 @@ pub(super) fn fastest(problem: &Problem<'_>, turns: &Turns, count: usize) -> Opt
 /// A partition among `count` teams that stand zone by zone, those of the
 /// largest zone first. Cuts are where few bytes cross zones, or, for the other
 /// strategies, where the interval is least. `None` if there are fewer teams.
-pub(super) fn closest(problem: &Problem<'_>, turns: &Turns, count: usize) -> Option<Placement> {
+pub(super) fn closest(problem: &Problem<'_>, turns: &Turns, count: usize, best: &Placement) -> Option<Placement> {
+    let heeds_bytes_only = problem.facts.strategy == Strategy::TopologyAware;
+    let [known, ..] = problem.report(best).key(problem.facts);
+    let busiest = usize::from(problem.facts.stages).div_ceil(count);
+    if heeds_bytes_only && u64::try_from(busiest).is_ok_and(|busiest| busiest > known) {
+        return None;
+    }
     let teams = zone_by_zone(problem, turns, count);
     if teams.len() != count {
         return None;
@@ -53,7 +63,7 @@ pub(super) fn closest(problem: &Problem<'_>, turns: &Turns, count: usize) -> Opt
         crossings.push(problem.strangers(senders, team)).ok()?;
         senders = team;
     }
-    let partition = if problem.facts.strategy == Strategy::TopologyAware {
+    let partition = if heeds_bytes_only {
         let bytes = |place: usize, run: Range<u8>| {
             crossings.get(place).copied().unwrap_or(0).saturating_mul(problem.chain.across(run.start))
         };
@@ -73,7 +83,7 @@ fn evened(
     toll: impl Fn(usize, Range<u8>) -> u64,
 ) -> Partition {
     let mut best = partition;
-    let mut least = 0;
+    let mut least = least_possible(&problem.chain, groups);
     while least < best.interval {
         let middle = least.midpoint(best.interval);
         match cheapest(&problem.chain, groups, middle, &toll) {
