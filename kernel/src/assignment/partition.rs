@@ -289,4 +289,4 @@ pub(super) fn cheapest(
 type Steps = [u8; MAX_LAYERS];
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
