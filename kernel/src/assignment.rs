@@ -35,6 +35,7 @@ pub use placement::{MAX_ASSIGNED, Placement};
 use problem::Problem;
 pub use profile::{Links, MAX_LINK, Profile};
 pub use report::{Report, report};
+use search::Start;
 
 use serde::{Deserialize, Serialize};
 
@@ -159,15 +160,9 @@ pub fn place(facts: &Facts<'_>, mut draw: impl FnMut(u64) -> u64) -> Result<Plac
     if facts.strategy == Strategy::RoundRobin {
         return Ok(in_turn);
     }
-    let heeds_speed = matches!(facts.strategy, Strategy::LoadBalanced | Strategy::Hybrid);
-    let heeds_zones = matches!(facts.strategy, Strategy::TopologyAware | Strategy::Hybrid);
-    let mut best = in_turn;
-    for teams in (1..=usize::from(facts.stages)).rev() {
-        let fastest = if heeds_speed { teams::fastest(&problem, &turns, teams, &best) } else { None };
-        let closest = if heeds_zones { teams::closest(&problem, &turns, teams, &best) } else { None };
-        best = fastest.into_iter().chain(closest).fold(best, |best, other| problem.better(best, other));
-    }
-    Ok(search::improve(&problem, &turns, best))
+    let in_turn = Start { key: problem.key(&in_turn), turn: 0, placement: in_turn };
+    let starts = teams::starts(&problem, &turns, &in_turn);
+    Ok(search::best_of(&problem, &turns, in_turn, starts))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 use heapless::Vec;
 
 use super::layers::{LayerSet, MAX_LAYERS};
-use super::partition::{Chain, Group, Partition, balanced, least_possible};
+use super::partition::{Chain, Group, Partition, balanced, cheapest, least_possible};
 
 /// Most groups for which every order is tried.
 pub const MAX_ORDERED: usize = 8;
@@ -26,26 +26,21 @@ pub fn ordered(chain: &Chain, groups: &[Group]) -> Option<(Vec<u8, MAX_ORDERED>,
     }
     let worst = groups.iter().map(|group| group.worst(chain)).max()?;
     // The order as given is a good guess wherever it is possible at all.
-    let mut above = balanced(chain, groups).map_or(worst, |partition| partition.interval);
+    let guess = balanced(chain, groups).map_or(worst, |partition| partition.interval);
+    let (mut above, mut order) = Reached::new(chain, groups, guess).order(chain, groups)?;
     let mut least = least_possible(chain, groups);
-    let mut reached = Reached::new(chain, groups, above);
-    if !reached.everything() {
-        return None;
-    }
     while least < above {
-        let middle = least.midpoint(above);
-        let attempt = Reached::new(chain, groups, middle);
-        if attempt.everything() {
-            above = middle;
-            reached = attempt;
-        } else {
-            least = middle.saturating_add(1);
+        let reached = Reached::new(chain, groups, least.midpoint(above));
+        match reached.order(chain, groups) {
+            Some(better) => (above, order) = better,
+            None => least = reached.next_limit,
         }
     }
-    let order = reached.order(chain)?;
     let in_order: Vec<Group, MAX_ORDERED> =
         order.iter().filter_map(|place| groups.get(usize::from(*place)).copied()).collect();
-    balanced(chain, &in_order).map(|partition| (order, partition))
+    let partition =
+        cheapest(chain, &in_order, above, |place, run| in_order.get(place).map_or(0, |group| group.time(chain, run)))?;
+    Some((order, partition))
 }
 
 /// What can be reached within a limit.
@@ -56,22 +51,30 @@ struct Reached {
     ends: Vec<[LayerSet; MAX_LAYERS], MAX_ORDERED>,
     /// For each set of groups, the last layers behind all their runs.
     sets: [LayerSet; SETS],
+    /// The least limit under which some run of some group is longer.
+    next_limit: u64,
 }
 
 impl Reached {
     fn new(chain: &Chain, groups: &[Group], limit: u64) -> Reached {
         let count = chain.count();
+        let mut next_limit = u64::MAX;
         let mut ends: Vec<[LayerSet; MAX_LAYERS], MAX_ORDERED> = Vec::new();
         for group in groups {
             let mut row = [LayerSet::EMPTY; MAX_LAYERS];
             for (start, ends) in (0..count).zip(row.iter_mut()) {
                 *ends = chain.ends_within(start, group, limit);
+                let beyond = chain.ends_from(start).common(ends.complement()).iter().next();
+                let longer = beyond.map(|last| group.time(chain, start..last.saturating_add(1)));
+                // What is not held is beyond every limit.
+                next_limit =
+                    longer.filter(|longer| *longer > limit).map_or(next_limit, |longer| next_limit.min(longer));
             }
             // There are at most `MAX_ORDERED` groups.
             let _ = ends.push(row);
         }
         let capacities: Vec<u64, MAX_ORDERED> = groups.iter().map(|group| group.capacity(limit)).collect();
-        let mut reached = Reached { groups: groups.len(), count, ends, sets: [LayerSet::EMPTY; SETS] };
+        let mut reached = Reached { groups: groups.len(), count, ends, sets: [LayerSet::EMPTY; SETS], next_limit };
         for set in 1..=reached.all() {
             let ends =
                 reached.members(set).fold(LayerSet::EMPTY, |ends, group| ends.union(reached.behind(chain, set, group)));
@@ -110,30 +113,29 @@ impl Reached {
         row.copied().unwrap_or(LayerSet::EMPTY)
     }
 
-    fn everything(&self) -> bool {
-        let last = self.count.saturating_sub(1);
-        self.sets.get(usize::from(self.all())).is_some_and(|reached| reached.contains(last))
-    }
-
-    /// An order in which everything is reached; of several, the one that has
-    /// groups of greater number last.
-    fn order(&self, chain: &Chain) -> Option<Vec<u8, MAX_ORDERED>> {
+    /// An order in which everything is reached, and the interval that some
+    /// partition has then; of several orders, the one that has groups of
+    /// greater number last. `None` if the limit cannot be kept.
+    fn order(&self, chain: &Chain, groups: &[Group]) -> Option<(u64, Vec<u8, MAX_ORDERED>)> {
         let mut order = Vec::new();
+        let mut interval = 0;
         let mut set = self.all();
-        let mut last = self.count.checked_sub(1)?;
+        let mut end = self.count;
         while set != 0 {
+            let last = end.checked_sub(1)?;
             let step = |group: u8| {
                 let before =
                     self.starts(chain, set & !bit(group)).find(|start| self.ends(group, *start).contains(last));
                 before.map(|start| (group, start))
             };
             let (group, start) = self.members(set).rev().find_map(step)?;
+            interval = groups.get(usize::from(group))?.time(chain, start..end).max(interval);
             order.push(group).ok()?;
             set &= !bit(group);
-            last = start.saturating_sub(1);
+            end = start;
         }
         order.reverse();
-        Some(order)
+        Some((interval, order))
     }
 }
 

@@ -42,22 +42,6 @@ pub fn report(facts: &Facts<'_>, placement: &Placement) -> Result<Report, Placem
 /// What a strategy makes small: the first number, of equal ones the second, and so on.
 pub(super) type Key = [u64; 4];
 
-impl Report {
-    pub(super) fn key(&self, facts: &Facts<'_>) -> Key {
-        match facts.strategy {
-            Strategy::RoundRobin => [0; 4],
-            Strategy::LoadBalanced => [self.compute_interval, self.latency, 0, 0],
-            Strategy::TopologyAware => [
-                u64::from(self.most_stages.max(even_share(facts))),
-                self.bytes_between_zones,
-                self.interval,
-                self.latency,
-            ],
-            Strategy::Hybrid => [self.interval, self.latency, self.bytes_between_zones, 0],
-        }
-    }
-}
-
 /// The stages that each member owns when all with speed own equally many, rounded up.
 fn even_share(facts: &Facts<'_>) -> u8 {
     let owners = usize::from(facts.stages).saturating_mul(facts.owners);
@@ -67,6 +51,32 @@ fn even_share(facts: &Facts<'_>) -> u8 {
 
 impl Problem<'_> {
     pub(super) fn report(&self, placement: &Placement) -> Report {
+        Report { bytes_between_zones: self.bytes_between_zones(placement), ..self.times(placement) }
+    }
+
+    /// What the strategy makes small. Never less than any `compute_interval`
+    /// or number of stages that it is about.
+    pub(super) fn key(&self, placement: &Placement) -> Key {
+        self.key_up_to(placement, [u64::MAX; 4]).unwrap_or([u64::MAX; 4])
+    }
+
+    /// As [`key`](Problem::key), if it is not greater than `most`.
+    pub(super) fn key_up_to(&self, placement: &Placement, most: Key) -> Option<Key> {
+        let Report { compute_interval, interval, latency, most_stages, .. } = self.times(placement);
+        let bytes = || self.bytes_between_zones(placement);
+        let key = match self.facts.strategy {
+            Strategy::RoundRobin => [0; 4],
+            Strategy::LoadBalanced => [compute_interval, latency, 0, 0],
+            Strategy::TopologyAware => [u64::from(most_stages.max(even_share(self.facts))), bytes(), interval, latency],
+            // Bytes take longest to count, and seldom matter.
+            Strategy::Hybrid if [interval, latency, 0, 0] > most => return None,
+            Strategy::Hybrid => [interval, latency, bytes(), 0],
+        };
+        (key <= most).then_some(key)
+    }
+
+    /// Everything but the bytes.
+    fn times(&self, placement: &Placement) -> Report {
         let mut report = Report::default();
         let mut loads = [Load::default(); MAX_MEMBERS];
         let mut senders: &[NodeId] = &[];
@@ -87,11 +97,9 @@ impl Problem<'_> {
                 }
             }
             report.latency = report.latency.saturating_add(slowest);
-            let crossings = self.crossings(placement, stage).saturating_mul(self.chain.across(run.end));
-            report.bytes_between_zones = report.bytes_between_zones.saturating_add(crossings);
             senders = owners;
         }
-        for load in loads {
+        for load in loads.iter().take(self.facts.members.len()) {
             report.compute_interval = report.compute_interval.max(load.compute);
             report.interval = report.interval.max(load.all);
             report.most_stages = report.most_stages.max(load.stages);
@@ -99,10 +107,11 @@ impl Problem<'_> {
         report
     }
 
-    /// The one of two placements that the strategy likes better; `first` if they are alike.
-    pub(super) fn better(&self, first: Placement, second: Placement) -> Placement {
-        let key = |placement: &Placement| self.report(placement).key(self.facts);
-        if key(&second) < key(&first) { second } else { first }
+    fn bytes_between_zones(&self, placement: &Placement) -> u64 {
+        placement.stages().fold(0, |sum: u64, stage| {
+            let bytes = self.chain.across(placement.layers(stage).end);
+            sum.saturating_add(self.crossings(placement, stage).saturating_mul(bytes))
+        })
     }
 
     /// Nanoseconds until `node` has 1024 bytes from each of `senders`.

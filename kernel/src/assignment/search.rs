@@ -7,29 +7,43 @@
 //! are exchanged. A change stays if the strategy's numbers get smaller. The
 //! order of the attempts is fixed, and there are at most [`MAX_TRIALS`].
 
+use heapless::Vec;
+
 use super::placement::Placement;
 use super::problem::Problem;
 use super::report::Key;
 use super::seating::Turns;
 use crate::types::Stage;
 
-/// Most changes that one call tries: a few milliseconds for the largest cluster.
-pub(super) const MAX_TRIALS: u16 = 4_096;
+/// Most changes that one call tries, all beginnings together.
+pub(super) const MAX_TRIALS: u16 = 1_024;
 
-/// `placement`, or a better one.
-pub(super) fn improve(problem: &Problem<'_>, turns: &Turns, placement: Placement) -> Placement {
-    let key = problem.report(&placement).key(problem.facts);
-    let mut search = Search { problem, best: placement, key, trials: MAX_TRIALS };
-    loop {
-        let before = search.key;
-        search.move_cuts();
-        search.exchange_stages();
-        search.replace_members(turns);
-        search.exchange_members();
-        if search.key == before || search.trials == 0 {
-            return search.best;
+/// A placement from which a search begins, ordered by promise.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Start {
+    pub(super) key: Key,
+    /// What was suggested earlier goes first among equals.
+    pub(super) turn: usize,
+    pub(super) placement: Placement,
+}
+
+/// Two for each number of teams.
+pub(super) type Starts = Vec<Start, 16>;
+
+/// The best that is found from `starts`, one after the other, and last from `in_turn`.
+pub(super) fn best_of(problem: &Problem<'_>, turns: &Turns, in_turn: Start, starts: Starts) -> Placement {
+    let mut search = Search { problem, key: in_turn.key, best: in_turn.placement.clone(), trials: MAX_TRIALS };
+    let (mut best, mut key) = (search.best.clone(), search.key);
+    for start in starts.into_iter().chain([in_turn]) {
+        search.key = start.key;
+        search.best = start.placement;
+        search.improve(turns);
+        if search.key < key {
+            best.clone_from(&search.best);
+            key = search.key;
         }
     }
+    best
 }
 
 struct Search<'a> {
@@ -40,6 +54,19 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    fn improve(&mut self, turns: &Turns) {
+        loop {
+            let before = self.key;
+            self.move_cuts();
+            self.exchange_stages();
+            self.replace_members(turns);
+            self.exchange_members();
+            if self.key == before || self.trials == 0 {
+                return;
+            }
+        }
+    }
+
     fn move_cuts(&mut self) {
         let lasts = self.problem.chain.lasts();
         let inner = self.best.stages().len().saturating_sub(1);
@@ -108,8 +135,9 @@ impl Search<'_> {
             return;
         }
         self.trials = left;
-        let key = self.problem.report(&changed).key(self.problem.facts);
-        if key < self.key {
+        if let Some(key) = self.problem.key_up_to(&changed, self.key)
+            && key < self.key
+        {
             self.best = changed;
             self.key = key;
         }

@@ -15,6 +15,7 @@ use super::order::ordered;
 use super::partition::{Group, Partition, balanced, cheapest, least_possible};
 use super::placement::{Ends, MAX_ASSIGNED, Placement};
 use super::problem::Problem;
+use super::search::{Start, Starts};
 use super::seating::{Draft, Turns};
 use super::{MAX_MEMBERS, Strategy};
 use crate::types::{MAX_STAGES, NodeId};
@@ -22,18 +23,36 @@ use crate::types::{MAX_STAGES, NodeId};
 type Team = Vec<NodeId, MAX_ASSIGNED>;
 type Teams = Vec<Team, MAX_STAGES>;
 
-/// The optimal partition among the `count` fastest teams in their best order;
-/// `None` if there are fewer teams. With as many teams as stages, no placement in which everybody owns one
+/// Placements from which to look for better ones, beside `in_turn`: those that
+/// the strategy suggests for each number of teams, the most promising first.
+pub(super) fn starts(problem: &Problem<'_>, turns: &Turns, in_turn: &Start) -> Starts {
+    let strategy = problem.facts.strategy;
+    let mut starts = Starts::new();
+    let [mut known, ..] = in_turn.key;
+    for count in (1..=usize::from(problem.facts.stages)).rev() {
+        let fastest = (strategy != Strategy::TopologyAware).then(|| fastest(problem, turns, count, known));
+        let closest = (strategy != Strategy::LoadBalanced).then(|| closest(problem, turns, count, known));
+        for placement in [fastest, closest].into_iter().flatten().flatten() {
+            let start = Start { key: problem.key(&placement), turn: starts.len(), placement };
+            let [found, ..] = start.key;
+            known = known.min(found);
+            // There is room for two of each count.
+            let _ = starts.push(start);
+        }
+    }
+    starts.sort_unstable();
+    starts
+}
+
+/// The optimal partition among the `count` fastest teams in their best order.
+/// With as many teams as stages, no placement in which everybody owns one
 /// stage at most has a smaller `compute_interval`, if members hold all layers.
-pub(super) fn fastest(problem: &Problem<'_>, turns: &Turns, count: usize, best: &Placement) -> Option<Placement> {
+/// `None` if there are fewer teams, or if it would be longer than `known`.
+fn fastest(problem: &Problem<'_>, turns: &Turns, count: usize, known: u64) -> Option<Placement> {
     let by_speed = sorted(turns, |node| Reverse(problem.profile(node).speed));
     let teams: Teams = by_speed.chunks_exact(problem.facts.owners).take(count).map(team).collect();
-    if teams.len() != count {
-        return None;
-    }
     let groups = teams.iter().map(|team| problem.group(team, &[])).collect::<Vec<Group, MAX_STAGES>>();
-    let [known, ..] = problem.report(best).key(problem.facts);
-    if least_possible(&problem.chain, &groups) > known {
+    if teams.len() != count || least_possible(&problem.chain, &groups) > known {
         return None;
     }
     let (order, partition) = ordered(&problem.chain, &groups)?;
@@ -42,17 +61,14 @@ pub(super) fn fastest(problem: &Problem<'_>, turns: &Turns, count: usize, best: 
 }
 
 /// A partition among `count` teams that stand zone by zone, those of the
-/// largest zone first. Cuts are where few bytes cross zones, or, for the other
-/// strategies, where the interval is least. `None` if there are fewer teams.
-pub(super) fn closest(problem: &Problem<'_>, turns: &Turns, count: usize, best: &Placement) -> Option<Placement> {
+/// largest zone first. Topology-aware cuts are where fewest bytes cross zones,
+/// hybrid ones where the interval is least. `None` if there are fewer teams,
+/// or if their members had to own more than `known` stages and must not.
+fn closest(problem: &Problem<'_>, turns: &Turns, count: usize, known: u64) -> Option<Placement> {
     let heeds_bytes_only = problem.facts.strategy == Strategy::TopologyAware;
-    let [known, ..] = problem.report(best).key(problem.facts);
     let busiest = usize::from(problem.facts.stages).div_ceil(count);
-    if heeds_bytes_only && u64::try_from(busiest).is_ok_and(|busiest| busiest > known) {
-        return None;
-    }
     let teams = zone_by_zone(problem, turns, count);
-    if teams.len() != count {
+    if teams.len() != count || (heeds_bytes_only && u64::try_from(busiest).is_ok_and(|busiest| busiest > known)) {
         return None;
     }
     let mut senders: &[NodeId] = &[];
