@@ -34,7 +34,7 @@ pub fn time(work: u64, speed: u32) -> u64 {
 }
 
 /// The nanoseconds that `bytes` take over links that cost `per_block` together
-/// for 1024 bytes, rounded up: at most 2^52.
+/// for 1024 bytes, rounded up: at most 2^53 from most owners over the dearest links.
 pub fn transfer(bytes: u64, per_block: u64) -> u64 {
     bytes.saturating_mul(per_block).div_ceil(BLOCK)
 }

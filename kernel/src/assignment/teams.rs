@@ -63,14 +63,9 @@ fn fastest(problem: &Problem<'_>, turns: &Turns, count: usize, known: u64) -> Op
 /// A partition among `count` teams that stand zone by zone, those of the
 /// largest zone first. Topology-aware cuts are where fewest bytes cross zones,
 /// hybrid ones where the interval is least. `None` if there are fewer teams,
-/// or if their members had to own more than `known` stages and must not.
+/// or if the strategy's first number would be greater than `known`.
 fn closest(problem: &Problem<'_>, turns: &Turns, count: usize, known: u64) -> Option<Placement> {
-    let heeds_bytes_only = problem.facts.strategy == Strategy::TopologyAware;
-    let busiest = usize::from(problem.facts.stages).div_ceil(count);
     let teams = zone_by_zone(problem, turns, count);
-    if teams.len() != count || (heeds_bytes_only && u64::try_from(busiest).is_ok_and(|busiest| busiest > known)) {
-        return None;
-    }
     let mut senders: &[NodeId] = &[];
     let mut groups: Vec<Group, MAX_STAGES> = Vec::new();
     let mut crossings: Vec<u64, MAX_STAGES> = Vec::new();
@@ -78,6 +73,15 @@ fn closest(problem: &Problem<'_>, turns: &Turns, count: usize, known: u64) -> Op
         groups.push(problem.group(team, senders)).ok()?;
         crossings.push(problem.strangers(senders, team)).ok()?;
         senders = team;
+    }
+    let heeds_bytes_only = problem.facts.strategy == Strategy::TopologyAware;
+    let least = if heeds_bytes_only {
+        u64::try_from(usize::from(problem.facts.stages).div_ceil(count)).unwrap_or(u64::MAX)
+    } else {
+        least_possible(&problem.chain, &groups)
+    };
+    if teams.len() != count || least > known {
+        return None;
     }
     let partition = if heeds_bytes_only {
         let bytes = |place: usize, run: Range<u8>| {

@@ -61,7 +61,7 @@ pub(crate) fn every_partition(layers: &Layers, groups: &[Group]) -> Vec<(Vec<u8>
         all = longer;
     }
     all.retain(|(ends, _)| *ends.last().unwrap() == count);
-    all.iter_mut().for_each(|(ends, _)| drop(ends.remove(0)));
+    all.iter_mut().for_each(|(ends, _)| assert_eq!(ends.remove(0), 0));
     all
 }
 

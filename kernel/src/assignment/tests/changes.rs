@@ -20,7 +20,7 @@ fn a_member_that_became_slow_gets_less_to_do() {
     assert_eq!([0, 1, 2].map(|node| layers_of(&before, NodeId(node))), [4, 4, 4]);
     members[1].speed = 500;
     for strategy in [Strategy::LoadBalanced, Strategy::Hybrid] {
-        let facts = facts(0, 3, &layers, &members, strategy);
+        let facts = Facts { links: Links::FREE, ..facts(0, 3, &layers, &members, strategy) };
         let after = place(&facts, draws(4)).unwrap();
         assert_eq!([0, 1, 2].map(|node| layers_of(&after, NodeId(node))), [5, 2, 5]);
         let (stale, fresh) = (report(&facts, &before).unwrap(), report(&facts, &after).unwrap());

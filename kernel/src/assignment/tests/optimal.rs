@@ -57,19 +57,19 @@ fn compared(
 }
 
 #[test]
-fn load_is_balanced_as_well_as_with_one_stage_for_each_and_mostly_as_any() {
-    assert_eq!(compared(Strategy::LoadBalanced, |cost| cost.compute_interval, |_| true), (0, 0, 0));
+fn no_placement_of_a_small_cluster_balances_better() {
+    assert_eq!(compared(Strategy::LoadBalanced, |cost| cost.compute_interval, |_| true), (1_944, 1_944, 0));
 }
 
 #[test]
 fn zones_are_crossed_as_rarely_as_an_even_share_allows() {
     let even = |cost: &Report| cost.most_stages == 1;
-    assert_eq!(compared(Strategy::TopologyAware, |cost| cost.bytes_between_zones, even), (0, 0, 0));
+    assert_eq!(compared(Strategy::TopologyAware, |cost| cost.bytes_between_zones, even), (1_944, 1_944, 0));
 }
 
 #[test]
-fn work_and_links_are_weighed_nearly_as_well_as_by_trying_everything() {
-    assert_eq!(compared(Strategy::Hybrid, |cost| cost.interval, |_| true), (0, 0, 0));
+fn work_and_links_are_weighed_perfectly_in_seven_of_eight_small_clusters() {
+    assert_eq!(compared(Strategy::Hybrid, |cost| cost.interval, |_| true), (1_683, 1_944, 37));
 }
 
 /// Every way to give `stages` teams of two to distinct members.
@@ -114,5 +114,5 @@ fn no_choice_of_distinct_owners_balances_better() {
             shared += usize::from(found.compute_interval < best);
         }
     }
-    assert_eq!((cases, shared), (0, 0), "cases, and those in which a fast member had better own both stages");
+    assert_eq!((cases, shared), (19_683, 5_590), "cases, and those in which a fast member had better own both stages");
 }

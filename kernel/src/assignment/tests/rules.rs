@@ -62,9 +62,9 @@ fn members_get_only_layers_that_they_hold() {
         layers.joined = LayerSet::run(5..7);
         layers.work.iter_mut().for_each(|work| *work = random.u32(1..900));
         let holds = |start: u8, length: u8| LayerSet::run(start..(start + length).min(12));
-        let members: Vec<Profile> = (0..9)
+        let members: Vec<Profile> = (0..12)
             .map(|_| Profile {
-                holds: holds(random.u8(0..8), random.u8(4..12)),
+                holds: holds(random.u8(0..6), random.u8(4..12)),
                 ..member(random.u32(0..9), random.u8(0..2))
             })
             .collect();
@@ -80,7 +80,7 @@ fn members_get_only_layers_that_they_hold() {
             }
         }
     }
-    assert!((400..1_100).contains(&placed), "some can be placed, some cannot: {placed}");
+    assert!((100..1_100).contains(&placed), "some can be placed, some cannot: {placed}");
 }
 
 #[test]
@@ -108,6 +108,29 @@ fn each_strategy_is_best_at_what_it_promises() {
 }
 
 #[test]
+fn a_report_counts_what_the_protocol_sends() {
+    let layers = Layers::even(2, 1_024).unwrap();
+    let members = [0, 0, 1, 1].map(|zone| member(1_000, zone));
+    let facts =
+        Facts { links: Links { within: 10, between: 100 }, ..facts(1, 2, &layers, &members, Strategy::RoundRobin) };
+    let stage = |members: [u8; 3]| members.into_iter().map(NodeId).collect();
+    let seats = [stage([0, 1, 2]), stage([1, 2, 3])].into_iter().collect();
+    let placement = Placement::new(2, [1, 2].into_iter().collect(), &seats);
+    let expected = Report {
+        // Member 1 computes both stages, a microsecond each.
+        compute_interval: 2_000,
+        // It has its own signal already and gets the other from its zone.
+        interval: 2_010,
+        // Member 2 waits for two signals from the other zone.
+        latency: 1_000 + 1_200,
+        // Both owners of the first stage send to members 2 and 3.
+        bytes_between_zones: 4 * 1_024,
+        most_stages: 2,
+    };
+    assert_eq!(report(&facts, &placement), Ok(expected));
+}
+
+#[test]
 fn only_ties_are_left_to_chance() {
     let (layers, mut members) = uneven();
     for (place, member) in members.iter_mut().enumerate() {
@@ -118,7 +141,7 @@ fn only_ties_are_left_to_chance() {
         (0..20).map(|seed| place(&facts, draws(seed)).unwrap()).collect::<BTreeSet<Placement>>().len()
     };
     assert_eq!(placed(Strategy::RoundRobin), 20);
-    assert_eq!(placed(Strategy::LoadBalanced), 0);
+    assert_eq!(placed(Strategy::LoadBalanced), 1);
 }
 
 #[test]
