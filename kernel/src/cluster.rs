@@ -94,6 +94,9 @@ impl core::error::Error for ClusterError {}
 pub struct Cluster<C: Scheme, const N: usize> {
     roster: Roster<C, N>,
     id: C::Digest,
+    /// The keys of the first N members, made ready: those who vote are among
+    /// them. Others, and clients, sign seldom.
+    verifiers: Vec<C::Verifier, N>,
     /// How long this node waits.
     pub timing: Timing,
     /// Seeded departures from the protocol; none in a shipped build.
@@ -127,9 +130,11 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             return Err(ClusterError::RepeatedKey);
         }
         let id = digest_of::<C::Hasher, _>(Tag::Cluster.byte(), &roster);
+        let verifiers = roster.members.iter().take(N).map(C::prepare).collect();
         Ok(Cluster {
             roster,
             id,
+            verifiers,
             timing,
             #[cfg(feature = "checker")]
             rules: crate::agreement::rules::Rules::default(),
@@ -169,6 +174,18 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// Whether `node` is a member.
     pub fn has(&self, node: NodeId) -> bool {
         node.index() < self.roster.members.len()
+    }
+
+    /// Whether `member` is one and made `signature` on `statement`.
+    pub(crate) fn signed_by(&self, member: NodeId, statement: &C::Digest, signature: &C::Signature) -> bool {
+        match self.verifiers.get(member.index()) {
+            Some(ready) => C::verify(ready, statement, signature),
+            None => self
+                .roster
+                .members
+                .get(member.index())
+                .is_some_and(|key| C::verify(&C::prepare(key), statement, signature)),
+        }
     }
 
     /// The key of `client`.

@@ -8,7 +8,7 @@ use super::agreement::{AgreementMessage, CommitCertificate, DecisionCertificate,
 use super::{Envelope, Message, Payload, SignedRequest};
 use crate::chain::Decided;
 use crate::cluster::Cluster;
-use crate::crypto::{Scheme, Tag, Verified};
+use crate::crypto::{Scheme, Signatures, Tag, Verified};
 use crate::types::{Epoch, NodeId, View};
 
 /// Why a message was not believed. Nothing was changed.
@@ -66,7 +66,8 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// When the client is not admitted or did not sign the request.
     pub fn verify_request(&self, signed: &SignedRequest<C>) -> Result<(), Forged> {
         let key = self.client_key(signed.request.client).ok_or(Forged::Stranger)?;
-        if C::verify(key, &signed.digest(self), &signed.signature) { Ok(()) } else { Err(Forged::Signature) }
+        let genuine = C::verify(&C::prepare(key), &signed.digest(self), &signed.signature);
+        if genuine { Ok(()) } else { Err(Forged::Signature) }
     }
 
     /// Checks a member's signature on a statement.
@@ -74,8 +75,10 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// # Errors
     /// When `from` is not a member or did not sign it.
     pub fn verify_member(&self, from: NodeId, statement: &C::Digest, signature: &C::Signature) -> Result<(), Forged> {
-        let key = self.roster().members.get(from.index()).ok_or(Forged::Stranger)?;
-        if C::verify(key, statement, signature) { Ok(()) } else { Err(Forged::Signature) }
+        if !self.has(from) {
+            return Err(Forged::Stranger);
+        }
+        if self.signed_by(from, statement, signature) { Ok(()) } else { Err(Forged::Signature) }
     }
 
     /// Whether `certificate` proves that its ballot was decided in `epoch`.
@@ -116,8 +119,9 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             })
     }
 
-    fn quorum(&self, quorum: usize, statement: &C::Digest, signatures: &C::Signatures) -> bool {
-        C::verify_quorum(&self.roster().members, quorum, statement, signatures)
+    /// Whether exactly `quorum` members signed `statement`.
+    pub(crate) fn quorum(&self, quorum: usize, statement: &C::Digest, signatures: &C::Signatures) -> bool {
+        signatures.is_quorum(quorum, |signer, signature| self.signed_by(signer, statement, signature))
     }
 
     fn agreement_is_genuine(&self, epoch: Epoch, message: &AgreementMessage<C, N>) -> bool {
