@@ -17,6 +17,7 @@
 //! | CertAck, Attest, StageOutput | nothing |
 
 mod closed;
+mod horizon;
 mod receive;
 pub mod record;
 
@@ -35,6 +36,7 @@ use crate::message::inference::{Payload, SignedRequest, Tokens};
 use crate::message::{Fetch, Message};
 use crate::types::{ClientId, Epoch, MAX_CLIENTS, Millis, NodeId, NodeSet, View};
 use closed::Closed;
+pub use horizon::Horizon;
 pub use record::{Record, RecordError, RecordRef};
 
 /// When nothing is under way, a node asks this many times more rarely.
