@@ -1,0 +1,39 @@
+//! `butterfly-costs`: what the kernel costs. Prints JSON; `cargo xtask costs`
+//! makes tables of it.
+
+mod agreement;
+mod clock;
+mod committee;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "butterfly-costs", about = "What the kernel costs, as JSON")]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// CPU time of agreement against the floor of its signatures
+    Agreement {
+        /// Rounds; the median of their ratios counts
+        #[arg(long, default_value_t = 9)]
+        rounds: usize,
+        /// Decisions in a round
+        #[arg(long, default_value_t = 50)]
+        decisions: u64,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let document = match Cli::parse().what {
+        What::Agreement { rounds, decisions } => {
+            let sizes = [4, 7, 10].into_iter().map(|n| agreement::measure(n, rounds, decisions));
+            serde_json::to_value(sizes.collect::<anyhow::Result<Vec<_>>>()?)?
+        }
+    };
+    println!("{document:#}");
+    Ok(())
+}
