@@ -32,9 +32,9 @@ use crate::clock::cpu_time;
 use crate::committee::{Committee, Server};
 
 const N: usize = 16;
-/// Agreement and floor take turns this often in a round, so that both meet the
-/// same weather.
-const TURNS: u64 = 5;
+/// Agreement and floor take turns this often in a round, each time elsewhere
+/// on the stack, so that both meet the same weather.
+const TURNS: usize = 16;
 
 /// What was measured for one size of the cluster.
 #[derive(Debug, Serialize)]
@@ -63,7 +63,7 @@ pub(crate) fn measure(n: u8, rounds: usize, decisions: u64) -> Result<Measuremen
     let committee = Committee::new(n);
     let mut replicas = Replicas::new(&committee);
     let mut floor = Floor::new(n, committee.cluster.resilience().fast_quorum());
-    let turn = decisions.div_ceil(TURNS);
+    let turn = decisions.div_ceil(TURNS as u64);
     // Once for caches, branch predictors and the allocator.
     replicas.decide(turn);
     floor.decide(turn);
@@ -71,14 +71,14 @@ pub(crate) fn measure(n: u8, rounds: usize, decisions: u64) -> Result<Measuremen
     let mut results = Vec::new();
     for _ in 0..rounds {
         let (mut agreement_time, mut floor_time) = (Duration::ZERO, Duration::ZERO);
-        for _ in 0..TURNS {
-            agreement_time += cpu_time(|| replicas.decide(turn));
-            floor_time += cpu_time(|| floor.decide(turn));
+        for depth in 0..TURNS {
+            agreement_time += cpu_time(depth, || replicas.decide(turn));
+            floor_time += cpu_time(depth, || floor.decide(turn));
         }
         results.push((agreement_time, floor_time));
     }
     ensure!(replicas.decided == replicas.epoch * u64::from(n), "not every replica decided every epoch");
-    let per_replica = |time: Duration| time.as_secs_f64() * 1e6 / (turn * TURNS) as f64 / f64::from(n);
+    let per_replica = |time: Duration| time.as_secs_f64() * 1e6 / (turn * TURNS as u64) as f64 / f64::from(n);
     let ratios = sorted(results.iter().map(|(agreement, floor)| agreement.as_secs_f64() / floor.as_secs_f64()));
     let resilience = committee.cluster.resilience();
     Ok(Measurement {

@@ -4,6 +4,7 @@
 mod agreement;
 mod clock;
 mod committee;
+mod state;
 
 use clap::{Parser, Subcommand};
 
@@ -16,6 +17,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum What {
+    /// Bytes of state
+    State,
     /// CPU time of agreement against the floor of its signatures
     Agreement {
         /// Rounds; the median of their ratios counts
@@ -29,6 +32,7 @@ enum What {
 
 fn main() -> anyhow::Result<()> {
     let document = match Cli::parse().what {
+        What::State => serde_json::to_value(state::sizes())?,
         What::Agreement { rounds, decisions } => {
             let sizes = [4, 7, 10].into_iter().map(|n| agreement::measure(n, rounds, decisions));
             serde_json::to_value(sizes.collect::<anyhow::Result<Vec<_>>>()?)?
