@@ -4,7 +4,11 @@
 mod agreement;
 mod clock;
 mod committee;
+mod rehearsal;
 mod state;
+mod steps;
+mod transition;
+mod unsigned;
 
 use clap::{Parser, Subcommand};
 
@@ -19,6 +23,10 @@ struct Cli {
 enum What {
     /// Bytes of state
     State,
+    /// The time of each transition
+    Time,
+    /// Each transition once, under an instruction counter that watches `measured_*`
+    Once,
     /// CPU time of agreement against the floor of its signatures
     Agreement {
         /// Rounds; the median of their ratios counts
@@ -33,6 +41,8 @@ enum What {
 fn main() -> anyhow::Result<()> {
     let document = match Cli::parse().what {
         What::State => serde_json::to_value(state::sizes())?,
+        What::Time => serde_json::to_value(steps::timed())?,
+        What::Once => serde_json::to_value(steps::once())?,
         What::Agreement { rounds, decisions } => {
             let sizes = [4, 7, 10].into_iter().map(|n| agreement::measure(n, rounds, decisions));
             serde_json::to_value(sizes.collect::<anyhow::Result<Vec<_>>>()?)?
