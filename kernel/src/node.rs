@@ -20,6 +20,7 @@
 mod blockade;
 mod closed;
 mod coordinator;
+mod horizon;
 mod notices;
 mod receive;
 pub mod record;
@@ -45,6 +46,7 @@ pub use blockade::Blockade;
 use blockade::Watch;
 use closed::Closed;
 pub use coordinator::Coordinator;
+pub use horizon::Horizon;
 pub use record::{Record, RecordError, RecordRef};
 use requests::Requests;
 

@@ -128,9 +128,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         };
         let ballot = Ballot { view, value };
         self.durable.locked = Some(CommitCertificate { ballot, votes });
-        self.record_commit(seat, ballot);
+        let signature = self.record_commit(seat, ballot);
         out.push(Output::Persist);
-        self.broadcast(seat, self.signed(seat, AgreementMessage::Commit(ballot)), out);
+        self.broadcast(seat, self.envelope(seat.me, AgreementMessage::Commit(ballot), signature), out);
         true
     }
 
@@ -252,8 +252,8 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     }
 
     fn cast(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>, out: &mut impl Outbox<C, N>) {
-        self.record_vote(seat, ballot);
-        self.broadcast(seat, self.signed(seat, AgreementMessage::Vote(ballot)), out);
+        let signature = self.record_vote(seat, ballot);
+        self.broadcast(seat, self.envelope(seat.me, AgreementMessage::Vote(ballot), signature), out);
     }
 
     /// Leaves for `view` and says so. From now on nothing is signed in a smaller one.
@@ -287,14 +287,18 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         }
     }
 
-    pub(super) fn record_vote(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) {
+    /// Signs a vote, puts it into this replica's own slot and hands the signature back.
+    pub(super) fn record_vote(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) -> C::Signature {
         let signature = self.sign_ballot(seat, Tag::Vote, &ballot);
-        record(&mut self.votes, seat.me, ballot, signature);
+        record(&mut self.votes, seat.me, ballot, signature.clone());
+        signature
     }
 
-    pub(super) fn record_commit(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) {
+    /// Signs a commit, puts it into this replica's own slot and hands the signature back.
+    pub(super) fn record_commit(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) -> C::Signature {
         let signature = self.sign_ballot(seat, Tag::Commit, &ballot);
-        record(&mut self.commits, seat.me, ballot, signature);
+        record(&mut self.commits, seat.me, ballot, signature.clone());
+        signature
     }
 
     /// Puts this replica's own view change into its slot. After a restart that

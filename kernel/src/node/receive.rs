@@ -132,7 +132,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let closed = self.closed.as_mut().filter(|closed| closed.epoch == *epoch).ok_or(Rejection::Stale)?;
         match closed.hear(seat, envelope.from, message, &envelope.signature) {
             Late::Known => Err(Rejection::Stale),
-            Late::Kept => Ok(()),
             Late::Dissents => {
                 send(seat.others().without(envelope.from), envelope.clone(), Transmission::First, out);
                 Ok(())

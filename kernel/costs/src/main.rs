@@ -1,0 +1,53 @@
+//! `butterfly-costs`: what the kernel costs. Prints JSON; `cargo xtask costs`
+//! makes tables of it.
+
+mod agreement;
+mod clock;
+mod committee;
+mod rehearsal;
+mod state;
+mod steps;
+mod transition;
+mod unsigned;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "butterfly-costs", about = "What the kernel costs, as JSON")]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Bytes of state
+    State,
+    /// The time of each transition
+    Time,
+    /// Each transition once, under an instruction counter that watches `measured_*`
+    Once,
+    /// CPU time of agreement against the floor of its signatures
+    Agreement {
+        /// Rounds; the median of their ratios counts
+        #[arg(long, default_value_t = 9)]
+        rounds: usize,
+        /// Decisions in a round
+        #[arg(long, default_value_t = 50)]
+        decisions: u64,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let document = match Cli::parse().what {
+        What::State => serde_json::to_value(state::sizes())?,
+        What::Time => serde_json::to_value(steps::timed())?,
+        What::Once => serde_json::to_value(steps::once())?,
+        What::Agreement { rounds, decisions } => {
+            let sizes = [4, 7, 10].into_iter().map(|n| agreement::measure(n, rounds, decisions));
+            serde_json::to_value(sizes.collect::<anyhow::Result<Vec<_>>>()?)?
+        }
+    };
+    println!("{document:#}");
+    Ok(())
+}
