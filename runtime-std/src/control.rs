@@ -86,4 +86,6 @@ pub struct Commit {
     /// From the commit before, or from the request's arrival, to this commit.
     /// None when the node caught up.
     pub latency_us: Option<u64>,
+    /// Whether the node lost its record and may not sign in agreement (yet).
+    pub learner: bool,
 }

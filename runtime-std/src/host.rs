@@ -27,6 +27,7 @@ use std::time::Instant;
 use anyhow::Result;
 use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::agreement::Path;
+use butterfly_kernel::node::Role;
 use butterfly_kernel::types::{Epoch, View};
 use butterfly_kernel::wire;
 
@@ -35,7 +36,7 @@ use crate::executor::{Executor, StageError};
 use crate::faults::{Faults, Outgoing};
 use crate::folder::Member;
 use crate::model::Transformer;
-use crate::protocol::{Evidence, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
+use crate::protocol::{Envelope, Evidence, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
 use crate::storage::RecordFile;
 use crate::traffic::Traffic;
 use crate::transport::Mesh;
@@ -120,6 +121,7 @@ impl Host {
     }
 
     fn step_message(&mut self, message: Box<VerifiedEnvelope>, results: &mut VecDeque<Input>) -> Result<()> {
+        self.misuse(message.get())?;
         let input = Input::Receive((*message).clone());
         if let Err(Rejection::Early(place)) = self.step(input, results)? {
             self.parking.park(&self.node, place, message);
@@ -131,7 +133,7 @@ impl Host {
     /// computed for it is added to `results`.
     fn step(&mut self, input: Input, results: &mut VecDeque<Input>) -> Result<Result<(), Rejection>> {
         let member = Arc::clone(&self.member);
-        let seat = Seat { cluster: &member.cluster, me: member.me, key: &member.key };
+        let seat = member.seat();
         let mut outputs = Vec::new();
         let outcome = self.node.step(&seat, input, &mut |output| outputs.push(output));
         let mut durable = false;
@@ -143,7 +145,7 @@ impl Host {
                     durable = true;
                 }
                 Output::Send { to, envelope, transmission } => {
-                    self.send(&seat, Outgoing { to, envelope }, transmission)?;
+                    self.send(&seat, Outgoing::now(to, envelope), transmission)?;
                 }
                 other => self.perform(other, results)?,
             }
@@ -164,6 +166,7 @@ impl Host {
                 }
             }
             Output::Provide { stage, position, signal, .. } => self.executor.provide(stage, position, signal),
+            Output::Compute { .. } if self.faults.as_ref().is_some_and(|faults| !faults.computes(&self.node)) => {}
             Output::Compute { job, stage, position, sampling } => {
                 match self.executor.compute(stage, position, sampling) {
                     Ok(signal) => results.push_back(Input::Computed { job, stage, position, signal }),
@@ -185,15 +188,25 @@ impl Host {
 
     /// Queues a message, or what the member's faults make of it.
     fn send(&mut self, seat: &Seat<'_>, sent: Outgoing, transmission: Transmission) -> Result<()> {
-        let outgoing = match &self.faults {
+        let outgoing = match &mut self.faults {
             None => vec![sent],
             Some(faults) => faults.rewrite(seat, &self.node, sent),
         };
-        for Outgoing { to, envelope } in outgoing {
-            let frame: Arc<[u8]> = encode(&envelope)?.into();
-            self.traffic.add(envelope.message.kind(), transmission, to.len(), frame.len());
-            self.mesh.send(to, &frame);
-        }
+        outgoing.into_iter().try_for_each(|outgoing| self.queue(outgoing, transmission))
+    }
+
+    /// Queues what the member's faults make of a message that arrived.
+    fn misuse(&mut self, heard: &Envelope) -> Result<()> {
+        let Some(faults) = &mut self.faults else { return Ok(()) };
+        let member = Arc::clone(&self.member);
+        let outgoing = faults.hear(&member.seat(), &self.node, heard);
+        outgoing.into_iter().try_for_each(|outgoing| self.queue(outgoing, Transmission::First))
+    }
+
+    fn queue(&mut self, Outgoing { to, envelope, delay }: Outgoing, transmission: Transmission) -> Result<()> {
+        let frame: Arc<[u8]> = encode(&envelope)?.into();
+        self.traffic.add(envelope.message.kind(), transmission, to.len(), frame.len());
+        self.mesh.send(to, &frame, delay);
         Ok(())
     }
 
@@ -215,6 +228,7 @@ impl Host {
             decided: encode(decided)?,
             tokens: tokens.to_vec(),
             latency_us: latency.and_then(|latency| u64::try_from(latency.as_micros()).ok()),
+            learner: self.node.role() == Role::Learner,
         }))?;
         (self.tell)(Event::Sent { traffic: self.traffic.clone() })
     }
