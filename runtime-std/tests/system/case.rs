@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
 
 use butterfly_runtime_std::faults::{FaultKind, Severity};
 use serde_json::Value;
@@ -34,16 +33,17 @@ impl Case {
         format!("--nodes {nodes} --tokens {tokens} --view-timeout-ms {view_timeout}{}", faults.collect::<String>())
     }
 
-    /// Runs it, and returns what became of it unless something is wrong.
-    fn run(&self, expected: &str) -> Result<Outcome, String> {
+    /// Runs it, and says what is wrong, if anything.
+    fn run(&self, expected: &str, further: impl Fn(&Case, &Value) -> Option<String>) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         let (proof, evidence) = (folder.path().join("proof"), folder.path().join("evidence"));
         let files = format!(" --proof {} --evidence {}", proof.display(), evidence.display());
         let outcome = demo(&(self.arguments() + &files));
-        match self.what_is_wrong(&outcome, expected, &proof, &evidence) {
-            None => Ok(outcome),
-            Some(wrong) => Err(format!("{wrong}\n{} {}", outcome.report, outcome.errors)),
-        }
+        let wrong = self.what_is_wrong(&outcome, expected, &proof, &evidence);
+        let wrong = wrong.or_else(|| further(self, &outcome.report));
+        let verdict = if wrong.is_none() { "ok" } else { "FAILED" };
+        progress(&format!("{verdict:6} {:5.1} s  demo {}", outcome.took.as_secs_f64(), self.arguments()));
+        wrong.map(|wrong| format!("{wrong}\n{} {}", outcome.report, outcome.errors))
     }
 
     fn what_is_wrong(&self, outcome: &Outcome, expected: &str, proof: &Path, evidence: &Path) -> Option<String> {
@@ -92,18 +92,14 @@ impl Case {
 }
 
 /// Runs every case, shows which, and names the failing ones with the command
-/// that repeats each. `further` says what else must hold of a report.
-pub(crate) fn run_all(cases: &[Case], further: impl Fn(&Case, &Value) -> Result<(), String> + Sync) {
-    let tokens = cases.iter().map(|case| case.tokens).max().unwrap();
-    let text = reference(tokens);
+/// that repeats each. `further` says what else is wrong with a report.
+pub(crate) fn run_all(cases: &[Case], further: impl Fn(&Case, &Value) -> Option<String> + Sync) {
+    let longest = cases.iter().map(|case| case.tokens).max().unwrap();
+    let text = reference(longest);
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let begin = Instant::now();
-            let outcome = case.run(&text[..case.tokens]).and_then(|outcome| further(case, &outcome.report));
-            let verdict = if outcome.is_ok() { "ok" } else { "FAILED" };
-            progress(&format!("{verdict}  {:5.1} s  demo {}", begin.elapsed().as_secs_f64(), case.arguments()));
-            if let Err(wrong) = outcome {
+            if let Some(wrong) = case.run(&text[..case.tokens], &further) {
                 let again = format!("cargo run --release -- demo {}", case.arguments());
                 failed.lock().unwrap().push(format!("{again}\n{wrong}"));
             }

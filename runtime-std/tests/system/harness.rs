@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -19,6 +20,8 @@ pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
     pub(crate) report: Value,
     pub(crate) errors: String,
+    /// Without the time that it waited for room.
+    pub(crate) took: Duration,
 }
 
 /// The binary with `arguments`, to its end.
@@ -35,12 +38,14 @@ pub(crate) fn demo(arguments: &str) -> Outcome {
         ENDED.wait_while(RUNNING.lock().unwrap(), |running| *running > 0 && *running + nodes > ROOM).unwrap();
     *running += nodes;
     drop(running);
+    let begin = Instant::now();
     let output = butterfly(&arguments);
+    let took = begin.elapsed();
     *RUNNING.lock().unwrap() -= nodes;
     ENDED.notify_all();
     let errors = String::from_utf8(output.stderr).unwrap();
     let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    Outcome { code: output.status.code(), report, errors }
+    Outcome { code: output.status.code(), report, errors, took }
 }
 
 /// Says how far a long test is, also where the output of tests is kept back.
