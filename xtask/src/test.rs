@@ -51,7 +51,7 @@ const STEPS: [Step; 10] = [
     Step { name: "firmware-link", about: "the kernel without an allocator", run: firmware_link::run },
     Step {
         name: "runtime",
-        about: "four processes, each fault, bad input",
+        about: "separate processes, each fault alone and with others, bad input",
         run: || cargo(&["test", "--release", "-p", "butterfly-runtime-std"]),
     },
 ];

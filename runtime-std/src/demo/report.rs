@@ -7,6 +7,7 @@ use butterfly_kernel::message::Kind;
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 
+use crate::control::Blocked;
 use crate::traffic::{Count, Traffic};
 
 /// The document that `demo --json` prints.
@@ -48,6 +49,10 @@ pub struct Report {
     pub epochs: Vec<EpochReport>,
     /// The faults that were asked for.
     pub faults: Vec<String>,
+    /// Nodes that lost their record and sign nothing in agreement.
+    pub learners: Vec<u8>,
+    /// Who kept the last epoch from being decided, as the nodes themselves say.
+    pub blocked: Option<Blocked>,
     /// Nodes that run but were not seen to reach the last epoch.
     pub behind: Vec<u8>,
     #[serde(skip)]
@@ -142,7 +147,9 @@ fn summary(report: &Report) -> Table {
         (true, false) => "equal as far as it goes",
         (false, _) => "DIFFERENT",
     };
-    let rows = [
+    let learners =
+        report.learners.iter().map(|node| format!("node {node} lost its record: it follows, and signs nothing"));
+    let mut rows = vec![
         (
             "nodes",
             format!("{}, of which {} may be faulty and {} silent on the fast path", report.nodes, report.f, report.p),
@@ -157,9 +164,11 @@ fn summary(report: &Report) -> Table {
         ),
         ("commit latency", format!("p50 {}, p99 {}", latency(report.latency_ms.p50), latency(report.latency_ms.p99))),
         ("blamed, with proof", or_none(blamed.collect::<Vec<_>>().join(", "))),
+        ("learners", learners.collect::<Vec<_>>().join(", ")),
         ("single machine", reference.into()),
         ("cluster", report.cluster.clone()),
     ];
+    rows.retain(|(name, _)| *name != "learners" || !report.learners.is_empty());
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);
     }
