@@ -138,7 +138,7 @@ impl core::fmt::Display for PlacementError {
             }
             PlacementError::TooFewMembers { layer, able, needed } => write!(
                 out,
-                "{able} members can run layer {layer} with those joined to it, and a stage needs {needed}: \
+                "layer {layer} and those joined to it need {needed} members that can run them, and there are {able}: \
                  bring members back, or give more of them these layers"
             ),
             PlacementError::Scattered { needed } => {
