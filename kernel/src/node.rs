@@ -28,6 +28,7 @@ mod requests;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agreement::rules::Mutant;
 use crate::agreement::{Agreement, Durable, MAX_VALUES};
 use crate::assignment::Profile;
 use crate::bounded::Map;
@@ -92,6 +93,9 @@ pub struct Node<C: Scheme, const N: usize> {
     recovered: Option<Payload<C>>,
     patience: u8,
     watch: Watch,
+    /// What its record leaves out on purpose; nothing in a shipped build.
+    #[cfg(feature = "checker")]
+    forgetful: record::Forgetful<C>,
 }
 
 impl<C: Scheme, const N: usize> Node<C, N> {
@@ -121,6 +125,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             recovered: record.payload,
             patience: 0,
             watch: Watch::default(),
+            #[cfg(feature = "checker")]
+            forgetful: record::Forgetful::new(seat.cluster.rules.mutant),
         })
     }
 
@@ -158,7 +164,10 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let agreement = self.agreement.durable();
         let voted = agreement.voted.as_ref().and_then(|proposal| self.candidates.get(&proposal.ballot.value));
         let payload = voted.map(|candidate| &candidate.payload).or(self.recovered.as_ref());
-        RecordRef { role: self.role, head: &self.head, agreement, payload }
+        let record = RecordRef { role: self.role, head: &self.head, agreement, payload };
+        #[cfg(feature = "checker")]
+        let record = self.forgetful.forget(record);
+        record
     }
 
     /// The end of the chain here.
@@ -396,7 +405,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.recovered = None;
         self.requests.drop_finished(&state);
         self.drop_notices(seat, &state);
-        out.push(Output::Persist);
+        if !seat.cluster.mutated(Mutant::DecisionUnrecorded) {
+            out.push(Output::Persist);
+        }
         out.push(Output::Commit { epoch, path, view: ballot.view, tokens, notice });
         self.announce(seat, out);
         self.inference.follow(seat, &state, out);

@@ -38,7 +38,7 @@ const STEPS: [Step; 10] = [
     Step {
         name: "kernel",
         about: "units, whole clusters in memory, wire, proofs",
-        run: || cargo(&["test", "-p", "butterfly-kernel"]),
+        run: || cargo(&["test", "-p", "butterfly-kernel", "--features", "checker"]),
     },
     Step {
         name: "workload",

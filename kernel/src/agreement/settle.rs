@@ -129,7 +129,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         let ballot = Ballot { view, value };
         self.durable.locked = Some(CommitCertificate { ballot, votes });
         let signature = self.record_commit(seat, ballot);
-        out.push(Output::Persist);
+        persist(seat, Mutant::CommitUnrecorded, out);
         self.broadcast(seat, self.envelope(seat.me, AgreementMessage::Commit(ballot), signature), out);
         true
     }
@@ -226,9 +226,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         let signature = self.sign_ballot(seat, Tag::Propose, &ballot);
         let proposal = Proposal { ballot, signature, progress };
         // The leader's vote belongs to its proposal: one record for both.
-        self.durable.proposed = Some(proposal.clone());
-        self.durable.voted = Some(proposal.clone());
-        out.push(Output::Persist);
+        self.durable.proposed = Some(recorded(seat, &proposal));
+        self.durable.voted = Some(recorded(seat, &proposal));
+        persist(seat, Mutant::ProposalUnrecorded, out);
         self.broadcast(seat, self.proposal_envelope(seat.me, &proposal), out);
         self.proposal = Some(proposal);
         self.cast(seat, ballot, out);
@@ -245,8 +245,8 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             return false;
         };
         let ballot = proposal.ballot;
-        self.durable.voted = Some(proposal);
-        out.push(Output::Persist);
+        self.durable.voted = Some(recorded(seat, &proposal));
+        persist(seat, Mutant::VoteUnrecorded, out);
         self.cast(seat, ballot, out);
         true
     }
@@ -268,7 +268,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         self.votes.retain(|kept, _| kept.next() >= view);
         self.commits.retain(|kept, _| kept.next() >= view);
         self.record_change(seat);
-        out.push(Output::Persist);
+        persist(seat, Mutant::ViewUnrecorded, out);
         if let Some(own) = self.changes.get(&seat.me) {
             let message = AgreementMessage::ViewChange(own.change.clone());
             let envelope = self.envelope(seat.me, message, own.signature.clone());
@@ -336,6 +336,19 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         let usable = change.view == self.durable.view && values.all(|ballot| self.knows(&ballot.value));
         usable.then_some(report)
     }
+}
+
+/// What is signed next must be durable, unless `mutant` is chosen.
+fn persist<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, mutant: Mutant, out: &mut impl Outbox<C, N>) {
+    if !seat.cluster.mutated(mutant) {
+        out.push(Output::Persist);
+    }
+}
+
+/// A proposal as it is written down: with what justifies it.
+fn recorded<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, proposal: &Proposal<C>) -> Proposal<C> {
+    let progress = proposal.progress.clone().filter(|_| !seat.cluster.mutated(Mutant::ProgressUnrecorded));
+    Proposal { progress, ..proposal.clone() }
 }
 
 fn record<C: Scheme, const N: usize>(

@@ -15,7 +15,7 @@ use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::crypto::ideal::Ideal;
 use butterfly_kernel::machine::{Input, Output, Place, Rejection, Timer, Transmission};
-use butterfly_kernel::message::agreement::{AgreementMessage, Ballot, Path};
+use butterfly_kernel::message::agreement::{AgreementMessage, Ballot, Path, Proposal};
 use butterfly_kernel::message::inference::{Request, Sampling, SignedRequest};
 use butterfly_kernel::message::{Envelope, Kind, Message, Notice};
 use butterfly_kernel::node::{Blockade, Node, Record, Role};
@@ -578,11 +578,16 @@ impl World {
         let locked = record.agreement.locked.as_ref().map(|certificate| certificate.ballot);
         let proposed = record.agreement.proposed.as_ref().map(|proposal| proposal.ballot);
         let payload = record.payload.is_some();
+        let is_justified = |proposal: &Proposal<Crypto>| proposal.ballot.view.0 == 0 || proposal.progress.is_some();
         let (view, value, durable) = match message {
             AgreementMessage::Propose { ballot, .. } => {
-                (ballot.view, ballot.value, covers(proposed, ballot) && payload)
+                let justified = record.agreement.proposed.as_ref().is_some_and(is_justified);
+                (ballot.view, ballot.value, covers(proposed, ballot) && payload && justified)
             }
-            AgreementMessage::Vote(ballot) => (ballot.view, ballot.value, covers(voted, ballot) && payload),
+            AgreementMessage::Vote(ballot) => {
+                let justified = record.agreement.voted.as_ref().is_some_and(is_justified);
+                (ballot.view, ballot.value, covers(voted, ballot) && payload && justified)
+            }
             AgreementMessage::Commit(ballot) => (ballot.view, ballot.value, covers(locked, ballot)),
             AgreementMessage::ViewChange(change) => {
                 let report = change.report();
