@@ -168,7 +168,8 @@ fn a_member_that_lost_its_record_signs_nothing_until_the_cluster_admits_it_again
         assert!(world.run(lost + SECOND, |world| role(world) == Some(Role::Learner)));
         assert!(world.run(300 * SECOND, |world| role(world) == Some(Role::Replica)));
         let admitted = world.members[member].node.as_ref().unwrap().head().epoch();
-        assert!(world.run(300 * SECOND, |world| world.all_committed(11)), "{:?}", heads(&world));
+        // It may have been admitted with a number that it forgot since.
+        assert!(world.run(300 * SECOND, |world| world.text().len() == 40), "{:?}", heads(&world));
         let after = signed(&world).into_iter().filter(|(key, _)| !before.contains_key(key));
         let epochs: Vec<_> = after.map(|((_, epoch, _), _)| epoch).collect();
         assert!(!epochs.is_empty(), "it votes again");
