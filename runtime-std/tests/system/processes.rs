@@ -100,6 +100,7 @@ fn a_paused_node_stands_still_goes_on_and_reaches_the_end() {
     let shown = rest.join().unwrap();
     assert!(demo.wait().unwrap().success(), "{shown}");
     assert!(shown.contains("epoch 1: node 2 is in trouble: pause") && shown.contains("node 2 goes on"), "{shown}");
+    assert!(!shown.contains("did not reach the last epoch"), "{shown}");
 }
 
 #[test]
