@@ -39,8 +39,10 @@ pub enum Event {
     Ready {
         /// Where it listens.
         address: SocketAddr,
-        /// Whether it may sign in agreement: not after its record was lost.
+        /// Whether it lost its record and may not sign in agreement.
         learner: bool,
+        /// The epoch in which it goes on, as its record says.
+        epoch: u64,
     },
     /// It cannot start, or cannot go on.
     Failed {

@@ -147,9 +147,7 @@ fn summary(report: &Report) -> Table {
         (true, false) => "equal as far as it goes",
         (false, _) => "DIFFERENT",
     };
-    let learners =
-        report.learners.iter().map(|node| format!("node {node} lost its record: it follows, and signs nothing"));
-    let mut rows = vec![
+    let rows = [
         (
             "nodes",
             format!("{}, of which {} may be faulty and {} silent on the fast path", report.nodes, report.f, report.p),
@@ -164,12 +162,12 @@ fn summary(report: &Report) -> Table {
         ),
         ("commit latency", format!("p50 {}, p99 {}", latency(report.latency_ms.p50), latency(report.latency_ms.p99))),
         ("blamed, with proof", or_none(blamed.collect::<Vec<_>>().join(", "))),
-        ("learners", learners.collect::<Vec<_>>().join(", ")),
+        ("learners", nodes(&report.learners, "lost its record, follows and signs nothing")),
+        ("behind", nodes(&report.behind, "did not reach the last epoch")),
         ("single machine", reference.into()),
         ("cluster", report.cluster.clone()),
     ];
-    rows.retain(|(name, _)| *name != "learners" || !report.learners.is_empty());
-    for (name, value) in rows {
+    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
         table.add_row([name.to_owned(), value]);
     }
     table
@@ -190,6 +188,11 @@ fn messages(report: &Report) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// What is true of each of `nodes`; nothing if there are none.
+fn nodes(nodes: &[u8], what: &str) -> String {
+    nodes.iter().map(|node| format!("node {node} {what}")).collect::<Vec<_>>().join("; ")
 }
 
 fn or_none(text: String) -> String {

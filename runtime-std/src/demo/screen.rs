@@ -89,8 +89,8 @@ impl Screen {
         });
     }
 
-    pub(super) fn rolled_back(&mut self, node: NodeId) {
-        self.note(format!("node {} goes back to an older copy of its disk", node.0));
+    pub(super) fn rolled_back(&mut self, node: NodeId, epoch: Epoch) {
+        self.note(format!("node {} has an older copy of its disk and is back in epoch {}", node.0, epoch.0));
     }
 
     pub(super) fn goes_on(&mut self, node: NodeId) {

@@ -101,6 +101,10 @@ impl<'d> Trouble<'d> {
     ) -> Result<()> {
         match event {
             Event::Ready { learner: true, .. } => self.lost_its_record(node, screen),
+            Event::Ready { epoch, .. } if self.failed.get(&node) == Some(&FaultKind::Process(Mishap::Rollback)) => {
+                screen.rolled_back(node, Epoch(*epoch));
+                Ok(())
+            }
             Event::Commit(Commit { learner: false, epoch, .. }) if self.learners.contains(node) => {
                 screen.readmitted(node, Epoch(*epoch));
                 self.learners = self.learners.without(node);
@@ -110,7 +114,6 @@ impl<'d> Trouble<'d> {
             Event::Commit(Commit { epoch, .. }) | Event::EnterView { epoch, .. }
                 if self.copied.get(&node).is_some_and(|copied| Epoch(*epoch) >= *copied) =>
             {
-                screen.rolled_back(node);
                 self.roll_back(node, nodes).await
             }
             _ => Ok(()),

@@ -131,7 +131,7 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
         tell: Box::new(tell),
     };
     tokio::spawn(receive_from_all(listener, cluster, inbox));
-    tell(Event::Ready { address, learner })?;
+    tell(Event::Ready { address, learner, epoch: host.node.epoch().0 })?;
     host.start()?;
     loop {
         let next_timer = host.next_timer();
