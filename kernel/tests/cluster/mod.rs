@@ -1,5 +1,10 @@
 //! A whole cluster in one thread: real kernels, virtual time, a network that
 //! loses, repeats and reorders, disks that keep what was persisted.
+//!
+//! Every message goes over the wire and back. Every signed statement is held
+//! against its author's disk at that moment and against all that it ever
+//! signed; every eighth step is checked to leave the state alone when it is
+//! rejected.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses the part that it needs")]
 
@@ -37,6 +42,25 @@ const CLIENT: u8 = 200;
 const MOST_EVENTS: usize = 3_000_000;
 /// Messages kept of each kind.
 const SAMPLES: usize = 24;
+/// A node is large: to compare it before and after each step takes most of the
+/// time. One step in so many is compared.
+const COMPARED: u64 = 8;
+/// Messages that a replayer remembers.
+const MEMORY: usize = 128;
+/// How late the outputs of a slow member's stages are, in microseconds.
+const SLOWNESS: u64 = 500_000;
+
+/// What becomes of a message on its way, besides what the network does to all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Pass,
+    Lost,
+    /// Delivered so many microseconds later.
+    Late(u64),
+}
+
+/// The fate of a message from one member to another.
+pub type Weather = Box<dyn Fn(usize, usize, &TestEnvelope) -> Fate>;
 
 /// How the network treats messages.
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +96,17 @@ pub struct Member {
     /// What this member ever signed in agreement, over all its lives.
     pub signed: BTreeMap<(Kind, Epoch, View), u64>,
     pub checkpoints: Vec<Position>,
+    /// What the last [`Output::Blocked`] said, until it was said to be over.
     pub blocked: Option<Blockade>,
+    /// How often it was said to be over.
+    pub resumed: usize,
     pub paused_until: u64,
+    /// It went on from an older record, and may contradict itself.
+    pub rolled_back: bool,
+    /// The record to roll back to.
+    snapshot: Option<Vec<u8>>,
+    /// Messages that a replayer sent or received.
+    memory: Vec<TestEnvelope>,
     /// Dies after performing this many outputs more of its next step that has any.
     fuse: Option<usize>,
     pub executor: Executor,
@@ -97,6 +130,10 @@ pub enum Action {
     Restart,
     /// The disk is gone as well.
     Wipe,
+    /// Its disk is copied.
+    Snapshot,
+    /// It goes on from the copy, with no word of what came after.
+    RollBack,
     Pause(u64),
 }
 
@@ -104,6 +141,7 @@ pub struct World {
     pub cluster: TestCluster,
     pub members: Vec<Member>,
     pub network: Network,
+    pub weather: Option<Weather>,
     pub now: u64,
     pub sent: BTreeMap<(Kind, Transmission), u64>,
     /// The first few messages of each kind that were sent.
@@ -112,6 +150,7 @@ pub struct World {
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     events: BTreeMap<u64, Event>,
     next_event: u64,
+    steps: u64,
 }
 
 /// What a cluster is made of.
@@ -203,7 +242,11 @@ impl World {
                 signed: BTreeMap::new(),
                 checkpoints: Vec::new(),
                 blocked: None,
+                resumed: 0,
                 paused_until: 0,
+                rolled_back: false,
+                snapshot: None,
+                memory: Vec::new(),
                 fuse: None,
                 executor: Executor::default(),
                 parked: Vec::new(),
@@ -215,6 +258,7 @@ impl World {
             cluster,
             members,
             network,
+            weather: None,
             now: 0,
             sent: BTreeMap::new(),
             samples: BTreeMap::new(),
@@ -222,6 +266,7 @@ impl World {
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
             next_event: 0,
+            steps: 0,
         };
         for member in 0..n {
             world.boot(member);
@@ -242,8 +287,28 @@ impl World {
         let _ = self.input(member, Input::Submit(verified));
     }
 
+    /// Members that do as the protocol says, whatever happened to them.
     pub fn honest(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.members.len()).filter(|member| matches!(self.members[*member].behaviour, Behaviour::Honest))
+        let honest = |member: &usize| matches!(self.members[*member].behaviour, Behaviour::Honest | Behaviour::Slow);
+        (0..self.members.len()).filter(honest)
+    }
+
+    /// The node of a member that is there.
+    pub fn node(&self, member: usize) -> &TestNode {
+        self.members[member].node.as_ref().expect("a member that is there")
+    }
+
+    /// The last epoch that `member` holds decided; 0 when it is not there.
+    pub fn head(&self, member: usize) -> u64 {
+        self.members[member].node.as_ref().map_or(0, |node| node.head().epoch().0)
+    }
+
+    /// Whether each of `members` is there and holds request `sequence` of `client` finished.
+    pub fn finished(&self, members: &[usize], client: u8, sequence: u64) -> bool {
+        members.iter().all(|member| {
+            let node = self.members[*member].node.as_ref();
+            node.is_some_and(|node| node.head().state().next_sequence(ClientId(client)) > sequence)
+        })
     }
 
     /// Runs until `done`, or until the time is over. Says which.
@@ -344,6 +409,16 @@ impl World {
                 self.members[member].record = None;
                 self.members[member].node = None;
             }
+            Action::Snapshot => {
+                let slot = &mut self.members[member];
+                slot.snapshot = slot.record.clone();
+            }
+            Action::RollBack => {
+                let slot = &mut self.members[member];
+                slot.record = slot.snapshot.clone();
+                slot.rolled_back = true;
+                self.boot(member);
+            }
             Action::Pause(until) => self.members[member].paused_until = until,
         }
     }
@@ -355,6 +430,7 @@ impl World {
         // Over the wire and back, as in a real host.
         let bytes = postcard::to_stdvec(&envelope).unwrap();
         let envelope = wire::decode::<TestEnvelope>(&bytes).expect("canonical");
+        self.remember(to, &envelope);
         let Ok(verified) = self.cluster.verify(envelope) else { return };
         self.offer(to, verified);
         self.unpark(to);
@@ -409,16 +485,18 @@ impl World {
         let me = NodeId(member as u8);
         let Some(mut node) = self.members[member].node.take() else { return Err(Rejection::Stale) };
         let mut outputs = Vec::new();
-        let before = node.clone();
+        self.steps += 1;
+        let before = self.steps.is_multiple_of(COMPARED).then(|| node.clone());
         let result = {
             let seat = Seat { cluster: &self.cluster, me, key: &me };
             node.step(&seat, input, &mut |output| outputs.push(output))
         };
         if result.is_err() {
-            assert!(node == before, "a rejection changed the state: {result:?}");
+            assert!(before.is_none_or(|before| node == before), "a rejection changed the state: {result:?}");
             assert!(outputs.iter().all(|output| matches!(output, Output::Evidence(_))), "a rejection had effects");
         }
-        let record = postcard::to_stdvec(&node.record()).unwrap();
+        let persists = outputs.iter().any(|output| matches!(output, Output::Persist));
+        let record = persists.then(|| postcard::to_stdvec(&node.record()).unwrap());
         self.members[member].node = Some(node);
         let fuse = if outputs.is_empty() { None } else { self.members[member].fuse.take() };
         for (at, output) in outputs.into_iter().enumerate() {
@@ -427,7 +505,7 @@ impl World {
                 return result;
             }
             match output {
-                Output::Persist => self.members[member].record = Some(record.clone()),
+                Output::Persist => self.members[member].record.clone_from(&record),
                 output => self.perform(member, output),
             }
         }
@@ -467,7 +545,9 @@ impl World {
                         samples.push(envelope.clone());
                     }
                     *self.sent.entry((envelope.message.kind(), transmission)).or_default() += 1;
-                    self.transmit(to.index(), envelope);
+                    self.remember(member, &envelope);
+                    self.transmit(member, to.index(), envelope);
+                    self.repeat_old(member);
                 }
             }
             Output::SetTimer { timer, after: Millis(after) } => {
@@ -509,7 +589,10 @@ impl World {
             }
             Output::Checkpoint { position, .. } => self.members[member].checkpoints.push(position),
             Output::Blocked(blockade) => self.members[member].blocked = Some(blockade),
-            Output::Resumed => self.members[member].blocked = None,
+            Output::Resumed => {
+                assert!(self.members[member].blocked.take().is_some(), "{member} resumes what was not blocked");
+                self.members[member].resumed += 1;
+            }
             Output::Commit { epoch, path, view, tokens, readmitted } => {
                 let slot = &mut self.members[member];
                 // A later epoch may have been reached by the same step.
@@ -558,7 +641,7 @@ impl World {
         };
         assert!(!same_epoch || durable, "{member} says what is not durable: {message:?}");
         let first = *slot.signed.entry((message.kind(), *epoch, view)).or_insert(value);
-        assert_eq!(first, value, "{member} contradicts itself: {message:?}");
+        assert!(first == value || slot.rolled_back, "{member} contradicts itself: {message:?}");
     }
 
     /// The host has something for its node, at once.
@@ -567,14 +650,48 @@ impl World {
         self.schedule(self.now, Event::Told(member, boot, Box::new(input)));
     }
 
-    fn transmit(&mut self, to: usize, envelope: TestEnvelope) {
+    /// A replayer keeps what it says and hears.
+    fn remember(&mut self, member: usize, envelope: &TestEnvelope) {
+        let slot = &mut self.members[member];
+        if slot.behaviour != Behaviour::Replay {
+            return;
+        }
+        if slot.memory.len() == MEMORY {
+            // Some stay for ever, others make room.
+            slot.memory.swap_remove(self.rng.usize(..MEMORY));
+        }
+        slot.memory.push(envelope.clone());
+    }
+
+    /// A replayer says something old, its own or not, to anybody.
+    fn repeat_old(&mut self, member: usize) {
+        if self.members[member].memory.is_empty() {
+            return;
+        }
+        let at = self.rng.usize(..self.members[member].memory.len());
+        let envelope = self.members[member].memory[at].clone();
+        let to = self.rng.usize(..self.members.len());
+        if to != member && to != envelope.from.index() {
+            self.transmit(member, to, envelope);
+        }
+    }
+
+    fn transmit(&mut self, from: usize, to: usize, envelope: TestEnvelope) {
+        let fate = self.weather.as_ref().map_or(Fate::Pass, |weather| weather(from, to, &envelope));
+        let slow = self.members[from].behaviour == Behaviour::Slow && envelope.message.kind() == Kind::StageOutput;
+        let late = match fate {
+            Fate::Lost => return,
+            Fate::Late(late) => late,
+            Fate::Pass if slow => SLOWNESS,
+            Fate::Pass => 0,
+        };
         if self.rng.f64() < self.network.loss {
             return;
         }
         let copies = if self.rng.f64() < self.network.duplication { 2 } else { 1 };
         for _ in 0..copies {
             let (least, most) = self.network.delay;
-            let time = self.now + self.rng.u64(least..=most);
+            let time = self.now + late + self.rng.u64(least..=most);
             self.schedule(time, Event::Deliver(to, Box::new(envelope.clone())));
         }
     }
