@@ -20,16 +20,22 @@
 //! again; it keeps no memory.
 
 pub mod layers;
+pub mod order;
 pub mod partition;
 pub mod placement;
 mod problem;
 pub mod profile;
+pub mod report;
+mod search;
 mod seating;
+mod teams;
 
 pub use layers::{Flow, LayerSet, Layers, LayersError, MAX_FLOW_BYTES, MAX_FLOWS, MAX_LAYERS};
 pub use placement::{MAX_ASSIGNED, Placement};
 use problem::Problem;
 pub use profile::{Links, MAX_LINK, Profile};
+pub use report::{Report, report};
+use search::Start;
 
 use serde::{Deserialize, Serialize};
 
@@ -147,7 +153,13 @@ impl core::error::Error for PlacementError {}
 pub fn place(facts: &Facts<'_>, mut draw: impl FnMut(u64) -> u64) -> Result<Placement, PlacementError> {
     let problem = Problem::new(facts)?;
     let turns = seating::draw_turns(&problem, &mut draw);
-    Ok(seating::in_turn(&problem, &turns, problem.even_ends()))
+    let in_turn = seating::in_turn(&problem, &turns, problem.even_ends());
+    if facts.strategy == Strategy::RoundRobin {
+        return Ok(in_turn);
+    }
+    let in_turn = Start { key: problem.key(&in_turn), turn: 0, placement: in_turn };
+    let starts = teams::starts(&problem, &turns, &in_turn);
+    Ok(search::best_of(&problem, &turns, in_turn, starts))
 }
 
 #[cfg(test)]

@@ -8,13 +8,16 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::Placement;
+use crate::assignment::{Placement, Profile};
 use crate::bounded::Map;
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
 use crate::message::agreement::DecisionCertificate;
-use crate::message::inference::{Links, Payload, Readmit, Request, SignedRequest, Tokens};
-use crate::types::{CHECKPOINTS_KEPT, ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_VOTERS, NodeId, Position};
+use crate::message::inference::{Links, Payload, Request, SignedRequest, Tokens};
+use crate::message::notice::{Notice, Readmit, Revision};
+use crate::types::{
+    CHECKPOINTS_KEPT, ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_MEMBERS, MAX_REVISED, MAX_VOTERS, NodeId, Position,
+};
 
 /// What an epoch's value commits to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,7 +27,7 @@ pub struct Header<C: Scheme> {
     pub epoch: Epoch,
     /// The value of the epoch before.
     pub previous: C::Digest,
-    /// Digest of what the epoch adds: an [`Increment`], or the [`Readmit`] of a member.
+    /// Digest of what the epoch adds: an [`Increment`], or a member's [`Notice`].
     pub increment: C::Digest,
     /// Digest of the [`State`] after the epoch. It covers what was computed,
     /// not who attested it.
@@ -101,7 +104,9 @@ pub struct State<C: Scheme> {
     pub active: Option<Active<C>>,
     /// For each member that was admitted again, with what it was last.
     pub readmitted: Map<NodeId, Readmit, MAX_VOTERS>,
-    /// The last epoch admitted a member and computed nothing.
+    /// For each member that revised its profile, the last revision.
+    pub revised: Map<NodeId, Revision, MAX_REVISED>,
+    /// The last epoch committed a notice and computed nothing.
     pub interrupted: bool,
 }
 
@@ -204,6 +209,7 @@ impl<C: Scheme> State<C> {
             computed: None,
             active: None,
             readmitted: Map::new(),
+            revised: Map::new(),
             interrupted: false,
         }
     }
@@ -216,7 +222,8 @@ impl<C: Scheme> State<C> {
             (&active.request.request, &active.placement, &active.output, &active.links, &active.checkpoints)
         });
         let served = (&self.finished, self.served, self.computed);
-        cluster.statement(Tag::State, &(self.epoch, served, active, &self.readmitted, self.interrupted))
+        let members = (&self.readmitted, &self.revised, self.interrupted);
+        cluster.statement(Tag::State, &(self.epoch, served, active, members))
     }
 
     /// Whether `request` may be worked on in the next epoch.
@@ -261,20 +268,52 @@ impl<C: Scheme> State<C> {
         self.finished.get(&client).copied().unwrap_or(0).saturating_add(1)
     }
 
-    /// Whether the next epoch may admit a member with `readmit`. While a
-    /// request is under way no two epochs in a row may do so: a member that
-    /// applies again and again costs every other epoch at most.
-    pub fn admits_member<const N: usize>(&self, cluster: &Cluster<C, N>, member: NodeId, readmit: &Readmit) -> bool {
-        let before = self.readmitted.get(&member);
-        cluster.votes(member)
-            && readmit.incarnation == self.next_incarnation(member)
-            && before.is_none_or(|before| before.nonce != readmit.nonce)
-            && !(self.interrupted && self.active.is_some())
+    /// Whether the next epoch may commit `notice` of `member`. While a request
+    /// is under way no two epochs in a row may commit notices: a member that
+    /// gives one after the other costs every other epoch at most.
+    pub fn admits_notice<const N: usize>(&self, cluster: &Cluster<C, N>, member: NodeId, notice: &Notice) -> bool {
+        if self.interrupted && self.active.is_some() {
+            return false;
+        }
+        match notice {
+            Notice::Readmit(readmit) => {
+                let before = self.readmitted.get(&member);
+                cluster.votes(member)
+                    && readmit.incarnation == self.next_incarnation(member)
+                    && before.is_none_or(|before| before.nonce != readmit.nonce)
+            }
+            Notice::Revise(revision) => {
+                revision.number == self.next_revision(member) && self.can_revise(cluster, member, *revision)
+            }
+        }
+    }
+
+    /// Whether the members could still run the model if `member` could do what
+    /// `revision` says.
+    pub fn can_revise<const N: usize>(&self, cluster: &Cluster<C, N>, member: NodeId, revision: Revision) -> bool {
+        let revised = self.revise(member, revision).filter(|_| cluster.members().contains(member));
+        revised.is_some_and(|revised| cluster.place(&revised.profiles(cluster), &cluster.id()).is_ok())
     }
 
     /// With which incarnation `member` may be admitted again.
     pub fn next_incarnation(&self, member: NodeId) -> u32 {
         self.readmitted.get(&member).map_or(0, |before| before.incarnation).saturating_add(1)
+    }
+
+    /// The number of the next revision of `member`.
+    pub fn next_revision(&self, member: NodeId) -> u32 {
+        self.revised.get(&member).map_or(0, |before| before.number).saturating_add(1)
+    }
+
+    /// What each member can do, as far as it is committed.
+    pub fn profiles<const N: usize>(&self, cluster: &Cluster<C, N>) -> Vec<Profile, MAX_MEMBERS> {
+        let mut profiles = cluster.roster().assignment.profiles.clone();
+        for (member, revision) in self.revised.iter() {
+            if let Some(profile) = profiles.get_mut(member.index()) {
+                *profile = revision.profile;
+            }
+        }
+        profiles
     }
 
     /// The state after `epoch` added `tokens` to the request of `active`.
@@ -304,14 +343,27 @@ impl<C: Scheme> State<C> {
         next
     }
 
-    /// The state after `epoch` admitted `member` with `readmit`.
-    pub fn readmit(&self, epoch: Epoch, member: NodeId, readmit: Readmit) -> State<C> {
-        let mut next = self.clone();
+    /// The state after `epoch` committed `notice` of `member`, which was admitted.
+    pub fn note(&self, epoch: Epoch, member: NodeId, notice: Notice) -> State<C> {
+        let mut next = match notice {
+            Notice::Revise(revision) => self.revise(member, revision).unwrap_or_else(|| self.clone()),
+            Notice::Readmit(readmit) => {
+                let mut next = self.clone();
+                // One slot for each voter.
+                let _ = next.readmitted.insert(member, readmit);
+                next
+            }
+        };
         next.epoch = epoch;
         next.interrupted = true;
-        // One slot for each voter.
-        let _ = next.readmitted.insert(member, readmit);
         next
+    }
+
+    /// This state with another profile; none when too many differ from the roster.
+    fn revise(&self, member: NodeId, revision: Revision) -> Option<State<C>> {
+        let mut next = self.clone();
+        next.revised.insert(member, revision).ok()?;
+        Some(next)
     }
 }
 

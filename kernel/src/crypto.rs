@@ -45,7 +45,7 @@ pub enum Tag {
     Links = 22,
     Recall = 23,
     History = 24,
-    Readmit = 25,
+    Notice = 25,
 }
 
 impl Tag {

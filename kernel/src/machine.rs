@@ -4,10 +4,11 @@
 //! particular it performs nothing that stands behind an [`Output::Persist`]
 //! before the node's record is durable.
 
+use crate::assignment::Profile;
 use crate::crypto::{Scheme, Verified};
-use crate::message::Envelope;
 use crate::message::agreement::Path;
 use crate::message::inference::{History, RunId, Sampling, Signal, Signals, SignedRequest, Tokens};
+use crate::message::{Envelope, Notice};
 use crate::node::Blockade;
 use crate::proof::Evidence;
 use crate::types::{ClientId, Epoch, Millis, NodeId, NodeSet, Nonce, Position, Stage, View};
@@ -55,6 +56,10 @@ pub enum Input<C: Scheme, const N: usize> {
         /// The link in front of the stage there; at 0 it is [`crate::inference::run::first_link`].
         link: C::Digest,
     },
+    /// What this node can do has changed, or is about to: placements of
+    /// requests that begin later are to reckon with this. A speed of 0 hands
+    /// its stages over. The node says so until it is committed.
+    Revise(Profile),
     /// The host found what [`Output::Supply`] asked for.
     Supplied {
         /// Who asked.
@@ -198,10 +203,10 @@ pub enum Output<C: Scheme, const N: usize> {
         /// The view that decided.
         view: View,
         /// What was added to a request; none when the epoch was caught up
-        /// with, or admitted a member.
+        /// with, or committed a notice.
         tokens: Tokens,
-        /// A member that votes again from the next epoch on.
-        readmitted: Option<NodeId>,
+        /// What a member said about itself.
+        notice: Option<(NodeId, Notice)>,
     },
     /// Signed statements that only a faulty member can have made. May be
     /// repeated; hosts keep the first of each kind.

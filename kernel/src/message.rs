@@ -3,6 +3,7 @@
 
 pub mod agreement;
 pub mod inference;
+pub mod notice;
 mod verify;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,8 @@ use crate::crypto::{Scheme, Tag};
 use crate::types::{Epoch, NodeId};
 pub use agreement::AgreementMessage;
 use inference::RunId;
-pub use inference::{Attest, History, Payload, Pull, Readmit, Recall, SignedRequest, StageOutput};
+pub use inference::{Attest, History, Payload, Pull, Recall, SignedRequest, StageOutput};
+pub use notice::Notice;
 pub use verify::Forged;
 
 /// A message with its author and the author's signature on what it states.
@@ -57,8 +59,8 @@ pub enum Message<C: Scheme, const N: usize> {
     },
     /// What was decided, with the certificate and the state after it.
     Decided(Decided<C>),
-    /// "I lost my vote record": asks to be admitted again.
-    Readmit(Readmit),
+    /// What a member says about itself, to be committed.
+    Notice(Notice),
 }
 
 /// A request for what the sender lacks.
@@ -92,11 +94,12 @@ pub enum Kind {
     CertAck,
     Decided,
     Readmit,
+    Revise,
 }
 
 impl Kind {
     /// Every kind, in the order in which an epoch uses them.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 17] = [
         Kind::Forward,
         Kind::StageOutput,
         Kind::Attest,
@@ -113,6 +116,7 @@ impl Kind {
         Kind::CertAck,
         Kind::Decided,
         Kind::Readmit,
+        Kind::Revise,
     ];
 
     /// The name in metrics, traces and reports.
@@ -134,6 +138,7 @@ impl Kind {
             Kind::CertAck => "cert_ack",
             Kind::Decided => "decided",
             Kind::Readmit => "readmit",
+            Kind::Revise => "revise",
         }
     }
 }
@@ -152,7 +157,8 @@ impl<C: Scheme, const N: usize> Message<C, N> {
             Message::Payload(_) => Kind::Payload,
             Message::Agreement { message, .. } => message.kind(),
             Message::Decided(_) => Kind::Decided,
-            Message::Readmit(_) => Kind::Readmit,
+            Message::Notice(Notice::Readmit(_)) => Kind::Readmit,
+            Message::Notice(Notice::Revise(_)) => Kind::Revise,
         }
     }
 
@@ -183,7 +189,7 @@ impl<C: Scheme, const N: usize> Message<C, N> {
             | Message::Recall(_)
             | Message::History(_)
             | Message::Payload(_)
-            | Message::Readmit(_) => None,
+            | Message::Notice(_) => None,
         }
     }
 
@@ -200,7 +206,7 @@ impl<C: Scheme, const N: usize> Message<C, N> {
             Message::Payload(payload) => cluster.statement(Tag::Payload, payload),
             Message::Agreement { epoch, message } => message.statement(cluster, *epoch),
             Message::Decided(decided) => cluster.statement(Tag::Decided, decided),
-            Message::Readmit(readmit) => readmit.statement(cluster),
+            Message::Notice(notice) => notice.statement(cluster),
         }
     }
 }

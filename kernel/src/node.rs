@@ -15,12 +15,12 @@
 //! | Propose | the proposal, its progress certificate, the payload |
 //! | first signature in e | the decision of e - 1 with its state |
 //! | the decision handed out, its slot used again | the decision with its state |
-//! | CertAck, Attest, StageOutput, Readmit | nothing |
+//! | CertAck, Attest, StageOutput, Notice | nothing |
 
 mod blockade;
 mod closed;
 mod coordinator;
-mod readmission;
+mod notices;
 mod receive;
 pub mod record;
 mod requests;
@@ -28,6 +28,7 @@ mod requests;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::{Agreement, Durable, MAX_VALUES};
+use crate::assignment::Profile;
 use crate::bounded::Map;
 use crate::chain::{Candidate, Decided, Head};
 use crate::cluster::Seat;
@@ -36,9 +37,10 @@ use crate::inference::Inference;
 use crate::inference::run::Run;
 use crate::machine::{Input, Outbox, Output, Place, Rejection, Timer, Transmission, Turn, send};
 use crate::message::agreement::DecisionCertificate;
-use crate::message::inference::{Payload, SignedReadmit, Tokens};
+use crate::message::inference::{Payload, Tokens};
+use crate::message::notice::SignedNotice;
 use crate::message::{Fetch, Message};
-use crate::types::{Epoch, Millis, NodeId, NodeSet, Nonce, View};
+use crate::types::{Epoch, MAX_NOTICES, Millis, NodeId, NodeSet, Nonce, View};
 pub use blockade::Blockade;
 use blockade::Watch;
 use closed::Closed;
@@ -78,8 +80,10 @@ pub struct Node<C: Scheme, const N: usize> {
     /// Valid values of the open epoch, with what they stand for.
     candidates: Map<C::Digest, Candidate<C>, MAX_VALUES>,
     requests: Requests<C>,
-    /// Members that lost their records and asked to be admitted again.
-    applicants: Map<NodeId, SignedReadmit<C>, N>,
+    /// What members say about themselves and is not committed; of each the last.
+    notices: Map<NodeId, SignedNotice<C>, MAX_NOTICES>,
+    /// What this node wants to be reckoned with.
+    profile: Option<Profile>,
     /// What the last decided epoch can still be held to.
     closed: Option<Closed<C, N>>,
     /// The payload of a record that was read back, until the first step.
@@ -109,7 +113,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             head: record.head,
             candidates: Map::new(),
             requests: Requests::default(),
-            applicants: Map::new(),
+            notices: Map::new(),
+            profile: None,
             closed: None,
             recovered: record.payload,
             patience: 0,
@@ -138,6 +143,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             Input::Holding { run, stage, upto, link } => {
                 self.inference.on_holding(seat, run, stage, (upto, link), out)?;
             }
+            Input::Revise(profile) => self.revise(seat, profile, out)?,
             Input::Supplied { to, history } => self.inference.on_supplied(seat, to, history, out)?,
             Input::Timer(timer) => self.on_timer(seat, timer, out)?,
         }
@@ -250,7 +256,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     /// one of them in time would keep a node from ever asking.
     fn on_retransmit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         let every = seat.cluster.timing.retransmit.0;
-        let idle = self.is_idle();
+        let idle = self.is_idle(seat);
         if self.watch.is_still_at(self.epoch(), self.agreement.view()) {
             self.ask(seat, None, out);
             self.repeat(seat, out);
@@ -261,8 +267,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     }
 
     /// Nothing waits for an epoch.
-    fn is_idle(&self) -> bool {
-        self.run().is_none() && self.requests.is_empty() && self.applicants.is_empty() && self.role != Role::Learner
+    fn is_idle(&self, seat: &Seat<'_, C, N>) -> bool {
+        self.run().is_none() && self.requests.is_empty() && self.notices.is_empty() && self.own_notice(seat).is_none()
     }
 
     fn repeat(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
@@ -270,7 +276,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             send(seat.everyone(), seat.envelope(Message::Forward(request.clone())), Transmission::Again, out);
         }
         self.inference.retransmit(seat, out);
-        self.apply(seat, out);
+        self.give_notice(seat, out);
         if self.role == Role::Replica {
             self.agreement.retransmit(seat, out);
         }
@@ -292,11 +298,11 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     /// there are none.
     fn advance(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         loop {
-            self.admit_applicant(seat, out);
+            self.admit_notice(seat, out);
             if let Some(work) = self.inference.work() {
                 let known = |candidate: &Candidate<C>| match &candidate.payload {
                     Payload::Work(known) => (known.run, known.committed) == (work.run, work.committed),
-                    Payload::Readmit(_) => false,
+                    Payload::Notice(_) => false,
                 };
                 if !self.candidates.iter().any(|(_, candidate)| known(candidate)) {
                     // Refused only when the epoch holds as many wanted values as it can.
@@ -324,7 +330,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
                     run.validate(seat.cluster, &self.head, work)?
                 }
             },
-            Payload::Readmit(applied) => self.validate_readmit(seat, applied)?,
+            Payload::Notice(signed) => self.validate_notice(seat, signed)?,
         };
         let value = candidate.header.value(seat.cluster);
         if self.candidates.contains(&value) {
@@ -368,9 +374,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     ) {
         let epoch = decided.header.epoch;
         let DecisionCertificate { path, ballot, .. } = decided.certificate;
-        let (tokens, readmitted) = match &payload {
+        let (tokens, notice) = match &payload {
             Some(Payload::Work(work)) => (work.tokens.clone(), None),
-            Some(Payload::Readmit(applied)) => (Tokens::new(), Some(applied.member)),
+            Some(Payload::Notice(signed)) => (Tokens::new(), Some((signed.member, signed.notice))),
             None => (Tokens::new(), None),
         };
         self.closed = None;
@@ -387,10 +393,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.candidates.clear();
         self.recovered = None;
         self.requests.drop_finished(&state);
-        self.applicants.retain(|member, applied| state.next_incarnation(*member) <= applied.readmit.incarnation);
-        self.return_to_voting(seat, &state);
+        self.drop_notices(seat, &state);
         out.push(Output::Persist);
-        out.push(Output::Commit { epoch, path, view: ballot.view, tokens, readmitted });
+        out.push(Output::Commit { epoch, path, view: ballot.view, tokens, notice });
         self.announce(seat, out);
         self.inference.follow(seat, &state, out);
         let taken = checkpoints(&self.head).filter(|taken| Some(*taken) != before);
@@ -415,7 +420,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             behind.checked_rem(n).is_some_and(|behind| behind <= seat.cluster.resilience().f())
         };
         let workers = seat.cluster.members().difference(seat.cluster.voters());
-        let learners: NodeSet = self.applicants.iter().map(|(member, _)| *member).collect();
+        let learners = self.learners();
         let to = workers.iter().filter(|worker| turn(*worker)).collect::<NodeSet>().union(learners);
         if !to.is_empty() {
             send(to.without(seat.me), seat.envelope(Message::Decided(decided.clone())), Transmission::First, out);

@@ -18,6 +18,10 @@ pub const MAX_SIGNAL: usize = 320;
 pub const MAX_CLIENTS: usize = 8;
 /// Most open requests that a node keeps, of all clients together.
 pub const MAX_OPEN: usize = 16;
+/// Most members whose profile may differ from the roster's.
+pub const MAX_REVISED: usize = 16;
+/// Most notices that wait to be committed, one of each member.
+pub const MAX_NOTICES: usize = 16;
 /// Most checkpoints of one request that are kept.
 pub const CHECKPOINTS_KEPT: usize = 10;
 

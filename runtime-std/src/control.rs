@@ -55,6 +55,15 @@ pub enum Event {
         /// The view.
         view: u32,
     },
+    /// No epoch can be decided, or one can be again.
+    Blocked {
+        /// Which of the two.
+        blocked: bool,
+        /// Voters of whom nothing is heard.
+        silent: Vec<u8>,
+        /// Voters that lost their vote record and were not admitted again.
+        learners: Vec<u8>,
+    },
     /// It holds proof that a member is faulty.
     Evidence {
         /// Its canonical encoding.

@@ -4,39 +4,38 @@
 //! For each assigned stage the node keeps the stage's own memory (its cache),
 //! the inputs of the request, and the outputs that it gave, so that a fellow
 //! who missed one can be answered from memory. Caches run behind: they are
-//! brought forward, input by input, only when an output is asked for.
+//! brought forward only when an output is asked for, over all inputs that wait,
+//! in one batch.
 //!
-//! In this version every node has all weights. A node that lacks inputs of
-//! earlier epochs (it restarted, or caught up) therefore computes them anew
-//! from the request's tokens; asking the members of the earlier stage for
-//! their history comes with stages that not every node can hold.
+//! A node holds the stages that are assigned to it and no others. What it
+//! lacks of a request's history, since it restarted or came late, its fellows
+//! have, or can make: see [`Output::Supply`](butterfly_kernel::machine::Output::Supply).
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use butterfly_kernel::message::inference::{Sampling, Signal, Tokens};
+use butterfly_kernel::assignment::Placement;
+use butterfly_kernel::inference::run::{self, extend, first_link};
+use butterfly_kernel::message::inference::{History, MAX_HISTORY, RunId, Sampling, Signal, Signals};
 use butterfly_kernel::types::{NodeId, Position, Stage};
 use thiserror::Error;
 
-use crate::protocol::{Crypto, SignedRequest};
+use crate::protocol::{Cluster, Crypto, Digest};
 
-type Job = butterfly_kernel::inference::job::Job<Crypto>;
+type Run = run::Run<Crypto>;
 
 /// A model that is cut into stages.
 pub trait Model {
     /// What one stage remembers of its inputs.
     type Memory: StageMemory;
 
-    /// How many stages there are.
-    fn stages(&self) -> u8;
-
     /// A stage that has taken no input yet.
     ///
     /// # Errors
-    /// When there is no such stage.
-    fn begin(&self, stage: Stage) -> Result<Self::Memory, StageError>;
+    /// When the placement cuts this model where it cannot be cut.
+    fn begin(&self, placement: &Placement, stage: Stage) -> Result<Self::Memory, StageError>;
 }
 
 /// A stage and its cache: a pure function of the inputs taken so far.
@@ -52,6 +51,15 @@ pub trait StageMemory {
     /// # Errors
     /// When the input is none for this stage; nothing changes then.
     fn advance(&mut self, input: &[u8], sampling: Sampling) -> Result<Signal, StageError>;
+
+    /// What it remembers of its first `position` inputs, as bytes.
+    fn save(&self, position: usize) -> Vec<u8>;
+
+    /// Goes on from what [`StageMemory::save`] gave.
+    ///
+    /// # Errors
+    /// When the bytes are no such memory; the stage has taken nothing then.
+    fn restore(&mut self, position: usize, saved: &[u8]) -> Result<(), StageError>;
 }
 
 /// A stage was given what it cannot take, or an input is missing.
@@ -59,67 +67,119 @@ pub trait StageMemory {
 #[error("the stage cannot be run on these inputs")]
 pub struct StageError;
 
+/// A memory that was kept for a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// How many inputs it covers.
+    pub position: Position,
+    /// The link in front of the stage there.
+    pub link: Digest,
+    /// As [`StageMemory::save`] gave it.
+    pub memory: Vec<u8>,
+}
+
+/// Up to where this node has the inputs of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The stage.
+    pub stage: Stage,
+    /// The first position whose input it does not have.
+    pub upto: Position,
+    /// The link in front of the stage there.
+    pub link: Digest,
+}
+
 /// The stages of one node.
 #[derive(Debug)]
 pub struct Executor<M: Model> {
     model: M,
     me: NodeId,
-    request: Option<SignedRequest>,
+    run: Option<Run>,
     desks: BTreeMap<Stage, Desk<M::Memory>>,
+    /// How often several inputs had to be run at once.
+    batches: u64,
 }
 
 #[derive(Debug)]
 struct Desk<S> {
     memory: S,
-    /// By position, without a gap.
-    inputs: Vec<Signal>,
-    /// By position, as far as the memory got.
-    outputs: Vec<Signal>,
+    /// Those before this position are in the memory, with this link; the
+    /// inputs themselves may be gone.
+    kept: Option<(Position, Digest)>,
+    inputs: BTreeMap<usize, Signal>,
+    outputs: BTreeMap<usize, Signal>,
 }
 
 impl<M: Model> Executor<M> {
     /// Without a request.
     pub fn new(model: M, me: NodeId) -> Executor<M> {
-        Executor { model, me, request: None, desks: BTreeMap::new() }
+        Executor { model, me, run: None, desks: BTreeMap::new(), batches: 0 }
     }
 
-    /// Turns to `job`: afterwards every input before its first position is there.
+    /// Turns to `run`, and says what it has of the inputs before the run's
+    /// first position. `kept` finds what was kept of a stage.
     ///
     /// # Errors
-    /// When the job's tokens are none of this model.
-    pub fn assign(&mut self, job: &Job) -> Result<(), StageError> {
-        if self.request.as_ref() != Some(&job.active.request) {
+    /// When the run's placement is none for this model.
+    pub fn assign(
+        &mut self,
+        cluster: &Cluster,
+        run: &Run,
+        mut kept: impl FnMut(Stage) -> Option<Kept>,
+    ) -> Result<Vec<Held>, StageError> {
+        if self.run.as_ref().map(|run| run.id) != Some(run.id) {
+            self.run = None;
             self.desks.clear();
-            self.request = None;
-            for stage in job.stages().filter(|stage| job.placement.set(*stage).contains(self.me)) {
-                self.desks
-                    .insert(stage, Desk { memory: self.model.begin(stage)?, inputs: Vec::new(), outputs: Vec::new() });
+        }
+        let placement = &run.active.placement;
+        for stage in run.stages().filter(|stage| placement.set(*stage).contains(self.me)) {
+            if !self.desks.contains_key(&stage) {
+                let mut desk = Desk::new(self.model.begin(placement, stage)?);
+                if let Some(kept) = kept(stage).filter(|kept| kept.position <= run.first()) {
+                    desk.take_up(&kept);
+                }
+                self.desks.insert(stage, desk);
             }
-            self.request = Some(job.active.request.clone());
-        }
-        let first = usize::from(job.first.0);
-        for desk in self.desks.values_mut() {
-            desk.rewind(first);
-        }
-        if self.desks.values().any(|desk| desk.inputs.len() < first) {
-            self.recompute_inputs(job)?;
         }
         if let Some(desk) = self.desks.get_mut(&Stage(0)) {
-            // The prompt, and what is committed: the rest is provided as it comes.
-            let known = (first..).map_while(|at| job.token_at(Position(u16::try_from(at).ok()?), &Tokens::new()));
-            desk.inputs.extend(known.map(one_byte));
+            let known = (0_u16..).map_while(|at| run.token_at(Position(at), &[]));
+            desk.inputs.extend(known.map(one_byte).enumerate());
         }
-        Ok(())
+        self.run = Some(run.clone());
+        let name = run.active.request.digest(cluster);
+        let held = self.desks.iter().filter(|(stage, _)| **stage != Stage(0)).map(|(stage, desk)| {
+            let (from, link) = desk.kept.unwrap_or((Position(0), first_link(cluster, &name, *stage)));
+            let signals = (from.index()..run.first().index()).map_while(|at| desk.inputs.get(&at));
+            let (upto, link) =
+                signals.fold((from, link), |(upto, link), signal| (upto.next(), extend(cluster, &link, signal)));
+            Held { stage: *stage, upto, link }
+        });
+        Ok(held.collect())
     }
 
-    /// Keeps the input of `stage` at `position`. One that does not follow the
-    /// last is not for this executor to use: it was given before.
+    /// Keeps the input of `stage` at `position`, in place of another one there.
     pub fn provide(&mut self, stage: Stage, position: Position, signal: Signal) {
-        if let Some(desk) = self.desks.get_mut(&stage)
-            && desk.inputs.len() == usize::from(position.0)
-        {
-            desk.inputs.push(signal);
+        let Some(desk) = self.desks.get_mut(&stage) else { return };
+        if desk.inputs.get(&position.index()) != Some(&signal) {
+            desk.forget_from(position);
+            desk.inputs.insert(position.index(), signal);
         }
+    }
+
+    /// What this node has of the inputs of `stage` from `position` on, as many
+    /// as a message carries: inputs of the stage itself, or outputs of the one before it.
+    pub fn supply(&mut self, run: RunId<Crypto>, stage: Stage, position: Position) -> Option<History<Crypto>> {
+        let sampling = self.run.as_ref().filter(|own| own.id == run)?.request().sampling;
+        let mut signals = Signals::new();
+        for at in (position.0..).map(Position).take(MAX_HISTORY) {
+            let input = self.desks.get(&stage).and_then(|desk| desk.inputs.get(&at.index())).cloned();
+            let before = stage.0.checked_sub(1).map(Stage);
+            let output = || before.and_then(|before| self.compute(before, at, sampling).ok());
+            let Some(signal) = input.or_else(output) else { break };
+            // As many as there is room for.
+            signals.push(signal).ok()?;
+        }
+        (!signals.is_empty()).then_some(History { run, stage, position, signals })
     }
 
     /// What comes out of `stage` at `position`, from memory if it was there before.
@@ -128,41 +188,70 @@ impl<M: Model> Executor<M> {
     /// When an input is missing.
     pub fn compute(&mut self, stage: Stage, position: Position, sampling: Sampling) -> Result<Signal, StageError> {
         let desk = self.desks.get_mut(&stage).ok_or(StageError)?;
-        let position = usize::from(position.0);
-        while desk.outputs.len() <= position {
-            let input = desk.inputs.get(desk.memory.position()).ok_or(StageError)?;
-            desk.outputs.push(desk.memory.advance(input, sampling)?);
+        let position = position.index();
+        if let Some(output) = desk.outputs.get(&position) {
+            return Ok(output.clone());
         }
-        desk.outputs.get(position).cloned().ok_or(StageError)
+        if desk.memory.position() > position {
+            // The output itself was forgotten; without its input it stays so.
+            if !desk.inputs.contains_key(&position) {
+                return Err(StageError);
+            }
+            desk.memory.truncate(position);
+        }
+        let waited = position.saturating_sub(desk.memory.position());
+        while desk.memory.position() <= position {
+            let at = desk.memory.position();
+            let input = desk.inputs.get(&at).ok_or(StageError)?;
+            desk.outputs.insert(at, desk.memory.advance(input, sampling)?);
+        }
+        self.batches += u64::from(waited > 0);
+        desk.outputs.get(&position).cloned().ok_or(StageError)
     }
 
-    /// Runs the whole model over the tokens before the job's first position.
-    fn recompute_inputs(&mut self, job: &Job) -> Result<(), StageError> {
-        for desk in self.desks.values_mut() {
-            desk.inputs.clear();
+    /// The memories of this node's stages at a checkpoint of its run, each
+    /// with the link in front of the stage. Stages that did not get there are
+    /// left out; all of them, if more was committed since.
+    pub fn keep(&self, position: Position) -> impl Iterator<Item = (Stage, Kept)> + '_ {
+        let run = self.run.as_ref().filter(|run| run.first() == position);
+        self.desks.iter().filter_map(move |(stage, desk)| {
+            let link = *run?.active.links.get(stage.index())?;
+            let memory = desk.memory.save(position.index());
+            (desk.memory.position() >= position.index()).then_some((*stage, Kept { position, link, memory }))
+        })
+    }
+
+    /// The run went on: what is committed of it now.
+    pub fn follow(&mut self, run: &Run) {
+        if self.run.as_ref().map(|own| own.id) == Some(run.id) {
+            self.run = Some(run.clone());
         }
-        let stages: Vec<Stage> = (0..self.model.stages()).map(Stage).collect();
-        let mut memories = stages.iter().map(|stage| self.model.begin(*stage)).collect::<Result<Vec<_>, _>>()?;
-        for position in 0..job.first.0 {
-            let token = job.token_at(Position(position), &Tokens::new()).ok_or(StageError)?;
-            let mut signal = one_byte(token);
-            for (stage, memory) in stages.iter().zip(&mut memories) {
-                if let Some(desk) = self.desks.get_mut(stage) {
-                    desk.inputs.push(signal.clone());
-                }
-                signal = memory.advance(&signal, job.request().sampling)?;
-            }
-        }
-        Ok(())
+    }
+
+    /// How often several inputs had to be run at once.
+    pub fn batches(&self) -> u64 {
+        self.batches
     }
 }
 
 impl<S: StageMemory> Desk<S> {
-    /// Forgets everything from `position` on.
-    fn rewind(&mut self, position: usize) {
-        self.inputs.truncate(position);
-        self.outputs.truncate(position);
-        self.memory.truncate(position);
+    fn new(memory: S) -> Desk<S> {
+        Desk { memory, kept: None, inputs: BTreeMap::new(), outputs: BTreeMap::new() }
+    }
+
+    fn take_up(&mut self, kept: &Kept) {
+        if self.memory.restore(kept.position.index(), &kept.memory).is_ok() {
+            self.kept = Some((kept.position, kept.link));
+        }
+    }
+
+    /// What was known of `position` and behind it is known no more.
+    fn forget_from(&mut self, position: Position) {
+        if self.kept.is_some_and(|(kept, _)| position < kept) {
+            self.kept = None;
+        }
+        self.memory.truncate(position.index());
+        self.outputs.split_off(&position.index());
     }
 }
 

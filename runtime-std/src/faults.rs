@@ -87,8 +87,8 @@ fn wrong_end(seat: &Seat<'_>, node: &Node, attest: &mut Attest<Crypto>) -> Diges
     if let Some(token) = attest.tokens.first_mut() {
         *token = wrong_token(seat, *token);
     }
-    let job = node.job().filter(|job| job.id == attest.claim.job);
-    let link = job.and_then(|job| job.output_link(seat.cluster, &attest.tokens));
+    let run = node.run().filter(|run| run.id == attest.claim.run && run.committed() == attest.claim.committed);
+    let link = run.and_then(|run| run.output_link(seat.cluster, &attest.tokens));
     link.unwrap_or_else(|| wrong_digest(seat, &attest.claim.output))
 }
 

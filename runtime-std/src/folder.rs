@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use butterfly_kernel::cluster::Timing;
+use butterfly_kernel::node::Role;
 use butterfly_kernel::types::NodeId;
 use butterfly_kernel::wire;
 use ed25519_dalek::SigningKey;
@@ -43,7 +44,7 @@ pub fn provision(folder: &Path, cluster: &Cluster, me: NodeId, key: &SigningKey)
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(KEY))?;
     file.write_all(key.as_bytes())?;
     file.sync_all()?;
-    let record = encode(&Record::first())?;
+    let record = encode(&Record::first(if cluster.votes(me) { Role::Replica } else { Role::Worker }))?;
     RecordFile::provision(&folder.join(RECORD), member_name(cluster, me), &record)?;
     File::open(folder)?.sync_all()?;
     Ok(())

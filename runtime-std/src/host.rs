@@ -24,18 +24,20 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::agreement::Path;
-use butterfly_kernel::types::{Epoch, View};
+use butterfly_kernel::node::Blockade;
+use butterfly_kernel::types::{Epoch, NodeSet, Nonce, Position, View};
 use butterfly_kernel::wire;
 
+use crate::checkpoints::Checkpoints;
 use crate::control::{Commit, Event};
-use crate::executor::{Executor, StageError};
+use crate::executor::{Executor, Held, StageError};
 use crate::faults::{Faults, Outgoing};
 use crate::folder::Member;
 use crate::model::Transformer;
-use crate::protocol::{Evidence, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
+use crate::protocol::{Digest, Evidence, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
 use crate::storage::RecordFile;
 use crate::traffic::Traffic;
 use crate::transport::Mesh;
@@ -49,6 +51,7 @@ struct Host {
     node: Box<Node>,
     record: RecordFile,
     executor: Executor<Transformer>,
+    checkpoints: Checkpoints,
     faults: Option<Faults>,
     mesh: Mesh,
     timers: Timers,
@@ -65,7 +68,10 @@ struct Host {
 impl Host {
     /// Begins, or begins again after a restart.
     fn start(&mut self) -> Result<()> {
-        self.settle(Input::Start)
+        let mut nonce = [0; 16];
+        // Without a random source a node that lost its record could not say so.
+        getrandom::fill(&mut nonce).context("the system gives no random numbers")?;
+        self.settle(Input::Start { nonce: Nonce(nonce) })
     }
 
     fn receive(&mut self, message: Box<VerifiedEnvelope>) -> Result<()> {
@@ -122,7 +128,8 @@ impl Host {
     fn step_message(&mut self, message: Box<VerifiedEnvelope>, results: &mut VecDeque<Input>) -> Result<()> {
         let input = Input::Receive((*message).clone());
         if let Err(Rejection::Early(place)) = self.step(input, results)? {
-            self.parking.park(&self.node, place, message);
+            let seat = Seat { cluster: &self.member.cluster, me: self.member.me, key: &self.member.key };
+            self.parking.park(&seat, &self.node, place, message);
         }
         Ok(())
     }
@@ -155,26 +162,67 @@ impl Host {
         match output {
             Output::Persist | Output::Send { .. } => {}
             Output::SetTimer { timer, after } => self.timers.set(timer, after),
-            Output::Assign { .. } => {
-                self.began.get_or_insert_with(Instant::now);
-                if let Some(job) = self.node.job()
-                    && let Err(error) = self.executor.assign(job)
-                {
-                    self.abstain(error);
+            Output::Assign { .. } => self.assign(results),
+            Output::Provide { stage, position, signal, .. } => self.executor.provide(stage, position, signal),
+            Output::Restore { stage, position, signals, .. } => {
+                for (at, signal) in (position.0..).map(Position).zip(signals) {
+                    self.executor.provide(stage, at, signal);
                 }
             }
-            Output::Provide { stage, position, signal, .. } => self.executor.provide(stage, position, signal),
-            Output::Compute { job, stage, position, sampling } => {
+            Output::Supply { to, run, stage, position } => {
+                if let Some(history) = self.executor.supply(run, stage, position) {
+                    results.push_back(Input::Supplied { to, history });
+                }
+            }
+            Output::Compute { run, stage, position, sampling, asker } => {
                 match self.executor.compute(stage, position, sampling) {
-                    Ok(signal) => results.push_back(Input::Computed { job, stage, position, signal }),
+                    Ok(signal) => results.push_back(Input::Computed { run, stage, position, signal, asker }),
                     Err(error) => self.abstain(error),
                 }
             }
-            Output::Commit { epoch, path, view, tokens } => self.committed(epoch, path, view, &tokens)?,
+            Output::Checkpoint { run, position } => self.keep_checkpoint(&run.plan, position),
+            Output::Blocked(blockade) => self.tell_blockade(Some(blockade))?,
+            Output::Resumed => self.tell_blockade(None)?,
+            Output::Commit { epoch, path, view, tokens, .. } => self.committed(epoch, path, view, &tokens)?,
             Output::Evidence(evidence) => self.blame(&evidence)?,
             Output::EnterView { epoch, view } => (self.tell)(Event::EnterView { epoch: epoch.0, view: view.0 })?,
         }
         Ok(())
+    }
+
+    /// Turns to another run, and says what there is of its past.
+    fn assign(&mut self, results: &mut VecDeque<Input>) {
+        self.began.get_or_insert_with(Instant::now);
+        let Some(run) = self.node.run() else { return };
+        let first = run.first();
+        if first == Position(0) {
+            self.checkpoints.clear();
+        }
+        let kept = |stage| self.checkpoints.find(&run.id.plan, stage, first);
+        match self.executor.assign(&self.member.cluster, run, kept) {
+            Ok(held) => {
+                let holding = |Held { stage, upto, link }| Input::Holding { run: run.id, stage, upto, link };
+                results.extend(held.into_iter().map(holding));
+            }
+            Err(error) => self.abstain(error),
+        }
+    }
+
+    /// A checkpoint that cannot be written costs time after a restart, no more.
+    fn keep_checkpoint(&mut self, plan: &Digest, position: Position) {
+        for (stage, kept) in self.executor.keep(position) {
+            if let Err(error) = self.checkpoints.keep(plan, stage, &kept) {
+                eprintln!("node {}: a checkpoint is not kept: {error}", self.member.me.0);
+                return;
+            }
+        }
+    }
+
+    fn tell_blockade(&mut self, blockade: Option<Blockade>) -> Result<()> {
+        let numbers = |nodes: NodeSet| nodes.iter().map(|node| node.0).collect();
+        let (silent, learners) =
+            blockade.map_or_else(Default::default, |found| (numbers(found.silent), numbers(found.learners)));
+        (self.tell)(Event::Blocked { blocked: blockade.is_some(), silent, learners })
     }
 
     /// More than f members lied about an input, or it is lost: say nothing,
@@ -204,6 +252,9 @@ impl Host {
         self.timers.drop_before(self.node.epoch());
         if self.node.head().state().active.is_some() {
             self.began = Some(now);
+        }
+        if let Some(run) = self.node.run() {
+            self.executor.follow(run);
         }
         let Some(decided) = self.node.head().decided().filter(|decided| decided.header.epoch == epoch) else {
             return Ok(());

@@ -7,6 +7,7 @@
 //! | [`host`] | one node: the event loop around the kernel |
 //! | [`transport`] | frames, sessions, connections |
 //! | [`storage`] | the vote record on disk |
+//! | [`checkpoints`] | caches that are kept |
 //! | [`executor`] | running the stages assigned to a node |
 //! | [`model`] | the integer transformer, in the kernel's terms |
 //! | [`faults`] | members that misbehave on purpose |
@@ -18,6 +19,7 @@
 //! | [`cli`] | the commands of the binary |
 #![forbid(unsafe_code)]
 
+pub mod checkpoints;
 pub mod cli;
 pub mod control;
 pub mod demo;

@@ -1,7 +1,8 @@
 //! The model that the cluster runs, in the kernel's terms.
 
 use anyhow::{Context, Result};
-use butterfly_kernel::cluster::Model as Terms;
+use butterfly_kernel::assignment::{Layers, Placement};
+use butterfly_kernel::cluster::{Assignment, Model as Terms};
 use butterfly_kernel::message::inference::{self, Sampling};
 use butterfly_kernel::types::Stage;
 use butterfly_workload::tokenizer::UnknownCharacter;
@@ -16,10 +17,13 @@ use crate::executor::{Model, StageError, StageMemory};
 /// part of the request, so every run gives the same text.
 pub const SAMPLING: Sampling = Sampling::Seeded { seed: 7, temperature: 128 };
 
+/// A checkpoint is taken at the first epoch boundary after this many positions.
+const CHECKPOINT_INTERVAL: u16 = 10;
+
 /// The integer transformer with the weights that come with the crate.
 #[derive(Clone, Copy, Debug)]
 pub struct Transformer {
-    partition: Partition,
+    stages: usize,
 }
 
 impl Transformer {
@@ -36,7 +40,8 @@ impl Transformer {
     /// # Errors
     /// When the layers cannot be cut so.
     pub fn in_stages(stages: usize) -> Result<Transformer> {
-        Ok(Transformer { partition: Partition::even(stages)? })
+        Partition::even(stages)?;
+        Ok(Transformer { stages })
     }
 
     /// What the roster says about the model.
@@ -45,13 +50,24 @@ impl Transformer {
     /// When a number of the model is beyond what a roster can say.
     pub fn terms(&self, tokens_per_epoch: u8) -> Result<Terms> {
         Ok(Terms {
-            manifest: manifest(&Weights::embedded(), self.partition),
-            stages: u8::try_from(self.partition.stages())?,
+            manifest: manifest(&Weights::embedded()),
+            stages: u8::try_from(self.stages)?,
             context: u16::try_from(CONTEXT)?,
             vocabulary: u8::try_from(VOCABULARY)?,
             signal: u16::try_from(Signal::MAX_BYTES)?,
             tokens_per_epoch,
+            checkpoint_interval: CHECKPOINT_INTERVAL,
         })
+    }
+
+    /// What the roster says about who runs which layers, when `members` are
+    /// alike: they take turns.
+    ///
+    /// # Errors
+    /// When the model has more layers than can be planned for.
+    pub fn assignment(&self, members: usize) -> Result<Assignment> {
+        let layers = Layers::even(u8::try_from(LAYERS)?, u32::try_from(Signal::MAX_BYTES)?)?;
+        Ok(Assignment { layers, ..Assignment::in_turn(members, 1)? })
     }
 
     /// The text that a single machine puts behind `prompt`.
@@ -60,7 +76,8 @@ impl Transformer {
     /// When the prompt is not one for this model.
     pub fn continue_alone(&self, prompt: &[u8], tokens: usize) -> Result<Vec<u8>> {
         let prompt: Vec<Token> = prompt.iter().map(|token| Token::try_from(*token)).collect::<Result<_, _>>()?;
-        let generated = reference::generate(Weights::embedded(), self.partition, &prompt, in_model_terms(SAMPLING))?;
+        let generated =
+            reference::generate(Weights::embedded(), Partition::even(self.stages)?, &prompt, in_model_terms(SAMPLING))?;
         Ok(generated.take(tokens).map(Token::id).collect())
     }
 }
@@ -82,12 +99,10 @@ pub fn text_of(tokens: impl IntoIterator<Item = u8>) -> String {
 impl Model for Transformer {
     type Memory = Box<butterfly_workload::Stage<'static>>;
 
-    fn stages(&self) -> u8 {
-        u8::try_from(self.partition.stages()).unwrap_or(u8::MAX)
-    }
-
-    fn begin(&self, stage: Stage) -> Result<Self::Memory, StageError> {
-        let stage = butterfly_workload::Stage::new(Weights::embedded(), self.partition, stage.index());
+    fn begin(&self, placement: &Placement, stage: Stage) -> Result<Self::Memory, StageError> {
+        let ends = placement.stages().map(|stage| placement.layers(stage).end);
+        let partition = Partition::behind(ends).map_err(|_| StageError)?;
+        let stage = butterfly_workload::Stage::new(Weights::embedded(), partition, stage.index());
         stage.map(Box::new).map_err(|_| StageError)
     }
 }
@@ -99,6 +114,14 @@ impl StageMemory for Box<butterfly_workload::Stage<'static>> {
 
     fn truncate(&mut self, position: usize) {
         butterfly_workload::Stage::truncate(self, position);
+    }
+
+    fn save(&self, position: usize) -> Vec<u8> {
+        self.memory(position).collect()
+    }
+
+    fn restore(&mut self, position: usize, saved: &[u8]) -> Result<(), StageError> {
+        butterfly_workload::Stage::restore(self, position, saved).map_err(|_| StageError)
     }
 
     fn advance(&mut self, input: &[u8], sampling: Sampling) -> Result<inference::Signal, StageError> {

@@ -18,7 +18,7 @@ pub type Digest = crypto::ed25519::Digest;
 /// A checked roster with its id.
 pub type Cluster = cluster::Cluster<Crypto, VOTERS>;
 /// The members, the clients and the model.
-pub type Roster = cluster::Roster<Crypto, VOTERS>;
+pub type Roster = cluster::Roster<Crypto>;
 /// One member's place in its cluster.
 pub type Seat<'a> = cluster::Seat<'a, Crypto, VOTERS>;
 /// The protocol's state at one member.

@@ -34,6 +34,18 @@ impl Cache {
         heads: [const { HeadCache { keys: [[0; HEAD_WIDTH]; CONTEXT], values: [[0; HEAD_WIDTH]; CONTEXT] } }; HEADS],
     };
 
+    /// The rows of the first `positions`, in a fixed order.
+    pub(crate) fn rows(&self, positions: usize) -> impl Iterator<Item = &[i8; HEAD_WIDTH]> {
+        let tables = self.heads.iter().flat_map(|head| [&head.keys, &head.values]);
+        tables.flat_map(move |table| table.iter().take(positions))
+    }
+
+    /// The same, to be written to.
+    pub(crate) fn rows_mut(&mut self, positions: usize) -> impl Iterator<Item = &mut [i8; HEAD_WIDTH]> {
+        let tables = self.heads.iter_mut().flat_map(|head| [&mut head.keys, &mut head.values]);
+        tables.flat_map(move |table| table.iter_mut().take(positions))
+    }
+
     /// Forgets every row from `position` on.
     pub(crate) fn truncate(&mut self, position: usize) {
         for head in &mut self.heads {

@@ -52,7 +52,7 @@ pub use layer::Cache;
 pub use manifest::manifest;
 pub use partition::{Partition, PartitionError};
 pub use signal::{Activation, Signal, SignalError};
-pub use stage::{PlacementError, Stage, StageError};
+pub use stage::{MemoryError, PlacementError, Stage, StageError};
 pub use tokenizer::Token;
 pub use weights::{Weights, WeightsError};
 

@@ -3,23 +3,22 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Partition, Weights, arithmetic, decoder, tokenizer};
+use crate::{Weights, arithmetic, decoder, tokenizer};
 
 /// Length of the pieces into which the weights are cut for hashing, so that
 /// a part of them can be checked or fetched on its own.
 pub const CHUNK_BYTES: usize = 4096;
 
-/// Names the model: a SHA-256 over its weights' [Merkle root](weights_root),
-/// the partition, and the ids of the arithmetic, the tokenizer and the decoder.
+/// Names the model: a SHA-256 over its weights' [Merkle root](weights_root)
+/// and the ids of the arithmetic, the tokenizer and the decoder. Into which
+/// stages the layers are cut is no part of it: the result is the same, and a
+/// cluster may cut them otherwise for each request.
 ///
-/// The preimage is the text `butterfly manifest`, the root, the number of
-/// stages as one byte, [`Partition::ends`], and each id behind its length as
-/// one byte.
-pub fn manifest(weights: &Weights<'_>, partition: Partition) -> [u8; 32] {
+/// The preimage is the text `butterfly manifest`, the root, and each id behind
+/// its length as one byte.
+pub fn manifest(weights: &Weights<'_>) -> [u8; 32] {
     let mut hash = Sha256::new_with_prefix(b"butterfly manifest");
     hash.update(weights_root(weights.bytes()));
-    hash.update([partition.stages() as u8]);
-    partition.ends().for_each(|end| hash.update([end]));
     for id in [arithmetic::ID, tokenizer::ID, decoder::ID] {
         hash.update([id.len() as u8]);
         hash.update(id);
@@ -92,16 +91,6 @@ mod tests {
         for chunks in 3..20 {
             let bytes: vec::Vec<u8> = (0..chunks * CHUNK_BYTES - 5).map(|i| (i % 251) as u8).collect();
             assert_eq!(weights_root(&bytes), recursive(&bytes), "{chunks} chunks");
-        }
-    }
-
-    #[test]
-    fn every_partition_has_its_own_manifest() {
-        let weights = Weights::embedded();
-        let manifests: vec::Vec<_> =
-            (1..=crate::LAYERS).map(|stages| manifest(&weights, Partition::even(stages).unwrap())).collect();
-        for (index, one) in manifests.iter().enumerate() {
-            assert!(!manifests[..index].contains(one));
         }
     }
 }

@@ -41,6 +41,29 @@ impl Partition {
         Ok(Self { ends, stages: stages as u8 })
     }
 
+    /// Cuts the layers behind each of `ends`, the last of which is [`LAYERS`].
+    ///
+    /// # Errors
+    /// When the ends do not rise from above 0 to LAYERS; the error counts them.
+    pub fn behind(ends: impl IntoIterator<Item = u8>) -> Result<Self, PartitionError> {
+        let mut partition = Self { ends: [0; LAYERS], stages: 0 };
+        let mut last = 0;
+        let mut rising = true;
+        for end in ends {
+            rising &= end > last;
+            last = end;
+            if let Some(entry) = partition.ends.get_mut(usize::from(partition.stages)) {
+                *entry = end;
+            }
+            partition.stages = partition.stages.saturating_add(1);
+        }
+        if rising && usize::from(last) == LAYERS {
+            Ok(partition)
+        } else {
+            Err(PartitionError { stages: usize::from(partition.stages) })
+        }
+    }
+
     /// Number of stages, in `1..=LAYERS`.
     pub const fn stages(&self) -> usize {
         self.stages as usize
@@ -59,8 +82,7 @@ impl Partition {
         Some(usize::from(start)..usize::from(end))
     }
 
-    /// One byte per stage, the layer after its last one: what the
-    /// [`manifest`](crate::manifest()) binds.
+    /// One byte per stage, the layer after its last one.
     pub fn ends(&self) -> impl Iterator<Item = u8> + '_ {
         self.ends.iter().copied().take(self.stages())
     }
@@ -100,6 +122,17 @@ mod tests {
         assert_eq!(cut(2), [(0, 1), (2, 3)]);
         assert_eq!(cut(3), [(0, 1), (2, 2), (3, 3)]);
         assert_eq!(cut(4), [(0, 0), (1, 1), (2, 2), (3, 3)]);
+    }
+
+    #[test]
+    fn cuts_behind_given_layers() {
+        let partition = Partition::behind([1, 4]).unwrap();
+        assert_eq!((partition.stages(), partition.layers(0), partition.layers(1)), (2, Some(0..1), Some(1..4)));
+        assert_eq!(Partition::behind(partition.ends()), Ok(partition));
+        assert_eq!(Partition::behind([1, 2, 3, 4]), Partition::even(4));
+        for ends in [&[][..], &[3], &[2, 2, 4], &[0, 4], &[4, 2], &[1, 2, 3, 4, 5], &[5]] {
+            assert_eq!(Partition::behind(ends.iter().copied()), Err(PartitionError { stages: ends.len() }), "{ends:?}");
+        }
     }
 
     #[test]

@@ -56,6 +56,37 @@ impl<'w, const CAPACITY: usize> Stage<'w, CAPACITY> {
         Ok(output)
     }
 
+    /// What the stage remembers of its first `position` inputs, as bytes: what
+    /// [`Stage::restore`] takes. Nothing if it has not taken so many.
+    pub fn memory(&self, position: usize) -> impl Iterator<Item = u8> + '_ {
+        let caches = self.caches.iter().take(self.section.layers.len()).filter(move |_| position <= self.position);
+        caches.flat_map(move |cache| cache.rows(position)).flatten().map(|element| element.cast_unsigned())
+    }
+
+    /// Goes on as if the stage had taken the `position` inputs after which
+    /// `memory` was made. The bytes are believed: check their digest.
+    ///
+    /// # Errors
+    /// When they are too few or too many; the stage has taken nothing then.
+    pub fn restore(&mut self, position: usize, memory: &[u8]) -> Result<(), MemoryError> {
+        self.truncate(0);
+        let mut bytes = memory.iter();
+        let caches = self.caches.iter_mut().take(self.section.layers.len());
+        let mut filled = position <= CONTEXT;
+        for element in caches.flat_map(|cache| cache.rows_mut(position)).flatten() {
+            match bytes.next() {
+                Some(byte) => *element = byte.cast_signed(),
+                None => filled = false,
+            }
+        }
+        self.position = position.min(CONTEXT);
+        if filled && bytes.next().is_none() {
+            return Ok(());
+        }
+        self.truncate(0);
+        Err(MemoryError)
+    }
+
     /// Goes back to an earlier position, as if nothing had been taken since.
     /// Does nothing if the stage has not reached that position.
     pub fn truncate(&mut self, position: usize) {
@@ -136,6 +167,10 @@ pub enum PlacementError {
     TooManyLayers,
 }
 
+/// Bytes that are no stage's memory of so many inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryError;
+
 /// Why a stage refuses an input. Its state is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StageError {
@@ -166,5 +201,12 @@ impl fmt::Display for StageError {
     }
 }
 
+impl fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the bytes are not the memory of so many inputs")
+    }
+}
+
+impl core::error::Error for MemoryError {}
 impl core::error::Error for PlacementError {}
 impl core::error::Error for StageError {}

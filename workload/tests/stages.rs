@@ -2,8 +2,8 @@
 //! refuse wrong inputs without changing.
 
 use butterfly_workload::{
-    Activation, CONTEXT, LAYERS, Partition, PlacementError, Sampling, Signal, Stage, StageError, Temperature, Token,
-    WIDTH, Weights, reference, tokenizer,
+    Activation, CONTEXT, LAYERS, MemoryError, Partition, PlacementError, Sampling, Signal, Stage, StageError,
+    Temperature, Token, WIDTH, Weights, reference, tokenizer,
 };
 use proptest::prelude::*;
 
@@ -120,6 +120,26 @@ fn a_full_context_is_refused_without_a_change() {
     stage.truncate(CONTEXT - 1);
     assert!(stage.advance(&token, &Sampling::Greedy).is_ok());
     assert!(stage == before);
+}
+
+#[test]
+fn a_memory_is_restored_as_it_was_and_anything_else_is_refused() {
+    let mut stage: Stage<'_> = Stage::new(Weights::embedded(), Partition::behind([1, 4]).unwrap(), 0).unwrap();
+    for id in 0..9 {
+        stage.advance(&Signal::Token(Token::try_from(id).unwrap()), &Sampling::Greedy).unwrap();
+    }
+    let memory: Vec<u8> = stage.memory(6).collect();
+    assert_eq!(stage.memory(10).count(), 0, "it has not taken so many");
+    let mut restored = stage.clone();
+    restored.restore(6, &memory).unwrap();
+    let mut truncated = stage.clone();
+    truncated.truncate(6);
+    assert!(restored == truncated);
+    for wrong in [&memory[1..], &[&memory[..], &[0]].concat(), &[]] {
+        assert_eq!(restored.restore(6, wrong), Err(MemoryError));
+        assert_eq!(restored.position(), 0);
+    }
+    assert_eq!(restored.restore(CONTEXT + 1, &memory), Err(MemoryError));
 }
 
 proptest! {

@@ -34,7 +34,7 @@ pub fn time(work: u64, speed: u32) -> u64 {
 }
 
 /// The nanoseconds that `bytes` take over links that cost `per_block` together
-/// for 1024 bytes, rounded up: at most 2^52.
+/// for 1024 bytes, rounded up: at most 2^53 from most owners over the dearest links.
 pub fn transfer(bytes: u64, per_block: u64) -> u64 {
     bytes.saturating_mul(per_block).div_ceil(BLOCK)
 }
@@ -56,8 +56,14 @@ impl Group {
         transfer(chain.across(run.start), self.receive).saturating_add(time(chain.work(run), self.speed))
     }
 
+    /// The longest that this group can take for any run.
+    pub(super) fn worst(&self, chain: &Chain) -> u64 {
+        let dearest = chain.across.iter().max().copied().unwrap_or(0);
+        transfer(dearest, self.receive).saturating_add(time(chain.work(0..chain.count), self.speed))
+    }
+
     /// The most work that is done within `time`.
-    fn capacity(&self, time: u64) -> u64 {
+    pub(super) fn capacity(&self, time: u64) -> u64 {
         // Where the product saturates, the quotient is still beyond 2^44, and
         // a whole model is at most 2^38.
         time.saturating_mul(u64::from(self.speed)).checked_div(NANOS).unwrap_or(0)
@@ -141,6 +147,20 @@ impl Chain {
         self.lasts.common(LayerSet::run(start..reach))
     }
 
+    /// The first layers of the runs that follow on those with the last layers `reached`.
+    pub(super) fn starts_behind(&self, reached: LayerSet) -> impl Iterator<Item = u8> + use<> {
+        let count = self.count;
+        reached.iter().map(|last| last.saturating_add(1)).filter(move |start| *start < count)
+    }
+
+    /// The layers behind which there is no more than `work` to do.
+    pub(super) fn close_enough(&self, work: u64) -> LayerSet {
+        let least = self.work(0..self.count).saturating_sub(work);
+        let below = self.before.get(1..=usize::from(self.count)).unwrap_or(&[]);
+        let first = below.partition_point(|before| *before < least);
+        LayerSet::run(u8::try_from(first).unwrap_or(u8::MAX)..self.count)
+    }
+
     /// The last layers of the runs from `start` that `group` can do within `limit`.
     pub(super) fn ends_within(&self, start: u8, group: &Group, limit: u64) -> LayerSet {
         let Some(left) = limit.checked_sub(transfer(self.across(start), group.receive)) else {
@@ -176,16 +196,12 @@ pub fn balanced(chain: &Chain, groups: &[Group]) -> Option<Partition> {
 
 /// The least interval of any partition.
 pub(super) fn least_limit(chain: &Chain, groups: &[Group]) -> Option<u64> {
-    let whole = |group: &Group| {
-        let dearest = chain.across.iter().max().copied().unwrap_or(0);
-        transfer(dearest, group.receive).saturating_add(time(chain.work(0..chain.count), group.speed))
-    };
-    let mut above = groups.iter().map(whole).max()?;
+    let mut above = groups.iter().map(|group| group.worst(chain)).max()?;
     if !within(chain, groups, above) {
         return None;
     }
     // Nothing below `least` can be kept, `above` can.
-    let mut least = 0;
+    let mut least = least_possible(chain, groups);
     while least < above {
         let middle = least.midpoint(above);
         if within(chain, groups, middle) {
@@ -197,23 +213,29 @@ pub(super) fn least_limit(chain: &Chain, groups: &[Group]) -> Option<u64> {
     Some(above)
 }
 
-/// Whether there is a partition whose interval is at most `limit`.
-pub(super) fn within(chain: &Chain, groups: &[Group], limit: u64) -> bool {
-    let mut reached: Option<LayerSet> = None;
-    for group in groups {
-        let next = match reached {
-            None => chain.ends_within(0, group, limit),
-            Some(reached) => extend(chain, reached, group, limit),
-        };
-        reached = Some(next);
-    }
-    reached.is_some_and(|reached| reached.contains(chain.count.saturating_sub(1)))
+/// No partition has an interval below this: everybody is busy all the time and
+/// receives nothing.
+pub(super) fn least_possible(chain: &Chain, groups: &[Group]) -> u64 {
+    let speed = groups.iter().fold(0, |sum: u64, group| sum.saturating_add(u64::from(group.speed)));
+    let nanos = chain.work(0..chain.count).saturating_mul(NANOS);
+    nanos.checked_div(speed).unwrap_or(0)
 }
 
-/// The last layers that are reached when `group` goes on behind those of `reached`.
-pub(super) fn extend(chain: &Chain, reached: LayerSet, group: &Group, limit: u64) -> LayerSet {
-    let starts = reached.iter().map(|last| last.saturating_add(1)).filter(|start| *start < chain.count);
-    starts.fold(LayerSet::EMPTY, |ends, start| ends.union(chain.ends_within(start, group, limit)))
+/// Whether there is a partition whose interval is at most `limit`.
+fn within(chain: &Chain, groups: &[Group], limit: u64) -> bool {
+    // What the groups that are left could do at best.
+    let mut left = groups.iter().fold(0, |sum: u64, group| sum.saturating_add(group.capacity(limit)));
+    let mut reached: Option<LayerSet> = None;
+    for group in groups {
+        left = left.saturating_sub(group.capacity(limit));
+        let ends = |start| chain.ends_within(start, group, limit);
+        let next = match reached {
+            None => ends(0),
+            Some(reached) => chain.starts_behind(reached).fold(LayerSet::EMPTY, |all, start| all.union(ends(start))),
+        };
+        reached = Some(next.common(chain.close_enough(left)));
+    }
+    reached.is_some_and(|reached| reached.contains(chain.count.saturating_sub(1)))
 }
 
 /// The partition with the least sum of tolls among those whose interval is at
@@ -267,4 +289,4 @@ pub(super) fn cheapest(
 type Steps = [u8; MAX_LAYERS];
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

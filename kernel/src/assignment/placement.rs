@@ -85,7 +85,31 @@ impl Placement {
 
     pub(super) fn seats(&self, stage: Stage) -> &[NodeId] {
         let seats = usize::from(self.assigned);
-        let start = stage.index().saturating_mul(seats);
+        let start = self.seat(stage, 0);
         self.seats.get(start..start.saturating_add(seats)).unwrap_or(&[])
+    }
+
+    pub(super) fn set_end(&mut self, stage: Stage, end: u8) {
+        if let Some(entry) = self.ends.get_mut(stage.index()) {
+            *entry = end;
+        }
+    }
+
+    pub(super) fn set_seat(&mut self, stage: Stage, place: usize, node: NodeId) {
+        let seat = self.seat(stage, place);
+        if let Some(entry) = self.seats.get_mut(seat) {
+            *entry = node;
+        }
+    }
+
+    pub(super) fn exchange(&mut self, (stage, place): (Stage, usize), (other, other_place): (Stage, usize)) {
+        let seats = [self.seat(stage, place), self.seat(other, other_place)];
+        if let Ok([left, right]) = self.seats.get_disjoint_mut(seats) {
+            core::mem::swap(left, right);
+        }
+    }
+
+    fn seat(&self, stage: Stage, place: usize) -> usize {
+        stage.index().saturating_mul(usize::from(self.assigned)).saturating_add(place)
     }
 }

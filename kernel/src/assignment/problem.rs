@@ -6,10 +6,10 @@ use heapless::Vec;
 
 use super::layers::LayerSet;
 use super::partition::{Chain, Group, cheapest, least_limit};
-use super::placement::{Ends, MAX_ASSIGNED};
+use super::placement::{Ends, MAX_ASSIGNED, Placement};
 use super::profile::{MAX_LINK, Profile};
-use super::{Facts, PlacementError};
-use crate::types::{MAX_MEMBERS, MAX_STAGES, NodeId};
+use super::{Facts, MAX_MEMBERS, PlacementError};
+use crate::types::{MAX_STAGES, NodeId, NodeSet, Stage};
 
 /// Facts for which there is a placement.
 pub(super) struct Problem<'a> {
@@ -89,6 +89,15 @@ impl<'a> Problem<'a> {
     pub(super) fn can(&self, node: NodeId, run: Range<u8>) -> bool {
         let profile = self.profile(node);
         profile.speed > 0 && profile.holds.covers(LayerSet::run(run))
+    }
+
+    /// Whether the members of `stage` are distinct and can run its layers, and
+    /// it has layers.
+    pub(super) fn fits(&self, placement: &Placement, stage: Stage) -> bool {
+        let run = placement.layers(stage);
+        let seats = placement.seats(stage);
+        let distinct: NodeSet = seats.iter().copied().collect();
+        !run.is_empty() && distinct.len() == seats.len() && seats.iter().all(|node| self.can(*node, run.clone()))
     }
 
     /// What `node` can do; a stranger can do nothing.

@@ -1,10 +1,12 @@
 //! Members for stages whose layers are settled, in turn.
 
+use core::cmp::Reverse;
+
 use heapless::Vec;
 
-use super::MAX_MEMBERS;
 use super::placement::{Ends, Placement, Seats};
 use super::problem::Problem;
+use super::{MAX_MEMBERS, Strategy};
 use crate::types::NodeId;
 
 /// Members in the order in which ties among them are broken.
@@ -44,6 +46,33 @@ impl Draft {
         self.got.get(node.index()).copied().unwrap_or(0)
     }
 
+    /// Gives the next place of `stage` to `node`.
+    pub(super) fn give(&mut self, stage: usize, node: NodeId) {
+        if let Some(seated) = self.seats.get_mut(stage) {
+            // A stage has room for all who may be assigned to it.
+            let _ = seated.push(node);
+        }
+        if let Some(got) = self.got.get_mut(node.index()) {
+            *got = got.saturating_add(1);
+        }
+    }
+
+    /// Fills each stage up with reserves: those to whom few bytes must cross
+    /// zones, if the strategy heeds zones; then those with fewest places; then
+    /// the fastest.
+    pub(super) fn add_reserves(&mut self, problem: &Problem<'_>, turns: &Turns) {
+        let heeds_zones = matches!(problem.facts.strategy, Strategy::TopologyAware | Strategy::Hybrid);
+        self.fill(problem, turns, problem.facts.assigned, |draft, stage, node| {
+            let senders = |stage: Option<usize>| {
+                let seated = stage.and_then(|stage| draft.seats.get(stage));
+                seated.and_then(|seated| seated.get(..problem.facts.owners)).unwrap_or(&[])
+            };
+            let strangers = |stage| problem.strangers(senders(stage), &[node]);
+            let crossings = strangers(Some(stage)).saturating_add(strangers(stage.checked_sub(1)));
+            (if heeds_zones { crossings } else { 0 }, draft.got(node), Reverse(problem.profile(node).speed))
+        });
+    }
+
     /// Gives members to each stage until it has `places`: the able one with
     /// the least key, of equal ones the first of `turns`.
     pub(super) fn fill<K: Ord>(
@@ -62,13 +91,7 @@ impl Draft {
                 let Some(node) = turns.iter().filter(able).min_by_key(|node| key(self, stage, **node)).copied() else {
                     break;
                 };
-                if let Some(seated) = self.seats.get_mut(stage) {
-                    // A stage has room for all who may be assigned to it.
-                    let _ = seated.push(node);
-                }
-                if let Some(got) = self.got.get_mut(node.index()) {
-                    *got = got.saturating_add(1);
-                }
+                self.give(stage, node);
             }
             start = end;
         }

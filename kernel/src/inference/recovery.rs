@@ -3,7 +3,7 @@
 //! together have the digest that was committed.
 
 use super::Inference;
-use super::run::{Run, extend};
+use super::run::{Run, extend, first_link};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::machine::{Outbox, Output, Rejection, Transmission, send};
@@ -145,6 +145,9 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         out.push(Output::Restore { run: id, stage, position, signals: believed });
         let complete = recovery.told.0 == recovery.goal.0;
         if complete && recovery.told.1 != recovery.goal.1 {
+            // Either this member is wrong, or what the host had before was.
+            let name = run.active.request.digest(seat.cluster);
+            recovery.from = (Position(0), first_link(seat.cluster, &name, stage));
             recovery = recovery.with_the_next();
         }
         let done = complete && recovery.told == recovery.goal;
@@ -185,8 +188,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 }
 
 impl<C: Scheme> Recovery<C> {
-    /// From the beginning, with somebody else: nothing tells which of the
-    /// signals were wrong.
+    /// From where the host's own inputs end, with somebody else: nothing tells
+    /// which of the signals were wrong.
     fn with_the_next(self) -> Self {
         Recovery { told: self.from, asked: self.asked.wrapping_add(1), ..self }
     }

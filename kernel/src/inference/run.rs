@@ -57,12 +57,11 @@ impl<C: Scheme> Run<C> {
         let name = request.digest(cluster);
         // Drawn from the chain and the request: nobody can choose it.
         let seed = cluster.statement(Tag::Placement, &(head.value(cluster), name));
+        let profiles = state.profiles(cluster);
         let active = match state.active {
             Some(active) => active,
             None => Active {
-                placement: cluster
-                    .place(&cluster.roster().assignment.profiles, &seed)
-                    .map_err(|_| Refused::Placement)?,
+                placement: cluster.place(&profiles, &seed).map_err(|_| Refused::Placement)?,
                 output: heapless::Vec::new(),
                 links: first_links(cluster, &name),
                 checkpoints: heapless::Vec::new(),

@@ -16,9 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
-use crate::types::{
-    ClientId, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, NodeId, Nonce, Position, Stage,
-};
+use crate::message::notice::SignedNotice;
+use crate::types::{ClientId, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, Position, Stage};
 
 /// What crosses a link at one position: opaque to the protocol.
 pub type Signal = Vec<u8, MAX_SIGNAL>;
@@ -189,41 +188,6 @@ pub struct History<C: Scheme> {
     pub signals: Signals,
 }
 
-/// "I lost my vote record, and have signed nothing since I drew this number."
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Readmit {
-    /// One more than the number of times that the member was admitted again, from 1.
-    pub incarnation: u32,
-    /// Drawn after the loss, held in memory only.
-    pub nonce: Nonce,
-}
-
-/// An application of a member with its signature.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(bound = "")]
-pub struct SignedReadmit<C: Scheme> {
-    /// Who applies.
-    pub member: NodeId,
-    /// For what.
-    pub readmit: Readmit,
-    /// By the member.
-    pub signature: C::Signature,
-}
-
-impl Readmit {
-    /// The digest that the member signs.
-    pub fn statement<C: Scheme, const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
-        cluster.statement(Tag::Readmit, self)
-    }
-}
-
-impl<C: Scheme> SignedReadmit<C> {
-    /// What the header of the epoch names.
-    pub fn increment<const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
-        cluster.statement(Tag::Output, &(self.member, self.readmit))
-    }
-}
-
 /// What an epoch's value stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
@@ -231,8 +195,8 @@ impl<C: Scheme> SignedReadmit<C> {
 pub enum Payload<C: Scheme> {
     /// The next tokens of a request.
     Work(Work<C>),
-    /// A member that lost its vote record votes again from the next epoch on.
-    Readmit(SignedReadmit<C>),
+    /// What a member says about itself.
+    Notice(SignedNotice<C>),
 }
 
 /// The next tokens of a request: the request, the tokens, and for each stage

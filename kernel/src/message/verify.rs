@@ -41,7 +41,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// # Errors
     /// The first check that failed.
     pub fn verify(&self, envelope: Envelope<C, N>) -> Result<Verified<Envelope<C, N>>, Forged> {
-        if matches!(envelope.message, Message::Agreement { .. } | Message::Readmit(_)) && !self.votes(envelope.from) {
+        if matches!(envelope.message, Message::Agreement { .. }) && !self.votes(envelope.from) {
             return Err(Forged::Stranger);
         }
         let statement = envelope.message.statement(self);
@@ -54,7 +54,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             | Message::Recall(_)
             | Message::History(_)
             | Message::Fetch(_)
-            | Message::Readmit(_) => true,
+            | Message::Notice(_) => true,
             Message::Payload(payload) => self.payload_is_genuine(payload),
             Message::Agreement { epoch, message } => self.agreement_is_genuine(*epoch, message),
             Message::Decided(decided) => self.decided_is_genuine(decided),
@@ -113,14 +113,13 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
 
     /// Whether every signature inside `payload` is good. What depends on the
     /// decided prefix is left to the handler: that the signers are assigned to
-    /// the stage, that the work continues what was committed, that the member
-    /// that applies gives its next incarnation.
+    /// the stage, that the work continues what was committed, that the notice is
+    /// the member's next.
     pub fn payload_is_genuine(&self, payload: &Payload<C>) -> bool {
         match payload {
             Payload::Work(work) => self.work_is_genuine(work),
-            Payload::Readmit(applied) => {
-                let statement = applied.readmit.statement(self);
-                self.votes(applied.member) && self.verify_member(applied.member, &statement, &applied.signature).is_ok()
+            Payload::Notice(signed) => {
+                self.verify_member(signed.member, &signed.notice.statement(self), &signed.signature).is_ok()
             }
         }
     }

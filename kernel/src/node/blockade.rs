@@ -84,7 +84,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
 
     /// Who is missing, if those who may sign are too few.
     fn count_signers(&mut self, seat: &Seat<'_, C, N>) -> Option<Blockade> {
-        let mut learners: NodeSet = self.applicants.iter().map(|(member, _)| *member).collect();
+        let mut learners = self.learners();
         if self.role == Role::Learner {
             learners = learners.with(seat.me);
         }

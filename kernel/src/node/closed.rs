@@ -81,7 +81,7 @@ impl<C: Scheme, const N: usize> Closed<C, N> {
     pub(super) fn compare(&self, from: NodeId, attest: &Attest<C>, signature: &C::Signature) -> Option<Evidence<C>> {
         match self.payload.as_ref()? {
             Payload::Work(work) => contradiction(work, from, attest.claim, signature.clone()),
-            Payload::Readmit(_) => None,
+            Payload::Notice(_) => None,
         }
     }
 

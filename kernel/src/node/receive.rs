@@ -7,6 +7,7 @@ use crate::cluster::Seat;
 use crate::crypto::{Scheme, Verified};
 use crate::machine::{Outbox, Output, Place, Rejection, Transmission, Turn, send};
 use crate::message::inference::Attest;
+use crate::message::notice::SignedNotice;
 use crate::message::{Envelope, Fetch, Message};
 use crate::types::{Epoch, NodeId};
 
@@ -35,7 +36,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             Message::Forward(request) => self.on_forward(seat, request, out),
             Message::Fetch(fetch) => self.on_fetch(seat, from, &fetch, out),
             Message::Decided(decided) => self.on_decided(seat, decided, out),
-            Message::Readmit(readmit) => self.on_readmit(from, readmit, signature),
+            Message::Notice(notice) => self.on_notice(seat, SignedNotice { member: from, notice, signature }),
             Message::StageOutput(output) => self.inference.on_stage_output(seat, from, output, out),
             Message::Pull(pull) => self.inference.on_pull(seat, from, &pull, out),
             Message::Recall(recall) => self.inference.on_recall(seat, from, &recall, out),

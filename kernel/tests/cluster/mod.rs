@@ -14,6 +14,7 @@ pub mod executor;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
+use butterfly_kernel::assignment::Profile;
 use butterfly_kernel::cluster::{Assignment, Cluster, Model, Roster, Seat, Timing};
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::Verified;
@@ -21,7 +22,7 @@ use butterfly_kernel::crypto::ideal::Ideal;
 use butterfly_kernel::machine::{Input, Output, Place, Rejection, Timer, Transmission};
 use butterfly_kernel::message::agreement::{AgreementMessage, Ballot, Path};
 use butterfly_kernel::message::inference::{Request, Sampling, SignedRequest};
-use butterfly_kernel::message::{Envelope, Kind, Message};
+use butterfly_kernel::message::{Envelope, Kind, Message, Notice};
 use butterfly_kernel::node::{Blockade, Node, Record, Role};
 use butterfly_kernel::proof::Evidence;
 use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Nonce, Position, Resilience, View};
@@ -84,7 +85,7 @@ pub struct Committed {
     pub view: View,
     pub value: u64,
     pub tokens: Vec<u8>,
-    pub readmitted: Option<NodeId>,
+    pub notice: Option<(NodeId, Notice)>,
 }
 
 pub struct Member {
@@ -285,6 +286,11 @@ impl World {
     pub fn submit(&mut self, member: usize, request: SignedRequest<Crypto>) {
         let verified = self.cluster.verify_submission(request).unwrap();
         let _ = self.input(member, Input::Submit(verified));
+    }
+
+    /// The host of `member` says what it can do.
+    pub fn revise(&mut self, member: usize, profile: Profile) -> Result<(), Rejection> {
+        self.input(member, Input::Revise(profile))
     }
 
     /// Members that do as the protocol says, whatever happened to them.
@@ -593,7 +599,7 @@ impl World {
                 assert!(self.members[member].blocked.take().is_some(), "{member} resumes what was not blocked");
                 self.members[member].resumed += 1;
             }
-            Output::Commit { epoch, path, view, tokens, readmitted } => {
+            Output::Commit { epoch, path, view, tokens, notice } => {
                 let slot = &mut self.members[member];
                 // A later epoch may have been reached by the same step.
                 let record = wire::decode::<Record<Crypto>>(slot.record.as_ref().unwrap()).unwrap();
@@ -601,7 +607,7 @@ impl World {
                 let head = slot.node.as_ref().and_then(|node| node.head().decided().cloned()).unwrap();
                 let value =
                     if head.header.epoch == epoch { head.certificate.ballot.value } else { head.header.previous };
-                slot.commits.push(Committed { epoch, path, view, value, tokens: tokens.to_vec(), readmitted });
+                slot.commits.push(Committed { epoch, path, view, value, tokens: tokens.to_vec(), notice });
             }
             Output::Evidence(evidence) => {
                 self.members[member].evidence.push(evidence);

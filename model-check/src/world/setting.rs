@@ -3,7 +3,7 @@
 
 use butterfly_kernel::agreement::Agreement;
 use butterfly_kernel::agreement::rules::Mutant;
-use butterfly_kernel::cluster::{Cluster, Model, Roster, Seat, Timing};
+use butterfly_kernel::cluster::{Assignment, Cluster, Model, Roster, Seat, Timing};
 use butterfly_kernel::message::agreement as message;
 use butterfly_kernel::types::{Epoch, NodeId, NodeSet, Resilience, View};
 
@@ -99,7 +99,16 @@ impl Setting {
             resilience: parameters.resilience,
             members: keys.collect(),
             clients: [u8::MAX].into_iter().collect(),
-            model: Model { manifest: [0; 32], stages: 1, context: 2, vocabulary: 1, signal: 1, tokens_per_epoch: 1 },
+            model: Model {
+                manifest: [0; 32],
+                stages: 1,
+                context: 2,
+                vocabulary: 1,
+                signal: 1,
+                tokens_per_epoch: 1,
+                checkpoint_interval: 1,
+            },
+            assignment: Assignment::in_turn(n, 1).expect("one layer"),
         };
         let mut cluster = Cluster::new(roster, Timing::default()).expect("a roster within its bounds");
         cluster.rules.mutant = parameters.mutant;

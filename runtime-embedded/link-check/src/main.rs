@@ -14,14 +14,14 @@
 use core::hint::{black_box, spin_loop};
 use core::panic::PanicInfo;
 
-use butterfly_kernel::cluster::{Cluster, Model, Roster, Seat, Timing};
-use butterfly_kernel::crypto::ed25519::{Digest, Ed25519, PublicKey};
+use butterfly_kernel::cluster::{Assignment, Cluster, Model, Roster, Seat, Timing};
+use butterfly_kernel::crypto::ed25519::{Ed25519, PublicKey};
 use butterfly_kernel::crypto::{Scheme, Verified};
 use butterfly_kernel::machine::{Input, Outbox, Output, Timer};
 use butterfly_kernel::message::Envelope;
-use butterfly_kernel::message::inference::{Request, Sampling, Signal, SignedRequest};
-use butterfly_kernel::node::{Node, Record};
-use butterfly_kernel::types::{ClientId, Epoch, NodeId, Position, Resilience, Stage, View};
+use butterfly_kernel::message::inference::{Request, RunId, Sampling, Signal, SignedRequest};
+use butterfly_kernel::node::{Node, Record, Role};
+use butterfly_kernel::types::{ClientId, Epoch, NodeId, Nonce, Position, Resilience, Stage, View};
 use butterfly_kernel::wire;
 use cortex_m_rt::entry;
 use ed25519_dalek::SigningKey;
@@ -67,7 +67,7 @@ fn run<const N: usize>(place: &'static StaticCell<Node<Ed25519<N>, N>>) -> Optio
     let request = cluster.verify_submission(request(&cluster, &client)?).ok()?;
     let hardware = Hardware { peer, frame: [0; FRAME], length: 0, computed: None };
     let mut host = Host { node, seat, hardware };
-    host.exchange(Input::Start);
+    host.exchange(Input::Start { nonce: Nonce(black_box([7; 16])) });
     host.exchange(Input::Submit(request));
     host.exchange(Input::Timer(Timer::Escalate { epoch: Epoch(1), stage: Stage(0) }));
     host.exchange(Input::Timer(Timer::View { epoch: Epoch(1), view: View::ZERO }));
@@ -78,7 +78,7 @@ fn run<const N: usize>(place: &'static StaticCell<Node<Ed25519<N>, N>>) -> Optio
 /// The record is written, read back and checked.
 fn restart<const N: usize>(seat: &Seat<'_, Ed25519<N>, N>) -> Option<Node<Ed25519<N>, N>> {
     let mut flash = [0; FRAME];
-    let record = wire::encode(&Record::<Ed25519<N>>::first(), &mut flash).ok()?;
+    let record = wire::encode(&Record::<Ed25519<N>>::first(Role::Replica), &mut flash).ok()?;
     let record = wire::decode::<Record<Ed25519<N>>>(black_box(record)).ok()?;
     Node::new(seat, Some(record)).ok()
 }
@@ -97,7 +97,7 @@ struct Hardware<'a, const N: usize> {
     frame: [u8; FRAME],
     /// How much of the frame is the peer's last message.
     length: usize,
-    computed: Option<(Digest, Stage, Position)>,
+    computed: Option<(RunId<Ed25519<N>>, Stage, Position)>,
 }
 
 impl<const N: usize> Outbox<Ed25519<N>, N> for Hardware<'_, N> {
@@ -109,7 +109,7 @@ impl<const N: usize> Outbox<Ed25519<N>, N> for Hardware<'_, N> {
                 let said = Envelope { from: self.peer.me, signature, ..heard };
                 self.length = wire::encode(&said, &mut self.frame).map_or(0, <[u8]>::len);
             }
-            Output::Compute { job, stage, position, .. } => self.computed = Some((job, stage, position)),
+            Output::Compute { run, stage, position, .. } => self.computed = Some((run, stage, position)),
             other => drop(black_box(other)),
         }
     }
@@ -123,9 +123,9 @@ impl<const N: usize> Host<'_, N> {
         if let Some(envelope) = self.receive() {
             self.step(Input::Receive(envelope));
         }
-        if let Some((job, stage, position)) = self.hardware.computed.take() {
+        if let Some((run, stage, position)) = self.hardware.computed.take() {
             let signal = Signal::from_slice(black_box(&[1, 2, 3])).unwrap_or_default();
-            self.step(Input::Computed { job, stage, position, signal });
+            self.step(Input::Computed { run, stage, position, signal, asker: None });
         }
     }
 
@@ -148,9 +148,18 @@ impl<const N: usize> Host<'_, N> {
 
 fn cluster<const N: usize>(client: &SigningKey) -> Option<Cluster<Ed25519<N>, N>> {
     let members = (0..u8::try_from(N).ok()?).map(|member| public(&key(member))).collect();
-    let model = Model { manifest: [0; 32], stages: 4, context: 64, vocabulary: 128, signal: 256, tokens_per_epoch: 4 };
-    let roster =
-        Roster { resilience: Resilience::largest(N).ok()?, members, clients: Vec::from_iter([public(client)]), model };
+    let model = Model {
+        manifest: [0; 32],
+        stages: 4,
+        context: 64,
+        vocabulary: 128,
+        signal: 256,
+        tokens_per_epoch: 4,
+        checkpoint_interval: 10,
+    };
+    let assignment = Assignment::in_turn(N, 4).ok()?;
+    let clients = Vec::from_iter([public(client)]);
+    let roster = Roster { resilience: Resilience::largest(N).ok()?, members, clients, model, assignment };
     Cluster::new(black_box(roster), Timing::default()).ok()
 }
 

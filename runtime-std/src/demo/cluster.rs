@@ -28,11 +28,13 @@ impl Provisioned {
         let keys = (0..n).map(|_| new_key()).collect::<Result<Vec<_>>>()?;
         let client = new_key()?;
         let public = |key: &SigningKey| PublicKey(key.verifying_key().to_bytes());
+        let model = Transformer::for_nodes(n)?;
         let roster = Roster {
             resilience: plan.resilience,
             members: keys.iter().map(public).collect(),
             clients: std::iter::once(public(&client)).collect(),
-            model: Transformer::for_nodes(n)?.terms(plan.tokens_per_epoch)?,
+            model: model.terms(plan.tokens_per_epoch)?,
+            assignment: model.assignment(n)?,
         };
         let cluster = Cluster::new(roster, timing(plan.view_timeout))?;
         let provisioned = Provisioned { cluster, root: root.into(), client };

@@ -213,6 +213,7 @@ impl<'d> Conductor<'d> {
                     self.screen.blame(accused, fault);
                 }
             }
+            What::Event(Event::Blocked { .. }) => {}
             What::Event(Event::Sent { traffic }) => {
                 self.sent.insert((node, run), traffic);
             }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use butterfly_kernel::chain::{Header, Increment};
 use butterfly_kernel::message::agreement::DecisionCertificate;
 use butterfly_kernel::message::inference::Tokens;
+use butterfly_kernel::proof::Added;
 use butterfly_kernel::types::{Epoch, NodeId, NodeSet, View};
 use butterfly_kernel::wire;
 
@@ -31,6 +32,8 @@ pub(super) struct Ledger<'c> {
 /// them that did not have to catch up.
 struct Entry {
     header: Header<Crypto>,
+    /// It admitted a member, and added nothing.
+    interrupted: bool,
     certificate: DecisionCertificate<Crypto>,
     tokens: Option<Tokens>,
     latency: Option<Duration>,
@@ -65,6 +68,7 @@ impl<'c> Ledger<'c> {
         let latency = commit.latency_us.map(Duration::from_micros);
         let entry = self.epochs.entry(epoch).or_insert_with(|| Entry {
             header: decided.header,
+            interrupted: decided.state.interrupted,
             certificate: decided.certificate,
             tokens: None,
             latency,
@@ -80,7 +84,7 @@ impl<'c> Ledger<'c> {
     fn extend(&mut self) -> Vec<u8> {
         let before = self.text.len();
         while let Some(step) = self.next_step() {
-            self.text.extend(&step.tokens);
+            self.text.extend(step.added.tokens());
             self.steps.push(step);
         }
         self.text[before..].to_vec()
@@ -89,6 +93,10 @@ impl<'c> Ledger<'c> {
     fn next_step(&mut self) -> Option<Step> {
         let epoch = Epoch(self.steps.len() as u64 + 1);
         let entry = self.epochs.get_mut(&epoch)?;
+        let state = entry.header.state;
+        if entry.interrupted {
+            return Some(Step { added: Added::Nothing(entry.header.increment), state });
+        }
         let increment = Increment::<Crypto> {
             request: self.request.digest(self.cluster),
             committed: u16::try_from(self.text.len()).ok()?,
@@ -99,7 +107,7 @@ impl<'c> Ledger<'c> {
             return None;
         }
         entry.tokens = Some(increment.tokens.clone());
-        Some(Step { tokens: increment.tokens, state: entry.header.state })
+        Some(Step { added: Added::Tokens(increment.tokens), state })
     }
 
     /// Takes in evidence, if it holds. Returns whom it blames for what, once.

@@ -5,13 +5,11 @@ use std::collections::VecDeque;
 use butterfly_kernel::machine::Place;
 use butterfly_kernel::types::NodeId;
 
-use crate::protocol::{Node, VerifiedEnvelope};
+use crate::protocol::{Node, Seat, VerifiedEnvelope};
 
 /// Messages kept for one author; a prompt's worth of signals. More are
 /// dropped, and the protocol asks for them again.
 const QUOTA: usize = 256;
-/// Messages of epochs further on are not kept: the node has to catch up first.
-const EPOCHS_AHEAD: u64 = 4;
 
 /// Messages that the node rejected as early, in the order in which they came.
 #[derive(Debug, Default)]
@@ -22,11 +20,10 @@ pub(super) struct Parking {
 impl Parking {
     /// Keeps `message` until `node` is at `place`, if that is near, if it is
     /// not kept already and its author has room.
-    pub(super) fn park(&mut self, node: &Node, place: Place, message: Box<VerifiedEnvelope>) {
+    pub(super) fn park(&mut self, seat: &Seat<'_>, node: &Node, place: Place, message: Box<VerifiedEnvelope>) {
         let author = message.get().from;
-        let near = place.epoch.0 <= node.epoch().0.saturating_add(EPOCHS_AHEAD);
         let known = || self.waiting.iter().any(|(_, held)| *held == message);
-        if near && self.held_of(author) < QUOTA && !known() {
+        if node.is_near(seat, &place) && self.held_of(author) < QUOTA && !known() {
             self.waiting.push_back((place, message));
         }
     }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Host;
 use super::parking::Parking;
 use super::timers::Timers;
+use crate::checkpoints::Checkpoints;
 use crate::control::{Command, Event};
 use crate::executor::Executor;
 use crate::faults::{Faults, Misbehaviour};
@@ -30,6 +31,8 @@ const INBOX: usize = 1024;
 /// Threads for sockets and signature checks. Members of a demonstration share
 /// one machine.
 const WORKERS: usize = 2;
+/// The folder of checkpoints inside that of the node.
+const CHECKPOINTS: &str = "checkpoints";
 /// Messages are kilobytes and have no heap to live on, so frames are large.
 const STACK: usize = 8 * 1024 * 1024;
 
@@ -90,7 +93,7 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
     if learner {
         eprintln!(
             "node {}: the vote record is lost. This node cannot know what it signed, so it follows and computes, \
-             but signs nothing in agreement.",
+             but signs nothing in agreement until the cluster admits it again.",
             member.me.0
         );
     }
@@ -99,6 +102,7 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
     let (inbox, mut messages) = mpsc::channel(INBOX);
     let mut host = Host {
         executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
+        checkpoints: Checkpoints::new(&options.folder.join(CHECKPOINTS)),
         mesh: Mesh::start(&cluster, member.me, &peers),
         faults: options.fault.map(|(misbehaviour, from)| Faults::new(misbehaviour, Epoch(from))),
         member,

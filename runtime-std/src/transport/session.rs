@@ -71,7 +71,7 @@ pub async fn answer(stream: TcpStream, cluster: &Cluster) -> io::Result<Receiver
     let mut receiver = Receiver { stream: BufReader::new(stream), frame: Vec::new() };
     let refused = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
     let greeting: Greeting = wire::decode(receiver.receive().await?).map_err(|_| refused("not a member's greeting"))?;
-    if !cluster.has(greeting.from) || greeting != Greeting::of(cluster, greeting.from) {
+    if !cluster.members().contains(greeting.from) || greeting != Greeting::of(cluster, greeting.from) {
         return Err(refused("a greeting from another cluster or version"));
     }
     Ok(receiver)
