@@ -8,7 +8,7 @@
 mod cluster;
 
 use cluster::byzantine::Behaviour;
-use cluster::executor::reference;
+use cluster::executor::{reference, reference_digest};
 use cluster::{Action, Network, Plan, World, request};
 
 const PROMPT: [u8; 3] = [11, 22, 33];
@@ -123,7 +123,7 @@ fn run(n: usize, faults: &[(Fault, usize)], seed: u64, bound: u64) -> u64 {
     }
     let healthy = |member: &usize| faults.iter().all(|(_, faulty)| faulty != member);
     let asked = request(&world.cluster, 1, &PROMPT, TOKENS);
-    world.submit((0..n).find(healthy).unwrap(), asked);
+    world.submit((0..n).find(healthy).unwrap(), asked.clone());
     // What happens once happens in the middle of one of the first epochs.
     let epoch = rng.u64(0..3);
     let under_way = world.run(bound, |world| (0..n).any(|member| world.head(member) >= epoch));
@@ -143,6 +143,11 @@ fn run(n: usize, faults: &[(Fault, usize)], seed: u64, bound: u64) -> u64 {
     let time = world.now;
     world.run(time + AFTERMATH, |_| false);
     world.assert_agreement();
+    let computed = Some(reference_digest(&world.cluster, &asked));
+    for member in members {
+        let state = world.node(member).head().state();
+        assert_eq!(state.computed, computed, "{faults:?}, seed {seed}: what {member} holds is wrong");
+    }
     assert_eq!(world.text(), reference(3, &PROMPT, usize::from(TOKENS)), "{faults:?}, seed {seed}");
     for (accused, reason) in world.accused() {
         let guilty = faults.iter().any(|(fault, member)| *member == accused && fault.is_guilty());

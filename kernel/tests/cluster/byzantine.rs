@@ -36,6 +36,8 @@ pub enum Behaviour {
     Withhold,
     /// Honest; its stages' outputs are late.
     Slow,
+    /// Gives wrong inputs to those who lost theirs.
+    Misremember,
 }
 
 /// What `from` sends to `to` in place of `envelope`, if anything.
@@ -68,6 +70,13 @@ pub fn rewrite(
         }
         Behaviour::SplitViews => match envelope.message {
             Message::Agreement { epoch, message } => split_views(world, to, epoch, &message)?,
+            _ => return Some(envelope),
+        },
+        Behaviour::Misremember => match envelope.message {
+            Message::History(mut history) => {
+                history.signals.iter_mut().for_each(|signal| signal[0] ^= 1);
+                Message::History(history)
+            }
             _ => return Some(envelope),
         },
         Behaviour::Withhold => return (!withheld(world, to, &envelope)).then_some(envelope),

@@ -25,7 +25,7 @@ use butterfly_kernel::message::inference::{Request, Sampling, SignedRequest};
 use butterfly_kernel::message::{Envelope, Kind, Message, Notice};
 use butterfly_kernel::node::{Blockade, Node, Record, Role};
 use butterfly_kernel::proof::Evidence;
-use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Nonce, Position, Resilience, View};
+use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Nonce, Position, Resilience, Stage, View};
 use butterfly_kernel::wire;
 
 use byzantine::Behaviour;
@@ -97,6 +97,13 @@ pub struct Member {
     /// What this member ever signed in agreement, over all its lives.
     pub signed: BTreeMap<(Kind, Epoch, View), u64>,
     pub checkpoints: Vec<Position>,
+    /// The last position of each stage of which it sent an output of its own
+    /// since it began.
+    pub outputs: BTreeMap<Stage, Position>,
+    /// For each stage, the last part that it attested since it began.
+    pub attested: BTreeMap<Stage, u16>,
+    /// What its host finds when it begins again; nothing else is kept.
+    pub kept: Option<Executor>,
     /// What the last [`Output::Blocked`] said, until it was said to be over.
     pub blocked: Option<Blockade>,
     /// How often it was said to be over.
@@ -162,6 +169,8 @@ pub struct Plan {
     pub clients: u8,
     pub stages: u8,
     pub tokens_per_epoch: u8,
+    pub context: u16,
+    pub checkpoint_interval: u16,
 }
 
 impl Plan {
@@ -172,6 +181,8 @@ impl Plan {
             clients: 1,
             stages: 4.min(n) as u8,
             tokens_per_epoch: 4,
+            context: 64,
+            checkpoint_interval: 10,
         }
     }
 
@@ -184,11 +195,11 @@ impl Plan {
             model: Model {
                 manifest: [7; 32],
                 stages: self.stages,
-                context: 64,
+                context: self.context,
                 vocabulary: 96,
                 signal: 8,
                 tokens_per_epoch: self.tokens_per_epoch,
-                checkpoint_interval: 10,
+                checkpoint_interval: self.checkpoint_interval,
             },
             assignment: Assignment::in_turn(members, self.stages).unwrap(),
         };
@@ -242,6 +253,9 @@ impl World {
                 evidence: Vec::new(),
                 signed: BTreeMap::new(),
                 checkpoints: Vec::new(),
+                outputs: BTreeMap::new(),
+                attested: BTreeMap::new(),
+                kept: None,
                 blocked: None,
                 resumed: 0,
                 paused_until: 0,
@@ -397,7 +411,9 @@ impl World {
         let node = Node::new(&seat, record).expect("own record is genuine");
         let slot = &mut self.members[member];
         slot.node = Some(Box::new(node));
-        slot.executor = Executor::default();
+        slot.executor = slot.kept.take().unwrap_or_default();
+        slot.outputs.clear();
+        slot.attested.clear();
         slot.parked.clear();
         slot.fuse = None;
         slot.timers.clear();
@@ -539,6 +555,7 @@ impl World {
                 if envelope.from.index() == member {
                     self.hold_to_account(member, &envelope);
                 }
+                self.note(member, &envelope.message);
                 for to in to.iter() {
                     assert_ne!(to.index(), member, "nobody sends to itself");
                     let behaviour = self.members[member].behaviour;
@@ -612,6 +629,21 @@ impl World {
             Output::Evidence(evidence) => {
                 self.members[member].evidence.push(evidence);
             }
+        }
+    }
+
+    /// How far `member` got with its stages.
+    fn note(&mut self, member: usize, message: &Message<Crypto, CAPACITY>) {
+        let slot = &mut self.members[member];
+        match message {
+            Message::StageOutput(output) => {
+                let last = slot.outputs.entry(output.stage).or_insert(output.position);
+                *last = output.position.max(*last);
+            }
+            Message::Attest(attest) => {
+                slot.attested.insert(attest.claim.stage, attest.claim.committed);
+            }
+            _ => {}
         }
     }
 
