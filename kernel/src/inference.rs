@@ -123,30 +123,49 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         self.settle(seat, out);
     }
 
-    /// `state` is decided: the run goes on from it, if it is about the run and
-    /// this node is not behind it. Else the run is forgotten, to be begun
-    /// again from there.
+    /// `state` is decided: the run goes on from it, if it adds a part to the run
+    /// or none. Else the run is forgotten, to be begun again from there.
     pub fn follow(&mut self, seat: &Seat<'_, C, N>, state: &State<C>, out: &mut impl Outbox<C, N>) {
         self.epoch = state.epoch.next();
         let Some(mut run) = self.run.take() else { return };
-        let Some(active) = state.active.as_ref().filter(|active| self.goes_on_with(seat.me, &run, active)) else {
+        let Some(active) = state.active.as_ref().filter(|active| self.goes_on_with(&run, active)) else {
             self.clear();
             return;
         };
         if active.output.len() > run.active.output.len() {
-            let closed = self.gatherings.remove(0).part;
-            let known = usize::from(closed.tokens).min(self.fresh.len());
-            self.fresh = self.fresh.iter().skip(known).copied().collect();
             run.active = active.clone();
-            for desk in &mut self.desks {
-                if let Some(link) = run.active.links.get(desk.stage.next().index()) {
-                    desk.close_part(run.first(), *link);
-                }
+            if !self.close_part(seat.me, &run) {
+                out.push(Output::Assign { run: run.id });
             }
-            self.open_parts(&run);
         }
         self.run = Some(run);
         self.settle(seat, out);
+    }
+
+    /// The first part under way was committed, and `run` goes on behind it.
+    /// What this node holds of the next part stays. Says whether it followed
+    /// all inputs of its own stages up to there.
+    fn close_part(&mut self, me: NodeId, run: &Run<C>) -> bool {
+        let closed = self.gatherings.remove(0).part;
+        let known = usize::from(closed.tokens).min(self.fresh.len());
+        self.fresh = self.fresh.iter().skip(known).copied().collect();
+        let mut complete = true;
+        for stage in run.stages() {
+            let Some(link) = run.active.links.get(stage.next().index()) else { continue };
+            let Some(desk) = self.desks.get_mut(stage.index()) else { continue };
+            let followed = desk.close_part(run.first(), *link);
+            let consumer = run.consumer(stage);
+            if followed || !run.active.placement.set(consumer).contains(me) {
+                continue;
+            }
+            complete = false;
+            // Tokens are in the run itself.
+            if let Some(desk) = self.desks.get_mut(consumer.index()).filter(|_| consumer != Stage(0)) {
+                desk.past = Past::Unknown;
+            }
+        }
+        self.open_parts(run);
+        complete
     }
 
     /// Forgets the run; what is known about members stays.
@@ -154,24 +173,15 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         *self = Inference { suspects: self.suspects, ..Inference::new(self.epoch) };
     }
 
-    /// Whether `active` is `run` with nothing or one part more, which this
-    /// node has followed as far as it is concerned.
-    fn goes_on_with(&self, me: NodeId, run: &Run<C>, active: &Active<C>) -> bool {
+    /// Whether `active` is `run` with nothing more, or with the part that comes next.
+    fn goes_on_with(&self, run: &Run<C>, active: &Active<C>) -> bool {
         if active.request.request != run.active.request.request || active.placement != run.active.placement {
             return false;
         }
         let Some(added) = active.output.len().checked_sub(run.active.output.len()) else { return false };
-        if added == 0 {
-            return true;
-        }
-        let Some(part) = self.gatherings.first().map(|gathering| gathering.part) else { return false };
-        let tokens = active.output.iter().skip(run.active.output.len());
-        let followed = |desk: &Desk<C, N>| {
-            !tracks(me, run, desk.stage) || desk.ends.first() == active.links.get(desk.stage.next().index())
-        };
-        added == usize::from(part.tokens)
-            && tokens.zip(&self.fresh).all(|(committed, certain)| committed == certain)
-            && self.desks.iter().all(followed)
+        let next = self.gatherings.first().map(|gathering| usize::from(gathering.part.tokens));
+        let mut tokens = active.output.iter().skip(run.active.output.len()).zip(&self.fresh);
+        added == 0 || Some(added) == next && tokens.all(|(committed, certain)| committed == certain)
     }
 
     /// As many parts as may be under way.

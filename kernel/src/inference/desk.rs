@@ -111,16 +111,13 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
     }
 
     /// The first open part was committed; its outputs end before `first`, where
-    /// the link is `link`.
-    pub(super) fn close_part(&mut self, first: Position, link: C::Digest) {
-        if self.next < first {
-            // Not followed by this node.
+    /// the link is `link`. Says whether this node had followed them.
+    pub(super) fn close_part(&mut self, first: Position, link: C::Digest) -> bool {
+        if self.ends.first() != Some(&link) {
             *self = Desk::new(self.stage, first, link, self.working, self.past);
-            return;
+            return false;
         }
-        if !self.ends.is_empty() {
-            self.ends.remove(0);
-        }
+        self.ends.remove(0);
         if !self.own_ends.is_empty() {
             self.own_ends.remove(0);
         }
@@ -130,5 +127,6 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
             self.busy = false;
         }
         self.watched = None;
+        true
     }
 }

@@ -1,10 +1,11 @@
 //! Inputs of a stage that the host lacks, since it restarted or came late:
 //! they are asked of one member at a time, and believed when all of them
-//! together have the digest that was committed.
+//! together have the digest that was committed. So is what the host says that
+//! it has: it may have kept what a fellow told it and nobody ever confirmed.
 
 use super::Inference;
 use super::run::{Run, extend, first_link};
-use crate::cluster::Seat;
+use crate::cluster::{Cluster, Seat};
 use crate::crypto::Scheme;
 use crate::machine::{Outbox, Output, Rejection, Transmission, send};
 use crate::message::Message;
@@ -33,6 +34,9 @@ pub(super) struct Recovery<C: Scheme> {
     goal: (Position, C::Digest),
     /// Who is asked: a place among those who may have them.
     asked: u8,
+    /// Up to where it was told when the last round of asking was over. Whoever
+    /// told more since is asked on, however long it takes.
+    seen: Position,
 }
 
 impl<C: Scheme, const N: usize> Inference<C, N> {
@@ -53,16 +57,18 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         if !run.active.placement.set(stage).contains(seat.me) {
             return Err(Rejection::Invalid);
         }
-        let (first, link) = (run.first(), run.active.links.get(stage.index()).copied().ok_or(Rejection::Invalid)?);
+        let goal = (run.first(), run.active.links.get(stage.index()).copied().ok_or(Rejection::Invalid)?);
+        let beginning = beginning(seat.cluster, run, stage);
         let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Invalid)?;
         if desk.past != Past::Unknown {
             return Err(Rejection::Stale);
         }
-        if from.0 >= first {
+        if from == goal {
             desk.past = Past::Complete;
             self.settle(seat, out);
         } else {
-            desk.past = Past::Recovered(Recovery { from, told: from, goal: (first, link), asked: 0 });
+            let from = if from.0 < goal.0 { from } else { beginning };
+            desk.past = Past::Recovered(Recovery { from, told: from, goal, asked: 0, seen: from.0 });
             self.recall(seat, stage, Transmission::First, out);
         }
         Ok(())
@@ -146,8 +152,9 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let complete = recovery.told.0 == recovery.goal.0;
         if complete && recovery.told.1 != recovery.goal.1 {
             // Either this member is wrong, or what the host had before was.
-            let name = run.active.request.digest(seat.cluster);
-            recovery.from = (Position(0), first_link(seat.cluster, &name, stage));
+            // Nothing tells which of the signals were: all of them, of the next.
+            recovery.from = beginning(seat.cluster, run, stage);
+            recovery.told = recovery.from;
             recovery = recovery.with_the_next();
         }
         let done = complete && recovery.told == recovery.goal;
@@ -162,11 +169,15 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         Ok(())
     }
 
-    /// Asks somebody else for what the one who was asked did not give.
+    /// A round is over: asks again, and somebody else if the one who was asked
+    /// told nothing.
     pub(super) fn recall_again(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         for stage in (0..u8::MAX).map(Stage).take(self.desks.len()) {
             if let Some(Past::Recovered(recovery)) = self.desks.get_mut(stage.index()).map(|desk| &mut desk.past) {
-                *recovery = recovery.with_the_next();
+                if recovery.told.0 == recovery.seen {
+                    *recovery = recovery.with_the_next();
+                }
+                recovery.seen = recovery.told.0;
             }
             self.recall(seat, stage, Transmission::Again, out);
         }
@@ -188,11 +199,15 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 }
 
 impl<C: Scheme> Recovery<C> {
-    /// From where the host's own inputs end, with somebody else: nothing tells
-    /// which of the signals were wrong.
+    /// Goes on with somebody else.
     fn with_the_next(self) -> Self {
-        Recovery { told: self.from, asked: self.asked.wrapping_add(1), ..self }
+        Recovery { asked: self.asked.wrapping_add(1), seen: self.told.0, ..self }
     }
+}
+
+/// Where the inputs of `stage` begin, and the link there.
+fn beginning<C: Scheme, const N: usize>(cluster: &Cluster<C, N>, run: &Run<C>, stage: Stage) -> (Position, C::Digest) {
+    (Position(0), first_link(cluster, &run.active.request.digest(cluster), stage))
 }
 
 /// Who may have the inputs of `stage`: its members, and those of the stage

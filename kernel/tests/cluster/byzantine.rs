@@ -29,6 +29,15 @@ pub enum Behaviour {
     SplitViews,
     /// Repeats the wrong outputs and attestations of this fellow as its own.
     CopyCat(usize),
+    /// Honest, and says old things again: its own and others'.
+    Replay,
+    /// As a leader it hides what it proposes and asks from some or all, and it
+    /// answers nobody who lacks a payload or a decision.
+    Withhold,
+    /// Honest; its stages' outputs are late.
+    Slow,
+    /// Gives wrong inputs to those who lost theirs.
+    Misremember,
 }
 
 /// What `from` sends to `to` in place of `envelope`, if anything.
@@ -40,7 +49,7 @@ pub fn rewrite(
     envelope: TestEnvelope,
 ) -> Option<TestEnvelope> {
     let message = match behaviour {
-        Behaviour::Honest | Behaviour::Miscompute => return Some(envelope),
+        Behaviour::Honest | Behaviour::Miscompute | Behaviour::Replay | Behaviour::Slow => return Some(envelope),
         Behaviour::Silent => return None,
         Behaviour::WithholdFromConsumers => {
             let Message::StageOutput(output) = &envelope.message else { return None };
@@ -63,6 +72,14 @@ pub fn rewrite(
             Message::Agreement { epoch, message } => split_views(world, to, epoch, &message)?,
             _ => return Some(envelope),
         },
+        Behaviour::Misremember => match envelope.message {
+            Message::History(mut history) => {
+                history.signals.iter_mut().for_each(|signal| signal[0] ^= 1);
+                Message::History(history)
+            }
+            _ => return Some(envelope),
+        },
+        Behaviour::Withhold => return (!withheld(world, to, &envelope)).then_some(envelope),
         Behaviour::WithholdAttestations if matches!(envelope.message, Message::Attest(_)) => return None,
         Behaviour::WithholdAttestations => return Some(envelope),
         Behaviour::Lie => lie(world, from, from, envelope.message),
@@ -75,6 +92,22 @@ pub fn rewrite(
     }
     let signature = Crypto::sign(&me, &message.statement(&world.cluster));
     Some(Envelope { from: me, message, signature })
+}
+
+/// What a withholding member does not tell `to`: whom it deceives follows from
+/// the epoch, everybody, all but one or one.
+fn withheld(world: &World, to: usize, envelope: &TestEnvelope) -> bool {
+    let Message::Agreement { epoch, message } = &envelope.message else {
+        return matches!(envelope.message, Message::Payload(_) | Message::Decided(_));
+    };
+    let first = world.honest().next() == Some(to);
+    let leading = matches!(message, AgreementMessage::Propose { .. } | AgreementMessage::CertRequest(_));
+    leading
+        && match epoch.0 % 3 {
+            0 => true,
+            1 => !first,
+            _ => first,
+        }
 }
 
 /// A view change for the next view after `message` that `to` leads.

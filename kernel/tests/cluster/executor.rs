@@ -3,15 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use butterfly_kernel::chain::links_digest;
 use butterfly_kernel::inference::run::{Run, extend, first_link};
 use butterfly_kernel::machine::Input;
-use butterfly_kernel::message::inference::{History, MAX_HISTORY, RunId, Signal};
+use butterfly_kernel::message::inference::{History, MAX_HISTORY, RunId, Signal, SignedRequest};
 use butterfly_kernel::types::{NodeId, Position, Stage};
 
 use super::{CAPACITY, Crypto, TestCluster};
 
 /// The stages of one request that are assigned to one member, with their inputs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Executor {
     run: Option<Run<Crypto>>,
     desks: BTreeMap<Stage, Desk>,
@@ -28,7 +29,7 @@ pub struct Replay {
     pub to: usize,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Desk {
     inputs: BTreeMap<usize, Signal>,
     /// How many inputs the stage was run on.
@@ -55,13 +56,39 @@ fn run<'s>(stage: Stage, last: bool, inputs: impl Iterator<Item = &'s Signal>) -
 pub fn reference(stages: u8, prompt: &[u8], tokens: usize) -> Vec<u8> {
     let mut text = prompt.to_vec();
     while text.len() < prompt.len() + tokens {
-        let mut inputs: Vec<Signal> = text.iter().map(|token| [*token].into_iter().collect()).collect();
-        for stage in 0..stages - 1 {
-            inputs = (1..=inputs.len()).map(|upto| run(Stage(stage), false, inputs[..upto].iter())).collect();
-        }
-        text.push(run(Stage(stages - 1), true, inputs.iter())[0]);
+        text.push(crossings(stages, &text).last().unwrap().last().unwrap()[0]);
     }
     text.split_off(prompt.len())
+}
+
+/// What crosses each link when the inputs are `text`: one list for each stage's
+/// inputs, and one for the outputs of the last.
+fn crossings(stages: u8, text: &[u8]) -> Vec<Vec<Signal>> {
+    let mut inputs: Vec<Signal> = text.iter().map(|token| [*token].into_iter().collect()).collect();
+    let mut crossings = vec![inputs.clone()];
+    for stage in 0..stages {
+        let last = stage == stages - 1;
+        inputs = (1..=inputs.len()).map(|upto| run(Stage(stage), last, inputs[..upto].iter())).collect();
+        crossings.push(inputs.clone());
+    }
+    crossings
+}
+
+/// One machine, no cluster: the digest of all that was computed for a request
+/// when it is finished, as a state holds it.
+pub fn reference_digest(cluster: &TestCluster, asked: &SignedRequest<Crypto>) -> u64 {
+    let (stages, prompt) = (cluster.model().stages, &asked.request.prompt);
+    let mut text = prompt.to_vec();
+    text.extend(reference(stages, prompt, usize::from(asked.request.tokens)));
+    let mut crossings = crossings(stages, &text[..text.len() - 1]);
+    // The last stage says nothing about prompt positions but the last of them.
+    crossings.last_mut().unwrap().drain(..prompt.len() - 1);
+    let name = asked.digest(cluster);
+    let link = |(at, signals): (usize, &Vec<Signal>)| {
+        let first = first_link(cluster, &name, Stage(at as u8));
+        signals.iter().fold(first, |link, signal| extend(cluster, &link, signal))
+    };
+    links_digest(cluster, &crossings.iter().enumerate().map(link).collect())
 }
 
 impl Executor {
@@ -87,6 +114,16 @@ impl Executor {
             holding.push(Input::Holding { run: work.id, stage, upto: Position(held as u16), link });
         }
         holding
+    }
+
+    /// The same with inputs that nobody ever gave it, and nothing run.
+    pub fn damaged(&self) -> Executor {
+        let mut damaged = Executor { replays: Vec::new(), ..self.clone() };
+        for desk in damaged.desks.values_mut() {
+            desk.taken = 0;
+            desk.inputs.values_mut().for_each(|signal| signal[0] ^= 1);
+        }
+        damaged
     }
 
     pub fn provide(&mut self, stage: Stage, position: Position, signal: Signal) {

@@ -1,5 +1,10 @@
 //! A whole cluster in one thread: real kernels, virtual time, a network that
 //! loses, repeats and reorders, disks that keep what was persisted.
+//!
+//! Every message goes over the wire and back. Every signed statement is held
+//! against its author's disk at that moment and against all that it ever
+//! signed; every eighth step is checked to leave the state alone when it is
+//! rejected.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses the part that it needs")]
 
@@ -20,7 +25,7 @@ use butterfly_kernel::message::inference::{Request, Sampling, SignedRequest};
 use butterfly_kernel::message::{Envelope, Kind, Message, Notice};
 use butterfly_kernel::node::{Blockade, Node, Record, Role};
 use butterfly_kernel::proof::Evidence;
-use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Nonce, Position, Resilience, View};
+use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Nonce, Position, Resilience, Stage, View};
 use butterfly_kernel::wire;
 
 use byzantine::Behaviour;
@@ -38,6 +43,25 @@ const CLIENT: u8 = 200;
 const MOST_EVENTS: usize = 3_000_000;
 /// Messages kept of each kind.
 const SAMPLES: usize = 24;
+/// A node is large: to compare it before and after each step takes most of the
+/// time. One step in so many is compared.
+const COMPARED: u64 = 8;
+/// Messages that a replayer remembers.
+const MEMORY: usize = 128;
+/// How late the outputs of a slow member's stages are, in microseconds.
+const SLOWNESS: u64 = 500_000;
+
+/// What becomes of a message on its way, besides what the network does to all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Pass,
+    Lost,
+    /// Delivered so many microseconds later.
+    Late(u64),
+}
+
+/// The fate of a message from one member to another.
+pub type Weather = Box<dyn Fn(usize, usize, &TestEnvelope) -> Fate>;
 
 /// How the network treats messages.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +99,24 @@ pub struct Member {
     /// What this member ever signed in agreement, over all its lives.
     pub signed: BTreeMap<(Kind, Epoch, View), u64>,
     pub checkpoints: Vec<Position>,
+    /// The last position of each stage of which it sent an output of its own
+    /// since it began.
+    pub outputs: BTreeMap<Stage, Position>,
+    /// For each stage, the last part that it attested since it began.
+    pub attested: BTreeMap<Stage, u16>,
+    /// What its host finds when it begins again; nothing else is kept.
+    pub kept: Option<Executor>,
+    /// What the last [`Output::Blocked`] said, until it was said to be over.
     pub blocked: Option<Blockade>,
+    /// How often it was said to be over.
+    pub resumed: usize,
     pub paused_until: u64,
+    /// It went on from an older record, and may contradict itself.
+    pub rolled_back: bool,
+    /// The record to roll back to.
+    snapshot: Option<Vec<u8>>,
+    /// Messages that a replayer sent or received.
+    memory: Vec<TestEnvelope>,
     /// Dies after performing this many outputs more of its next step that has any.
     fuse: Option<usize>,
     pub executor: Executor,
@@ -100,6 +140,10 @@ pub enum Action {
     Restart,
     /// The disk is gone as well.
     Wipe,
+    /// Its disk is copied.
+    Snapshot,
+    /// It goes on from the copy, with no word of what came after.
+    RollBack,
     Pause(u64),
 }
 
@@ -107,6 +151,7 @@ pub struct World {
     pub cluster: TestCluster,
     pub members: Vec<Member>,
     pub network: Network,
+    pub weather: Option<Weather>,
     pub now: u64,
     pub sent: BTreeMap<(Kind, Transmission), u64>,
     /// Messages that arrived and that the receiver's horizon wanted: a host
@@ -122,6 +167,7 @@ pub struct World {
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     events: BTreeMap<u64, Event>,
     next_event: u64,
+    steps: u64,
 }
 
 /// What a cluster is made of.
@@ -132,6 +178,8 @@ pub struct Plan {
     pub clients: u8,
     pub stages: u8,
     pub tokens_per_epoch: u8,
+    pub context: u16,
+    pub checkpoint_interval: u16,
 }
 
 impl Plan {
@@ -142,6 +190,8 @@ impl Plan {
             clients: 1,
             stages: 4.min(n) as u8,
             tokens_per_epoch: 4,
+            context: 64,
+            checkpoint_interval: 10,
         }
     }
 
@@ -154,11 +204,11 @@ impl Plan {
             model: Model {
                 manifest: [7; 32],
                 stages: self.stages,
-                context: 64,
+                context: self.context,
                 vocabulary: 96,
                 signal: 8,
                 tokens_per_epoch: self.tokens_per_epoch,
-                checkpoint_interval: 10,
+                checkpoint_interval: self.checkpoint_interval,
             },
             assignment: Assignment::in_turn(members, self.stages).unwrap(),
         };
@@ -212,8 +262,15 @@ impl World {
                 evidence: Vec::new(),
                 signed: BTreeMap::new(),
                 checkpoints: Vec::new(),
+                outputs: BTreeMap::new(),
+                attested: BTreeMap::new(),
+                kept: None,
                 blocked: None,
+                resumed: 0,
                 paused_until: 0,
+                rolled_back: false,
+                snapshot: None,
+                memory: Vec::new(),
                 fuse: None,
                 executor: Executor::default(),
                 parked: Vec::new(),
@@ -225,6 +282,7 @@ impl World {
             cluster,
             members,
             network,
+            weather: None,
             now: 0,
             sent: BTreeMap::new(),
             wanted: BTreeMap::new(),
@@ -235,6 +293,7 @@ impl World {
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
             next_event: 0,
+            steps: 0,
         };
         for member in 0..n {
             world.boot(member);
@@ -260,8 +319,28 @@ impl World {
         self.input(member, Input::Revise(profile))
     }
 
+    /// Members that do as the protocol says, whatever happened to them.
     pub fn honest(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.members.len()).filter(|member| matches!(self.members[*member].behaviour, Behaviour::Honest))
+        let honest = |member: &usize| matches!(self.members[*member].behaviour, Behaviour::Honest | Behaviour::Slow);
+        (0..self.members.len()).filter(honest)
+    }
+
+    /// The node of a member that is there.
+    pub fn node(&self, member: usize) -> &TestNode {
+        self.members[member].node.as_ref().expect("a member that is there")
+    }
+
+    /// The last epoch that `member` holds decided; 0 when it is not there.
+    pub fn head(&self, member: usize) -> u64 {
+        self.members[member].node.as_ref().map_or(0, |node| node.head().epoch().0)
+    }
+
+    /// Whether each of `members` is there and holds request `sequence` of `client` finished.
+    pub fn finished(&self, members: &[usize], client: u8, sequence: u64) -> bool {
+        members.iter().all(|member| {
+            let node = self.members[*member].node.as_ref();
+            node.is_some_and(|node| node.head().state().next_sequence(ClientId(client)) > sequence)
+        })
     }
 
     /// Runs until `done`, or until the time is over. Says which.
@@ -344,7 +423,9 @@ impl World {
         let node = Node::new(&seat, record).expect("own record is genuine");
         let slot = &mut self.members[member];
         slot.node = Some(Box::new(node));
-        slot.executor = Executor::default();
+        slot.executor = slot.kept.take().unwrap_or_default();
+        slot.outputs.clear();
+        slot.attested.clear();
         slot.parked.clear();
         slot.fuse = None;
         slot.timers.clear();
@@ -362,6 +443,16 @@ impl World {
                 self.members[member].record = None;
                 self.members[member].node = None;
             }
+            Action::Snapshot => {
+                let slot = &mut self.members[member];
+                slot.snapshot = slot.record.clone();
+            }
+            Action::RollBack => {
+                let slot = &mut self.members[member];
+                slot.record = slot.snapshot.clone();
+                slot.rolled_back = true;
+                self.boot(member);
+            }
             Action::Pause(until) => self.members[member].paused_until = until,
         }
     }
@@ -374,6 +465,7 @@ impl World {
         let bytes = postcard::to_stdvec(&envelope).unwrap();
         let envelope = wire::decode::<TestEnvelope>(&bytes).expect("canonical");
         let wanted = self.consult_horizon(to, &envelope);
+        self.remember(to, &envelope);
         let Ok(verified) = self.cluster.verify(envelope) else { return };
         let kind = verified.get().message.kind();
         let outcome = self.offer(to, verified);
@@ -444,17 +536,19 @@ impl World {
         let me = NodeId(member as u8);
         let Some(mut node) = self.members[member].node.take() else { return Err(Rejection::Stale) };
         let mut outputs = Vec::new();
-        let before = node.clone();
+        self.steps += 1;
+        let before = self.steps.is_multiple_of(COMPARED).then(|| node.clone());
         let result = {
             let seat = Seat { cluster: &self.cluster, me, key: &me };
             node.step(&seat, input, &mut |output| outputs.push(output))
         };
         if result.is_err() {
-            assert!(node == before, "a rejection changed the state: {result:?}");
+            assert!(before.is_none_or(|before| node == before), "a rejection changed the state: {result:?}");
             assert!(outputs.iter().all(|output| matches!(output, Output::Evidence(_))), "a rejection had effects");
         }
         self.said = outputs.len();
-        let record = postcard::to_stdvec(&node.record()).unwrap();
+        let persists = outputs.iter().any(|output| matches!(output, Output::Persist));
+        let record = persists.then(|| postcard::to_stdvec(&node.record()).unwrap());
         self.members[member].node = Some(node);
         let fuse = if outputs.is_empty() { None } else { self.members[member].fuse.take() };
         for (at, output) in outputs.into_iter().enumerate() {
@@ -463,7 +557,7 @@ impl World {
                 return result;
             }
             match output {
-                Output::Persist => self.members[member].record = Some(record.clone()),
+                Output::Persist => self.members[member].record.clone_from(&record),
                 output => self.perform(member, output),
             }
         }
@@ -491,6 +585,7 @@ impl World {
                 if envelope.from.index() == member {
                     self.hold_to_account(member, &envelope);
                 }
+                self.note(member, &envelope.message);
                 for to in to.iter() {
                     assert_ne!(to.index(), member, "nobody sends to itself");
                     let behaviour = self.members[member].behaviour;
@@ -503,7 +598,9 @@ impl World {
                         samples.push(envelope.clone());
                     }
                     *self.sent.entry((envelope.message.kind(), transmission)).or_default() += 1;
-                    self.transmit(to.index(), envelope);
+                    self.remember(member, &envelope);
+                    self.transmit(member, to.index(), envelope);
+                    self.repeat_old(member);
                 }
             }
             Output::SetTimer { timer, after: Millis(after) } => {
@@ -545,7 +642,10 @@ impl World {
             }
             Output::Checkpoint { position, .. } => self.members[member].checkpoints.push(position),
             Output::Blocked(blockade) => self.members[member].blocked = Some(blockade),
-            Output::Resumed => self.members[member].blocked = None,
+            Output::Resumed => {
+                assert!(self.members[member].blocked.take().is_some(), "{member} resumes what was not blocked");
+                self.members[member].resumed += 1;
+            }
             Output::Commit { epoch, path, view, tokens, notice } => {
                 let slot = &mut self.members[member];
                 // A later epoch may have been reached by the same step.
@@ -559,6 +659,21 @@ impl World {
             Output::Evidence(evidence) => {
                 self.members[member].evidence.push(evidence);
             }
+        }
+    }
+
+    /// How far `member` got with its stages.
+    fn note(&mut self, member: usize, message: &Message<Crypto, CAPACITY>) {
+        let slot = &mut self.members[member];
+        match message {
+            Message::StageOutput(output) => {
+                let last = slot.outputs.entry(output.stage).or_insert(output.position);
+                *last = output.position.max(*last);
+            }
+            Message::Attest(attest) => {
+                slot.attested.insert(attest.claim.stage, attest.claim.committed);
+            }
+            _ => {}
         }
     }
 
@@ -599,7 +714,7 @@ impl World {
         };
         assert!(!same_epoch || durable, "{member} says what is not durable: {message:?}");
         let first = *slot.signed.entry((message.kind(), *epoch, view)).or_insert(value);
-        assert_eq!(first, value, "{member} contradicts itself: {message:?}");
+        assert!(first == value || slot.rolled_back, "{member} contradicts itself: {message:?}");
     }
 
     /// The host has something for its node, at once.
@@ -608,14 +723,48 @@ impl World {
         self.schedule(self.now, Event::Told(member, boot, Box::new(input)));
     }
 
-    fn transmit(&mut self, to: usize, envelope: TestEnvelope) {
+    /// A replayer keeps what it says and hears.
+    fn remember(&mut self, member: usize, envelope: &TestEnvelope) {
+        let slot = &mut self.members[member];
+        if slot.behaviour != Behaviour::Replay {
+            return;
+        }
+        if slot.memory.len() == MEMORY {
+            // Some stay for ever, others make room.
+            slot.memory.swap_remove(self.rng.usize(..MEMORY));
+        }
+        slot.memory.push(envelope.clone());
+    }
+
+    /// A replayer says something old, its own or not, to anybody.
+    fn repeat_old(&mut self, member: usize) {
+        if self.members[member].memory.is_empty() {
+            return;
+        }
+        let at = self.rng.usize(..self.members[member].memory.len());
+        let envelope = self.members[member].memory[at].clone();
+        let to = self.rng.usize(..self.members.len());
+        if to != member && to != envelope.from.index() {
+            self.transmit(member, to, envelope);
+        }
+    }
+
+    fn transmit(&mut self, from: usize, to: usize, envelope: TestEnvelope) {
+        let fate = self.weather.as_ref().map_or(Fate::Pass, |weather| weather(from, to, &envelope));
+        let slow = self.members[from].behaviour == Behaviour::Slow && envelope.message.kind() == Kind::StageOutput;
+        let late = match fate {
+            Fate::Lost => return,
+            Fate::Late(late) => late,
+            Fate::Pass if slow => SLOWNESS,
+            Fate::Pass => 0,
+        };
         if self.rng.f64() < self.network.loss {
             return;
         }
         let copies = if self.rng.f64() < self.network.duplication { 2 } else { 1 };
         for _ in 0..copies {
             let (least, most) = self.network.delay;
-            let time = self.now + self.rng.u64(least..=most);
+            let time = self.now + late + self.rng.u64(least..=most);
             self.schedule(time, Event::Deliver(to, Box::new(envelope.clone())));
         }
     }
