@@ -268,6 +268,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     fn on_retransmit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         let every = seat.cluster.timing.retransmit.0;
         let idle = self.is_idle(seat);
+        self.inference.begin_round();
         if self.watch.is_still_at(self.epoch(), self.agreement.view()) {
             self.ask(seat, None, out);
             self.repeat(seat, out);

@@ -76,6 +76,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             return Err(Rejection::Invalid);
         }
         if let (Some(decided), true) = (self.head.decided(), fetch.epoch <= self.head.epoch()) {
+            if !self.watch.may_tell(from) {
+                return Err(Rejection::Duplicate);
+            }
             self.answer(seat, from, Message::Decided(decided.clone()), out);
             return Ok(());
         }
