@@ -301,9 +301,13 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
     }
 
+    /// Asks voters for what this node lacks. When a voter asks what was
+    /// decided, workers hear it too: they must know who is there.
     fn ask(&self, seat: &Seat<'_, C, N>, value: Option<C::Digest>, out: &mut impl Outbox<C, N>) {
         let fetch = Fetch { epoch: self.epoch(), value };
-        send(seat.others(), seat.envelope(Message::Fetch(fetch)), Transmission::First, out);
+        let votes = seat.cluster.votes(seat.me);
+        let to = if votes && value.is_none() { seat.everyone() } else { seat.others() };
+        send(to, seat.envelope(Message::Fetch(fetch)), Transmission::First, out);
     }
 
     /// Draws the consequences that cross from one machine to the other, until
@@ -405,12 +409,14 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.candidates.clear();
         self.recovered = None;
         self.requests.drop_finished(&state);
+        // Whoever is admitted by this epoch is one of them still.
+        let learners = self.learners();
         self.drop_notices(seat, &state);
         if !seat.cluster.mutated(Mutant::DecisionUnrecorded) {
             out.push(Output::Persist);
         }
         out.push(Output::Commit { epoch, path, view: ballot.view, tokens, notice });
-        self.announce(seat, out);
+        self.announce(seat, learners, out);
         self.inference.follow(seat, &state, out);
         let taken = checkpoints(&self.head).filter(|taken| Some(*taken) != before);
         if let Some((checkpoint, run)) = taken.zip(self.run()) {
@@ -421,7 +427,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
 
     /// Tells those who follow without a vote what was decided. Each worker
     /// hears it from f + 1 voters, others in each epoch.
-    fn announce(&self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
+    fn announce(&self, seat: &Seat<'_, C, N>, learners: NodeSet, out: &mut impl Outbox<C, N>) {
         if self.role != Role::Replica {
             return;
         }
@@ -434,7 +440,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             behind.checked_rem(n).is_some_and(|behind| behind <= seat.cluster.resilience().f())
         };
         let workers = seat.cluster.members().difference(seat.cluster.voters());
-        let learners = self.learners();
         let to = workers.iter().filter(|worker| turn(*worker)).collect::<NodeSet>().union(learners);
         if !to.is_empty() {
             send(to.without(seat.me), seat.envelope(Message::Decided(decided.clone())), Transmission::First, out);

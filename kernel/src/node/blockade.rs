@@ -13,7 +13,10 @@ use crate::machine::{Outbox, Output};
 use crate::types::{Epoch, NodeId, NodeSet, View};
 
 /// Rounds of retransmission without a decision before a node looks whom it heard of.
-const PATIENCE: u8 = 8;
+/// Members that know of nothing to do ask in one round of [`super::IDLE_FACTOR`] only,
+/// and a single faulty member can see to it that others know less than this one:
+/// they must have been able to ask twice.
+const PATIENCE: u8 = 20;
 
 /// Why no epoch can be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

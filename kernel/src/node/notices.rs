@@ -57,7 +57,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         Some(Notice::Revise(Revision { number: state.next_revision(seat.me), profile }))
     }
 
-    /// Says it to all voters, and to itself.
+    /// Says it to everybody, and to itself: workers must know who is missing.
     pub(super) fn give_notice(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         let Some(notice) = self.own_notice(seat) else { return };
         let envelope = seat.envelope(Message::Notice(notice));
@@ -66,7 +66,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             // Known already, when it is said again.
             let _ = self.on_notice(seat, signed);
         }
-        send(seat.others(), envelope, Transmission::First, out);
+        send(seat.everyone(), envelope, Transmission::First, out);
     }
 
     /// A member says something about itself.

@@ -98,6 +98,8 @@ pub struct Member {
     pub evidence: Vec<Evidence<Crypto>>,
     /// What this member ever signed in agreement, over all its lives.
     pub signed: BTreeMap<(Kind, Epoch, View), u64>,
+    /// The epochs in which it signed since it began.
+    pub signed_in: BTreeSet<Epoch>,
     pub checkpoints: Vec<Position>,
     /// The last position of each stage of which it sent an output of its own
     /// since it began.
@@ -261,6 +263,7 @@ impl World {
                 commits: Vec::new(),
                 evidence: Vec::new(),
                 signed: BTreeMap::new(),
+                signed_in: BTreeSet::new(),
                 checkpoints: Vec::new(),
                 outputs: BTreeMap::new(),
                 attested: BTreeMap::new(),
@@ -424,6 +427,7 @@ impl World {
         let slot = &mut self.members[member];
         slot.node = Some(Box::new(node));
         slot.executor = slot.kept.take().unwrap_or_default();
+        slot.signed_in.clear();
         slot.outputs.clear();
         slot.attested.clear();
         slot.parked.clear();
@@ -713,6 +717,7 @@ impl World {
             AgreementMessage::CertRequest(_) | AgreementMessage::CertAck(_) => return,
         };
         assert!(!same_epoch || durable, "{member} says what is not durable: {message:?}");
+        slot.signed_in.insert(*epoch);
         let first = *slot.signed.entry((message.kind(), *epoch, view)).or_insert(value);
         assert!(first == value || slot.rolled_back, "{member} contradicts itself: {message:?}");
     }
