@@ -24,9 +24,15 @@ enum What {
     /// Bytes of state
     State,
     /// The time of each transition
-    Time,
-    /// Each transition once, under an instruction counter that watches `measured_*`
-    Once,
+    Time {
+        /// Members: 4, 7 or 16
+        members: u8,
+    },
+    /// Each transition once, for an instruction counter that watches `measured_*`
+    Once {
+        /// Members: 4, 7 or 16
+        members: u8,
+    },
     /// CPU time of agreement against the floor of its signatures
     Agreement {
         /// Rounds; the median of their ratios counts
@@ -41,8 +47,8 @@ enum What {
 fn main() -> anyhow::Result<()> {
     let document = match Cli::parse().what {
         What::State => serde_json::to_value(state::sizes())?,
-        What::Time => serde_json::to_value(steps::timed())?,
-        What::Once => serde_json::to_value(steps::once())?,
+        What::Time { members } => serde_json::to_value(steps::timed(members)?)?,
+        What::Once { members } => serde_json::to_value(steps::once(members)?)?,
         What::Agreement { rounds, decisions } => {
             let sizes = [4, 7, 10].into_iter().map(|n| agreement::measure(n, rounds, decisions));
             serde_json::to_value(sizes.collect::<anyhow::Result<Vec<_>>>()?)?

@@ -1,8 +1,10 @@
 //! What a host does with one input, in functions that an instruction counter
 //! can tell apart from everything around them, and timed.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, bail};
 use butterfly_kernel::cluster::Seat;
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::ed25519::{Ed25519, PublicKey};
@@ -15,7 +17,7 @@ use serde::Serialize;
 
 use crate::committee::Committee;
 use crate::transition::{Sample, samples};
-use crate::unsigned::Unsigned;
+use crate::unsigned::{Spared, Unsigned, count};
 
 /// A transition is timed this often; the median counts.
 const TIMES: usize = 201;
@@ -42,22 +44,24 @@ pub(crate) struct Measured {
     transition: &'static str,
     about: &'static str,
     part: Part,
+    /// From arrival to outputs.
+    signatures: Spared,
     /// The median, where it was timed.
     nanoseconds: Option<u64>,
 }
 
 /// Makes each transition once, for a counter that watches `measured_*`, and
 /// says in which order.
-pub(crate) fn once() -> Vec<Measured> {
-    every(&mut |make| {
+pub(crate) fn once(members: u8) -> Result<Vec<Measured>> {
+    measure(members, &mut |make| {
         make();
         None
     })
 }
 
 /// Makes each transition many times.
-pub(crate) fn timed() -> Vec<Measured> {
-    every(&mut |make| {
+pub(crate) fn timed(members: u8) -> Result<Vec<Measured>> {
+    measure(members, &mut |make| {
         let mut times: Vec<Duration> = (0..TIMES).map(|_| make()).collect();
         times.sort();
         u64::try_from(times[TIMES / 2].as_nanos()).ok()
@@ -66,28 +70,43 @@ pub(crate) fn timed() -> Vec<Measured> {
 
 type Measure<'m> = &'m mut dyn FnMut(&mut dyn FnMut() -> Duration) -> Option<u64>;
 
-fn every(measure: Measure<'_>) -> Vec<Measured> {
-    let mut measured = Vec::new();
-    of_size::<4>(measure, &mut measured);
-    of_size::<7>(measure, &mut measured);
-    of_size::<16>(measure, &mut measured);
-    measured
+fn measure(members: u8, measure: Measure<'_>) -> Result<Vec<Measured>> {
+    match members {
+        4 => Ok(of_size::<4>(measure)),
+        7 => Ok(of_size::<7>(measure)),
+        16 => Ok(of_size::<16>(measure)),
+        _ => bail!("transitions are measured with 4, 7 and 16 members"),
+    }
 }
 
 /// A cluster of as many members as there is room for.
-fn of_size<const N: usize>(measure: Measure<'_>, measured: &mut Vec<Measured>) {
+fn of_size<const N: usize>(measure: Measure<'_>) -> Vec<Measured> {
+    let mut measured = Vec::new();
     let n = u8::try_from(N).expect("at most sixteen members");
     let (unsigned, signed) = (Committee::<Unsigned<N>, N>::new(n), Committee::<Ed25519<N>, N>::new(n));
     for (bare, full) in samples(&unsigned).iter().zip(&samples(&signed)) {
         assert_eq!(bare.kind, full.kind, "signatures lead to another course of events");
-        let (name, about) = (bare.kind.name(), bare.kind.about());
-        let mut note = |part, nanoseconds| measured.push(Measured { n: N, transition: name, about, part, nanoseconds });
-        note(Part::Step, measure(&mut || step(&unsigned, bare)));
+        let mut signatures = Spared::default();
+        let mut counted = |work: &dyn Fn() -> Duration| {
+            let (time, spared) = count(work);
+            signatures = spared;
+            time
+        };
+        let mut parts = vec![(Part::Step, measure(&mut || counted(&|| step(&unsigned, bare))))];
         if bare.arrival.is_some() {
-            note(Part::Arrival, measure(&mut || arrive(&unsigned, bare)));
+            parts.push((Part::Arrival, measure(&mut || counted(&|| arrive(&unsigned, bare)))));
         }
-        note(Part::Signed, measure(&mut || arrive(&signed, full)));
+        parts.push((Part::Signed, measure(&mut || arrive(&signed, full))));
+        measured.extend(parts.into_iter().map(|(part, nanoseconds)| Measured {
+            n: N,
+            transition: bare.kind.name(),
+            about: bare.kind.about(),
+            part,
+            signatures,
+            nanoseconds,
+        }));
     }
+    measured
 }
 
 /// The time of a step.
@@ -125,7 +144,9 @@ fn measured_step<C: Scheme, const N: usize>(
     outputs: &mut Vec<Output<C, N>>,
 ) {
     // A late vote is rejected, and that is what is measured then.
-    let _ = node.step(seat, input, &mut |output| outputs.push(output));
+    let outcome = node.step(seat, input, &mut |output| outputs.push(output));
+    // Without this the function would jump into the step, and never be left.
+    let _ = black_box(outcome);
 }
 
 #[inline(never)]
@@ -141,5 +162,6 @@ fn measured_arrival<C: Scheme, const N: usize>(
         return;
     }
     let message = seat.cluster.verify(envelope).expect("genuine");
-    let _ = node.step(seat, Input::Receive(message), &mut |output| outputs.push(output));
+    let outcome = node.step(seat, Input::Receive(message), &mut |output| outputs.push(output));
+    let _ = black_box(outcome);
 }
