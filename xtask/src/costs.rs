@@ -16,7 +16,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use pinned::Pinned;
-use program::{Agreement, Instructions, Program, Size, Timed};
+use program::{Agreement, Instructions, Number, Program, Size, Timed};
 
 /// Agreement may take this many times the CPU time of its signatures.
 const MOST_OVER_FLOOR: f64 = 1.25;
@@ -57,6 +57,7 @@ struct Costs {
     instructions: Vec<Instructions>,
     time: Vec<Timed>,
     agreement: Vec<Agreement>,
+    others: Vec<Number>,
 }
 
 /// Prints the tables that were asked for.
@@ -78,6 +79,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if wants(Table::Agreement) || wants(Table::Numbers) {
         costs.agreement = program.agreement()?;
+    }
+    if wants(Table::Numbers) {
+        costs.others = program.others()?;
     }
     if arguments.json {
         println!("{:#}", serde_json::to_value(&costs)?);

@@ -4,6 +4,7 @@
 mod agreement;
 mod clock;
 mod committee;
+mod others;
 mod rehearsal;
 mod state;
 mod steps;
@@ -33,6 +34,8 @@ enum What {
         /// Members: 4, 7 or 16
         members: u8,
     },
+    /// A placement and a checkpoint, beside the design's numbers
+    Others,
     /// CPU time of agreement against the floor of its signatures
     Agreement {
         /// Rounds; the median of their ratios counts
@@ -49,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         What::State => serde_json::to_value(state::sizes())?,
         What::Time { members } => serde_json::to_value(steps::timed(members)?)?,
         What::Once { members } => serde_json::to_value(steps::once(members)?)?,
+        What::Others => serde_json::to_value(others::numbers()?)?,
         What::Agreement { rounds, decisions } => {
             let sizes = [4, 7, 10].into_iter().map(|n| agreement::measure(n, rounds, decisions));
             serde_json::to_value(sizes.collect::<anyhow::Result<Vec<_>>>()?)?

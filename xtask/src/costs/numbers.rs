@@ -27,5 +27,8 @@ pub(super) fn rows(costs: &Costs) -> Vec<Row> {
         let name = format!("agreement on the fast path, CPU of one replica, n = {}", measured.n);
         rows.push(Row { name, below: 430.0, ours: measured.agreement_us });
     }
+    for measured in &costs.others {
+        rows.push(Row { name: measured.name.clone(), below: measured.below_us, ours: measured.median_us });
+    }
     rows
 }

@@ -81,6 +81,14 @@ pub(super) struct Agreement {
     pub(super) ratios: Vec<f64>,
 }
 
+/// One of the design's numbers that is no transition.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Number {
+    pub(super) name: String,
+    pub(super) below_us: f64,
+    pub(super) median_us: f64,
+}
+
 impl Program {
     pub(super) fn build() -> Result<Program> {
         cargo(&["build", "--quiet", "--release", "-p", "butterfly-costs"])?;
@@ -105,6 +113,10 @@ impl Program {
 
     pub(super) fn agreement(&self) -> Result<Vec<Agreement>> {
         self.measure(&["agreement"])
+    }
+
+    pub(super) fn others(&self) -> Result<Vec<Number>> {
+        self.measure(&["others"])
     }
 
     fn measure<T: DeserializeOwned>(&self, arguments: &[&str]) -> Result<T> {
