@@ -241,10 +241,10 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     /// that fewer members stand by, and returns it. A client and a member that
     /// are faulty together can make many valid values, but members that vote
     /// for them they cannot make.
-    pub fn forget_for(&mut self, value: &C::Digest) -> Option<C::Digest> {
+    pub fn forget_for(&mut self, seat: &Seat<'_, C, N>, value: &C::Digest) -> Option<C::Digest> {
         let known = self.known.iter().map(|(known, ())| *known);
-        let least = known.min_by_key(|known| self.support(known))?;
-        if self.support(&least) >= self.support(value) {
+        let least = known.min_by_key(|known| self.support(seat, known))?;
+        if self.support(seat, &least) >= self.support(seat, value) {
             return None;
         }
         self.known.remove(&least);
@@ -256,7 +256,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
 
     /// How many members stand by `value`, as far as this replica heard; all of
     /// them if it does so itself.
-    fn support(&self, value: &C::Digest) -> usize {
+    fn support(&self, seat: &Seat<'_, C, N>, value: &C::Digest) -> usize {
         let signed = [&self.durable.voted, &self.durable.proposed, &self.proposal];
         let locked = self.durable.locked.as_ref().map(|certificate| certificate.ballot.value);
         if signed.into_iter().flatten().any(|proposal| proposal.ballot.value == *value) || locked == Some(*value) {
@@ -267,7 +267,11 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             report.voted.iter().chain(report.locked.iter()).any(|ballot| ballot.value == *value)
         });
         let voters = self.votes.iter().flat_map(|(_, ballots)| ballots.iter()).filter(|(_, vote)| vote.value == *value);
-        let members: NodeSet = reporters.map(|(from, _)| *from).chain(voters.map(|(from, _)| *from)).collect();
+        // A leader that asks for its own value, when nobody voted for any.
+        let question = self.question.as_ref().filter(|question| question.request.ballot.value == *value);
+        let leader = question.map(|question| seat.cluster.leader(self.epoch, question.request.ballot.view));
+        let named = reporters.map(|(from, _)| *from).chain(voters.map(|(from, _)| *from));
+        let members: NodeSet = named.chain(leader).collect();
         members.len()
     }
 

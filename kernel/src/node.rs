@@ -353,7 +353,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             return Err(Rejection::Duplicate);
         }
         if self.candidates.is_full() {
-            let forgotten = self.agreement.forget_for(&value).ok_or(Rejection::Full)?;
+            let forgotten = self.agreement.forget_for(seat, &value).ok_or(Rejection::Full)?;
             self.candidates.remove(&forgotten);
         }
         self.candidates.insert(value, candidate).map_err(|_| Rejection::Full)?;

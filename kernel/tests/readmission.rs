@@ -277,7 +277,7 @@ fn a_member_that_applies_again_and_again_costs_every_other_epoch_at_most() {
                 let signature = Crypto::sign(&me, &message.statement(&world.cluster));
                 let _ = world.replay(*member, Envelope { from: me, message, signature });
             }
-            let until = world.now + 50;
+            let until = world.now + 200;
             world.run(until, |_| false);
             world.now = until;
         }

@@ -73,6 +73,13 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         Ok(())
     }
 
+    /// A proposal for another value in the view of `ballot`, from wherever it is known here.
+    fn other_proposal(&self, ballot: &Ballot<C>) -> Option<&Proposal<C>> {
+        let reported = self.changes.iter().filter_map(|(_, signed)| signed.change.voted.as_ref());
+        let mut held = self.durable.voted.iter().chain(&self.proposal).chain(reported);
+        held.find(|held| held.ballot.view == ballot.view && held.ballot.value != ballot.value)
+    }
+
     fn two_proposals(&self, leader: NodeId, held: &Proposal<C>, other: &Proposal<C>) -> Evidence<C> {
         let (first, second) = (held.signed_ballot(), other.signed_ballot());
         Evidence { accused: leader, fault: Fault::Proposals { epoch: self.epoch, first, second } }
@@ -151,6 +158,12 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     ) -> Result<(), Rejection> {
         if !is_consistent(&signed.change) || from == seat.me {
             return Err(Rejection::Invalid);
+        }
+        if let Some(reported) = &signed.change.voted
+            && let Some(held) = self.other_proposal(&reported.ballot)
+        {
+            let leader = seat.cluster.leader(self.epoch, reported.ballot.view);
+            out.push(Output::Evidence(self.two_proposals(leader, held, reported)));
         }
         // The leader's question names what each sender reported to *it*. A faulty
         // sender that told this replica something else, or that it is further

@@ -87,6 +87,8 @@ pub struct Committed {
     pub view: View,
     pub value: u64,
     pub tokens: Vec<u8>,
+    /// Whose request the tokens are for, and which; none when that was not seen.
+    pub served: Option<(ClientId, u64)>,
     pub notice: Option<(NodeId, Notice)>,
 }
 
@@ -312,9 +314,14 @@ impl World {
         self.schedule(time, Event::Act(member, action));
     }
 
+    /// A client hands its request to `member`, which may have it already.
     pub fn submit(&mut self, member: usize, request: SignedRequest<Crypto>) {
+        let _ = self.try_submit(member, request);
+    }
+
+    pub fn try_submit(&mut self, member: usize, request: SignedRequest<Crypto>) -> Result<(), Rejection> {
         let verified = self.cluster.verify_submission(request).unwrap();
-        let _ = self.input(member, Input::Submit(verified));
+        self.input(member, Input::Submit(verified))
     }
 
     /// The host of `member` says what it can do.
@@ -658,7 +665,13 @@ impl World {
                 let head = slot.node.as_ref().and_then(|node| node.head().decided().cloned()).unwrap();
                 let value =
                     if head.header.epoch == epoch { head.certificate.ballot.value } else { head.header.previous };
-                slot.commits.push(Committed { epoch, path, view, value, tokens: tokens.to_vec(), notice });
+                let state = Some(head.state).filter(|state| state.epoch == epoch && !tokens.is_empty());
+                let served = state.and_then(|state| {
+                    let client = state.served?;
+                    let active = state.active.as_ref().map(|active| active.request.request.sequence);
+                    Some((client, active.unwrap_or(state.next_sequence(client) - 1)))
+                });
+                slot.commits.push(Committed { epoch, path, view, value, tokens: tokens.to_vec(), served, notice });
             }
             Output::Evidence(evidence) => {
                 self.members[member].evidence.push(evidence);
