@@ -2,6 +2,7 @@
 
 mod debian;
 mod firmware_link;
+mod golden;
 mod process;
 mod spec;
 mod test;
@@ -25,6 +26,8 @@ enum Task {
     Spec(spec::Arguments),
     /// Link the kernel for a microcontroller, without an allocator
     FirmwareLink,
+    /// Write the golden vectors again, after the wire was changed on purpose
+    Golden(golden::Arguments),
     /// Train the model's weights again, from nothing
     Weights(weights::Arguments),
     /// Everything that must hold before a commit is released
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Spec(arguments) => spec::run(&arguments),
         Task::FirmwareLink => firmware_link::run(),
+        Task::Golden(arguments) => golden::run(&arguments),
         Task::Weights(arguments) => weights::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
     };

@@ -31,7 +31,7 @@ struct Step {
 }
 
 /// In this order: what is quick and fails often stands first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "format", about: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "lints", about: "no warning, and in the kernel no panic, index or unchecked sum", run: lints },
     Step { name: "features", about: "no checker's feature reaches the daemon", run: features },
@@ -39,6 +39,11 @@ const STEPS: [Step; 10] = [
         name: "kernel",
         about: "units, whole clusters in memory, wire, proofs",
         run: || cargo(&["test", "-p", "butterfly-kernel"]),
+    },
+    Step {
+        name: "golden",
+        about: "the wire is what the golden vectors say",
+        run: || cargo(&["test", "-p", "butterfly-golden"]),
     },
     Step {
         name: "workload",
