@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::damage::encode;
 use crate::digests::DigestVector;
 use crate::generated::{CASES, Generated};
+use crate::judge::judge;
 use crate::story::{CLIENT_SEED, MEMBERS, Story, client_key, member_key, member_seed, public};
 use crate::vector::Vector;
 use crate::{digests, evidence, generated, messages, proofs, records, requests, rosters};
@@ -74,10 +75,19 @@ pub fn families(story: &Story) -> [(&'static str, Family<Vector>); 6] {
 }
 
 /// Every file, made anew.
-pub fn make() -> Vec<File> {
+///
+/// # Errors
+/// When the kernel makes something else of a vector than the vector says.
+pub fn make() -> Result<Vec<File>> {
     let story = Story::new();
     let mut files = vec![file("cluster.json", &known(&story))];
-    files.extend(families(&story).iter().map(|(name, family)| file(name, family)));
+    for (name, family) in families(&story) {
+        for vector in &family.vectors {
+            let (name, verdict) = (&vector.name, judge(&story.cluster, vector.shape, &vector.bytes));
+            ensure!(verdict == vector.verdict, "`{name}` is {verdict:?} to the kernel, not {:?}", vector.verdict);
+        }
+        files.push(file(name, &family));
+    }
     files.push(file(
         "digests.json",
         &Family::<DigestVector> { about: "One digest for each tag.".to_owned(), vectors: digests::vectors(&story) },
@@ -89,7 +99,7 @@ pub fn make() -> Vec<File> {
             vectors: generated::vectors(),
         },
     ));
-    files
+    Ok(files)
 }
 
 fn file(name: &'static str, contents: &impl Serialize) -> File {
@@ -115,10 +125,10 @@ fn known(story: &Story) -> Known {
 /// Writes every file into `folder`.
 ///
 /// # Errors
-/// When one cannot be written.
+/// When one cannot be made or written.
 pub fn write(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for file in make() {
+    for file in make()? {
         let path = folder.join(file.name);
         fs::write(&path, file.text).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -131,7 +141,7 @@ pub fn write(folder: &Path) -> Result<()> {
 /// Where they first differ, file by file.
 pub fn check(folder: &Path) -> Result<()> {
     let mut differences = Vec::new();
-    for file in make() {
+    for file in make()? {
         let path = folder.join(file.name);
         let found = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         differences.extend(difference(&file, &found));
@@ -152,9 +162,8 @@ pub fn difference(made: &File, found: &str) -> Option<String> {
     }
     let (made_lines, found_lines): (Vec<&str>, Vec<&str>) = (made.text.lines().collect(), found.lines().collect());
     let same = made_lines.iter().zip(&found_lines).take_while(|(made, found)| made == found).count();
-    let upto = made_lines.iter().take(same + 1);
-    let named =
-        upto.rev().find(|line| line.trim_start().starts_with("\"name\"") || line.trim_start().starts_with("\"type\""));
+    let names = |field: &str| made_lines.iter().take(same + 1).rev().find(|line| line.trim_start().starts_with(field));
+    let named = names("\"name\"").or_else(|| names("\"type\""));
     let vector = named.map_or(String::new(), |line| format!(", at {}", line.trim().trim_end_matches(',')));
     Some(format!("{} differs from line {}{vector}", made.name, same + 1))
 }
