@@ -2,6 +2,7 @@
 
 mod debian;
 mod firmware_link;
+mod fuzz;
 mod golden;
 mod process;
 mod spec;
@@ -26,6 +27,8 @@ enum Task {
     Spec(spec::Arguments),
     /// Link the kernel for a microcontroller, without an allocator
     FirmwareLink,
+    /// Arbitrary bytes for everything that a node reads
+    Fuzz(fuzz::Arguments),
     /// Write the golden vectors again, after the wire was changed on purpose
     Golden(golden::Arguments),
     /// Train the model's weights again, from nothing
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Spec(arguments) => spec::run(&arguments),
         Task::FirmwareLink => firmware_link::run(),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Golden(arguments) => golden::run(&arguments),
         Task::Weights(arguments) => weights::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
