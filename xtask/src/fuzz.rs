@@ -75,6 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         runs: arguments.runs,
         seed: arguments.seed,
         seeds: seeds.join(target),
+        words: build::workspace().join("words.dict"),
         kept: kept().join(target),
         work: place.join("work").join(target),
         findings: place.join("findings"),

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | boolean, option | the lowest bit of a number |
 //! | variant | a number modulo the count of variants |
-//! | integer of w bits | a number modulo w + 1: so many bits; unless none, the top bits of another number, the highest of them set |
+//! | integer of w bits | a number modulo w + 2: so many bits, the top bits of another number, the highest of them set; 0 gives 0, w + 1 the largest |
 //! | sequence | a number modulo 8: 0 is empty, 1 full, else one element and another number modulo 4; never more than it can hold |
 //! | key of a map | the key before and one (at first 0), and a number modulo 3 |
 //!

@@ -3,8 +3,8 @@
 //!
 //! Bytes are read in two ways. As the daemon reads them, with Ed25519: they
 //! must decode without a panic, and only to what they are the encoding of. And
-//! in a [`pocket`] world where a digest has one byte and everybody's signature
-//! is known: there a fuzzer gets past the checks, plays every member at once,
+//! in a [`pocket`] world where digests are few and everybody's signature is
+//! known: there a fuzzer gets past the checks, plays every member at once,
 //! and what it says is told to nodes in the midst of their work.
 //!
 //! | module | subject |

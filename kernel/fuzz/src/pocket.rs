@@ -1,11 +1,11 @@
-//! Cryptography that anybody can break in his pocket: a digest has one byte,
-//! and a signature is its signer's number, whatever was signed.
+//! Cryptography that anybody can break in his pocket: there are sixteen
+//! digests, and a signature is its signer's number, whatever was signed.
 //!
 //! With genuine signatures a fuzzer gets nowhere: it cannot sign, so all that
 //! it makes up is refused at the door. Here it can say anything in anybody's
-//! name, and a digest that must fit fits in one of 256 attempts. A kernel that
-//! stands that without a panic stands what is possible with genuine ones, where
-//! a digest may be anything and up to f members sign whatever they like.
+//! name, and two digests that must fit do so in one of 256 attempts. A kernel
+//! that stands that without a panic stands what is possible with genuine ones,
+//! where a digest may be anything and faulty members sign whatever they like.
 
 use butterfly_kernel::bounded::Map;
 use butterfly_kernel::crypto::{Hasher, Scheme};
@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::MEMBERS;
 
-/// One byte for a digest, the signer's number for a signature.
+/// Half a byte for a digest, the signer's number for a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Pocket {}
 
-/// FNV-1a, folded into a byte at the end.
+/// FNV-1a, folded into half a byte at the end.
 pub struct Fold(u64);
 
 impl Default for Fold {
@@ -37,7 +37,7 @@ impl Hasher for Fold {
     }
 
     fn finish(self) -> u8 {
-        self.0.to_le_bytes().into_iter().fold(0, |folded, byte| folded ^ byte)
+        self.0.to_le_bytes().into_iter().fold(0, |folded, byte| folded ^ byte ^ (byte >> 4)) & 0x0f
     }
 }
 

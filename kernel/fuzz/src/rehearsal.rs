@@ -53,10 +53,10 @@ pub fn cluster() -> Cluster {
     KernelCluster::new(roster, Timing::default()).expect("the roster is within its bounds")
 }
 
-/// A request of four tokens: two epochs.
+/// A request of six tokens: three epochs.
 pub fn request(cluster: &Cluster) -> SignedRequest<Pocket> {
     let prompt = [1, 2].into_iter().collect();
-    let request = Request { client: ClientId(0), sequence: 1, prompt, tokens: 4, sampling: Sampling::Greedy };
+    let request = Request { client: ClientId(0), sequence: 1, prompt, tokens: 6, sampling: Sampling::Greedy };
     let signature = Pocket::sign(&CLIENT, &cluster.statement(Tag::Request, &request));
     SignedRequest { request, signature }
 }
@@ -108,8 +108,8 @@ fn absent_leader(cluster: &Cluster, notes: &mut Notes) {
     scene.run(present);
 }
 
-/// Member 3 misses attestations while votes are lost, then a stage's outputs,
-/// and at last loses its record.
+/// Member 3 misses attestations while votes are lost, then votes and a stage's
+/// outputs while nobody can decide epoch 2, and at last loses its record.
 fn losses(cluster: &Cluster, notes: &mut Notes) {
     let mut scene = Scene::open(cluster, notes);
     let unattested = |envelope: &Envelope, to| match envelope.message.kind() {
@@ -121,9 +121,14 @@ fn losses(cluster: &Cluster, notes: &mut Notes) {
     scene.run(unattested);
     scene.moment("lacks a payload", 3, Watch::Now);
     scene.retransmit(unattested);
-    let without_outputs = |envelope: &Envelope, to| to != 3 || envelope.message.kind() != Kind::StageOutput;
-    scene.retransmit(without_outputs);
+    let undecided = |envelope: &Envelope, to| match (envelope.message.kind(), envelope.message.epoch()) {
+        (Kind::Vote | Kind::Commit, Some(epoch)) => epoch == Epoch(1) && to != 3,
+        (Kind::StageOutput, _) => to != 3,
+        _ => true,
+    };
+    scene.retransmit(undecided);
     scene.moment("lacks a stage's outputs", 3, Watch::Now);
+    scene.moment("waits for votes in the next epoch", 0, Watch::Now);
     scene.retransmit(|_, _| true);
     scene.forget(3);
     scene.moment("is a learner", 3, Watch::Now);

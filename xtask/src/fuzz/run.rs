@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) seed: u32,
     /// What is always begun with.
     pub(super) seeds: PathBuf,
+    /// Parts of inputs that are hard to come by.
+    pub(super) words: PathBuf,
     /// What earlier runs have found worth keeping.
     pub(super) kept: PathBuf,
     /// What this run finds worth keeping.
@@ -65,6 +67,7 @@ impl Plan {
         let mut command = Command::new(&self.program);
         command.arg(format!("-runs={}", self.runs)).arg(format!("-seed={}", self.seed)).args([LONGEST, TIME_OUT]);
         command.arg(format!("-artifact_prefix={}/{}-", self.findings.display(), self.target));
+        command.arg(format!("-dict={}", self.words.display()));
         command.args([&self.work, &self.kept, &self.seeds]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let begin = Instant::now();
@@ -80,7 +83,7 @@ impl Plan {
         }
         let status = child.wait()?;
         let outcome = log.outcome(&self.target, &self.program, begin.elapsed());
-        ensure!(outcome.reached > 0, "{} counts no branches: {}", self.target, log.last);
+        ensure!(outcome.reached > 0 || outcome.finding.is_some(), "{} counts no branches: {}", self.target, log.last);
         ensure!(status.success() == outcome.finding.is_none(), "{} ended with {status}: {}", self.target, log.last);
         println!("{:<14} {:>12} done, {} reached", self.target, outcome.executions, outcome.reached);
         Ok(outcome)

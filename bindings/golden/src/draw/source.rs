@@ -107,8 +107,9 @@ impl Source {
                 self.key = least + self.random.number() % 3;
                 self.key
             }
-            None => match self.random.number() % (width + 1) {
+            None => match self.random.number() % (width + 2) {
                 0 => 0,
+                beyond if beyond > width => u64::MAX >> (64 - width),
                 bits => (self.random.number() >> (64 - bits)) | (1 << (bits - 1)),
             },
         };
