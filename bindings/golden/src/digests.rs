@@ -9,7 +9,8 @@ use butterfly_kernel::chain::{Head, State};
 use butterfly_kernel::cluster::{Cluster as KernelCluster, Timing};
 use butterfly_kernel::crypto::ed25519::{Digest, PublicKey, Sha256Hasher, Signature, SignatureMap};
 use butterfly_kernel::crypto::{Hasher, Scheme, Tag};
-use butterfly_kernel::inference::job::Job;
+use butterfly_kernel::inference::run::Run;
+use butterfly_kernel::message::inference::Work;
 use butterfly_kernel::message::{Envelope, SignedRequest};
 use butterfly_kernel::types::MAX_VOTERS;
 use butterfly_kernel::wire;
@@ -57,6 +58,7 @@ impl Scheme for Listening {
     type Signature = Signature;
     type Signatures = SignatureMap<MAX_VOTERS>;
     type PublicKey = PublicKey;
+    type Verifier = <Crypto as Scheme>::Verifier;
     type SecretKey = SigningKey;
 
     fn number(digest: &Digest) -> u64 {
@@ -67,17 +69,12 @@ impl Scheme for Listening {
         Crypto::sign(key, statement)
     }
 
-    fn verify(key: &PublicKey, statement: &Digest, signature: &Signature) -> bool {
-        Crypto::verify(key, statement, signature)
+    fn prepare(key: &PublicKey) -> Self::Verifier {
+        Crypto::prepare(key)
     }
 
-    fn verify_quorum(
-        keys: &[PublicKey],
-        quorum: usize,
-        statement: &Digest,
-        signatures: &SignatureMap<MAX_VOTERS>,
-    ) -> bool {
-        Crypto::verify_quorum(keys, quorum, statement, signatures)
+    fn verify(key: &Self::Verifier, statement: &Digest, signature: &Signature) -> bool {
+        Crypto::verify(key, statement, signature)
     }
 }
 
@@ -127,7 +124,7 @@ pub struct DigestVector {
 }
 
 /// Every tag, in order of its number.
-pub const TAGS: [Tag; 22] = [
+pub const TAGS: [Tag; 25] = [
     Tag::Cluster,
     Tag::Request,
     Tag::Propose,
@@ -146,10 +143,13 @@ pub const TAGS: [Tag; 22] = [
     Tag::Value,
     Tag::State,
     Tag::Link,
-    Tag::Job,
+    Tag::Plan,
     Tag::Placement,
     Tag::Output,
     Tag::Links,
+    Tag::Recall,
+    Tag::History,
+    Tag::Notice,
 ];
 
 /// The tag's name in the files, and what is hashed under it. A new tag does
@@ -174,10 +174,13 @@ fn describe(tag: Tag) -> (&'static str, &'static str) {
         Tag::Value => ("value", "Header"),
         Tag::State => ("state", "State, the request under way without its signature"),
         Tag::Link => ("link", "a request's digest and a link's number, or a link's digest and a signal"),
-        Tag::Job => ("job", "epoch, previous value, request's digest, tokens committed, seed, links"),
-        Tag::Placement => ("placement", "previous value and request's digest, or the seed and a round"),
-        Tag::Output => ("output", "Increment"),
+        Tag::Plan => ("plan", "a request's digest and its Placement"),
+        Tag::Placement => ("placement", "a seed and a round; a request's seed is of the value before and its digest"),
+        Tag::Output => ("output", "Increment, or of a notice the member and the Notice"),
         Tag::Links => ("links", "the links"),
+        Tag::Recall => ("recall", "Recall"),
+        Tag::History => ("history", "History"),
+        Tag::Notice => ("notice", "Notice"),
     }
 }
 
@@ -202,11 +205,12 @@ pub fn vectors(story: &Story) -> Vec<DigestVector> {
 fn inference(story: &Story) -> Vec<Vec<u8>> {
     let cluster = listening_cluster();
     let request: SignedRequest<Listening> = wire::decode(&encode(&story.request)).expect("both schemes have one wire");
-    let payload = wire::decode(&encode(&story.first.payload)).expect("both schemes have one wire");
+    let work: Work<Listening> = wire::decode(&encode(story.first.work())).expect("both schemes have one wire");
     listen(|| {
         let head = Head::Genesis;
-        let job = Job::new(&cluster, &head, &request).expect("the request fits the model");
-        job.validate(&cluster, &head, payload).expect("the payload is a result of the job");
+        let run = Run::new(&cluster, &head, &request).expect("the request fits the model");
+        let candidate = run.validate(&cluster, &head, work).expect("the work is a result of the run");
+        candidate.header.value(&cluster);
         State::<Listening>::genesis().root(&cluster)
     })
 }

@@ -98,7 +98,7 @@ fn report(story: &Story, voted: Option<Ballot<Crypto>>) -> (Report<Crypto>, Sign
 
 /// Another output than `signers` attested.
 fn attestation(story: &Story, signers: &[u8]) -> Fault<Crypto> {
-    let proven = story.first.payload.claim(Stage(0)).expect("a link on both sides of the stage");
+    let proven = story.first.work().claim(Stage(0)).expect("a link on both sides of the stage");
     let claim = Claim { output: Digest([7; 32]), ..proven };
     Fault::Attestation {
         claim,

@@ -7,14 +7,16 @@ use std::fmt::Debug;
 use std::panic::resume_unwind;
 use std::thread;
 
-use butterfly_kernel::chain::{Decided, Head, Header, Increment, State};
-use butterfly_kernel::cluster::Model;
+use butterfly_kernel::assignment::{Flow, LayerSet, Layers, Links, Placement, Profile};
+use butterfly_kernel::chain::{Active, Checkpoint, Decided, Head, Header, Increment, State};
+use butterfly_kernel::cluster::{Assignment, Model};
 use butterfly_kernel::message::agreement::{
     Ballot, CertRequest, CommitCertificate, DecisionCertificate, Proposal, Report, ViewChange,
 };
 use butterfly_kernel::message::inference::{Claim, Request};
-use butterfly_kernel::message::{Attest, Fetch, Payload, Pull, StageOutput};
-use butterfly_kernel::proof::{Fault, SignedBallot};
+use butterfly_kernel::message::notice::{Readmit, Revision, SignedNotice};
+use butterfly_kernel::message::{Attest, Fetch, History, Notice, Payload, Pull, Recall, RunId, StageOutput};
+use butterfly_kernel::proof::{Fault, SignedBallot, Step};
 use butterfly_kernel::types::{MAX_VOTERS, Resilience};
 use butterfly_kernel::wire;
 use serde::de::DeserializeOwned;
@@ -23,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::damage::encode;
 use crate::draw::{Cases, Coverage};
-use crate::{AgreementMessage, CommitProof, Crypto, Envelope, Evidence, Message, Record, Roster, SignedRequest};
+use crate::{AgreementMessage, CommitProof, Crypto, Envelope, Evidence, Message, Record, Roster, SignedRequest, Work};
 
 /// Values of each type.
 pub const CASES: u64 = 65_536;
@@ -49,17 +51,31 @@ pub struct WireType {
 }
 
 /// Every type of the wire, parts before what they are parts of.
-pub const TYPES: [WireType; 31] = [
+pub const TYPES: [WireType; 49] = [
     wire_type::<Resilience>("resilience"),
     wire_type::<Model>("model"),
+    wire_type::<LayerSet>("layer_set"),
+    wire_type::<Flow>("flow"),
+    wire_type::<Layers>("layers"),
+    wire_type::<Profile>("profile"),
+    wire_type::<Links>("links"),
+    wire_type::<Assignment>("assignment"),
     wire_type::<Roster>("roster"),
     wire_type::<Request>("request"),
     wire_type::<SignedRequest>("signed_request"),
+    wire_type::<RunId<Crypto>>("run_id"),
     wire_type::<StageOutput<Crypto>>("stage_output"),
     wire_type::<Claim<Crypto>>("claim"),
     wire_type::<Attest<Crypto>>("attest"),
     wire_type::<Pull<Crypto>>("pull"),
+    wire_type::<Recall<Crypto>>("recall"),
+    wire_type::<History<Crypto>>("history"),
     wire_type::<Fetch<Crypto>>("fetch"),
+    wire_type::<Readmit>("readmit"),
+    wire_type::<Revision>("revision"),
+    wire_type::<Notice>("notice"),
+    wire_type::<SignedNotice<Crypto>>("signed_notice"),
+    wire_type::<Work>("work"),
     wire_type::<Payload<Crypto>>("payload"),
     wire_type::<Ballot<Crypto>>("ballot"),
     wire_type::<Proposal<Crypto>>("proposal"),
@@ -71,12 +87,16 @@ pub const TYPES: [WireType; 31] = [
     wire_type::<AgreementMessage>("agreement_message"),
     wire_type::<Header<Crypto>>("header"),
     wire_type::<Increment<Crypto>>("increment"),
+    wire_type::<Placement>("placement"),
+    wire_type::<Checkpoint<Crypto>>("checkpoint"),
+    wire_type::<Active<Crypto>>("active"),
     wire_type::<State<Crypto>>("state"),
     wire_type::<Decided<Crypto>>("decided"),
     wire_type::<Message>("message"),
     wire_type::<Envelope>("envelope"),
     wire_type::<Head<Crypto>>("head"),
     wire_type::<Record>("record"),
+    wire_type::<Step<Crypto>>("step"),
     wire_type::<CommitProof>("commit_proof"),
     wire_type::<SignedBallot<Crypto>>("signed_ballot"),
     wire_type::<Fault<Crypto>>("fault"),

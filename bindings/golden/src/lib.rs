@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | [`vector`] | one vector and what must become of it |
 //! | [`judge`] | what the kernel makes of bytes |
-//! | [`story`] | a fixed cluster and two epochs of its life |
+//! | [`story`] | a fixed cluster and six epochs of its life |
 //! | [`messages`], [`requests`], [`rosters`], [`records`], [`proofs`], [`evidence`] | the vectors, a file each |
 //! | [`damage`] | bytes that are almost right |
 //! | [`digests`] | what is hashed and signed, tag by tag |
@@ -41,13 +41,15 @@ pub type Signatures = crypto::ed25519::SignatureMap<MAX_VOTERS>;
 /// A checked roster with its id.
 pub type Cluster = cluster::Cluster<Crypto, MAX_VOTERS>;
 /// The members, the clients and the model.
-pub type Roster = cluster::Roster<Crypto, MAX_VOTERS>;
+pub type Roster = cluster::Roster<Crypto>;
 /// A message with its author and signature.
 pub type Envelope = message::Envelope<Crypto, MAX_VOTERS>;
 /// What a member can say.
 pub type Message = message::Message<Crypto, MAX_VOTERS>;
 /// What replicas say about one epoch.
 pub type AgreementMessage = message::AgreementMessage<Crypto, MAX_VOTERS>;
+/// The next tokens of a request, with their certificates.
+pub type Work = message::inference::Work<Crypto>;
 /// A client's request with its signature.
 pub type SignedRequest = message::SignedRequest<Crypto>;
 /// What a member must not forget.

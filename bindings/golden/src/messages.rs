@@ -4,16 +4,20 @@
 mod forged;
 mod malformed;
 
+use butterfly_kernel::assignment::{LayerSet, Profile};
 use butterfly_kernel::bounded::Map;
 use butterfly_kernel::crypto::Tag;
 use butterfly_kernel::message::agreement::{Ballot, CertRequest, CommitCertificate, Report, ViewChange};
-use butterfly_kernel::message::inference::{Claim, Request, Sampling};
-use butterfly_kernel::message::{Attest, Fetch, Kind, Pull, StageOutput};
-use butterfly_kernel::types::{Epoch, MAX_CONTEXT, MAX_SIGNAL, MAX_TOKENS_PER_EPOCH, NodeId, Position, Stage, View};
+use butterfly_kernel::message::inference::{Claim, MAX_HISTORY, Request, Sampling};
+use butterfly_kernel::message::notice::{Readmit, Revision};
+use butterfly_kernel::message::{Attest, Fetch, History, Kind, Notice, Pull, Recall, RunId, StageOutput};
+use butterfly_kernel::types::{
+    ClientId, Epoch, MAX_CONTEXT, MAX_SIGNAL, MAX_TOKENS_PER_EPOCH, NodeId, Nonce, Position, Stage, View,
+};
 
 use crate::damage::{self, encode};
 use crate::digests::preimage_of;
-use crate::story::{Story, plain_request, sign_request, signal};
+use crate::story::{self, LEARNER, Story, WORKER, plain_request, sign_request, signal};
 use crate::vector::{Shape, Vector};
 use crate::{AgreementMessage, Crypto, Digest, Message};
 
@@ -63,13 +67,10 @@ pub fn samples(story: &Story, kind: Kind) -> Vec<Sample> {
             "pull",
             "Member 3 lacks the output of stage 0 at position 2.",
             3,
-            Message::Pull(Pull {
-                epoch: Epoch(1),
-                job: story.first.payload.job,
-                stage: Stage(0),
-                position: Position(2),
-            }),
+            Message::Pull(Pull { run: story.first.work().run, stage: Stage(0), position: Position(2) }),
         )],
+        Kind::Recall => recall(story),
+        Kind::History => history(story),
         Kind::Fetch => fetch(story),
         Kind::Payload => vec![
             sample(
@@ -83,6 +84,18 @@ pub fn samples(story: &Story, kind: Kind) -> Vec<Sample> {
                 "What epoch 2 adds.",
                 2,
                 Message::Payload(story.second.payload.clone()),
+            ),
+            sample(
+                "payload_revision",
+                "What epoch 3 adds: the worker's notice, passed on by member 0.",
+                0,
+                Message::Payload(story.revision.payload.clone()),
+            ),
+            sample(
+                "payload_readmission",
+                "What epoch 5 adds: the notice of member 3, passed on by the leader.",
+                1,
+                Message::Payload(story.readmission.payload.clone()),
             ),
         ],
         Kind::Propose => propose(story),
@@ -127,7 +140,22 @@ pub fn samples(story: &Story, kind: Kind) -> Vec<Sample> {
                 1,
                 Message::Decided(story.second.decided.clone()),
             ),
+            sample(
+                "decided_revision",
+                "Epoch 3, by four votes; no request is under way, a member revised its profile.",
+                2,
+                Message::Decided(story.revision.decided.clone()),
+            ),
+            sample(
+                "decided_readmission",
+                "Epoch 5, by three commits; a request is under way behind a checkpoint, one member was admitted \
+                 again, one has revised its profile.",
+                2,
+                Message::Decided(story.readmission.decided.clone()),
+            ),
         ],
+        Kind::Readmit => readmissions(),
+        Kind::Revise => revisions(),
     }
 }
 
@@ -137,6 +165,10 @@ fn agreement(epoch: Epoch, message: AgreementMessage) -> Message {
 
 fn largest_ballot() -> Ballot<Crypto> {
     Ballot { view: View(u32::MAX), value: Digest([0xff; 32]) }
+}
+
+fn largest_run() -> RunId<Crypto> {
+    RunId { client: ClientId(u8::MAX), sequence: u64::MAX, plan: Digest([0xff; 32]) }
 }
 
 fn forward(story: &Story) -> Vec<Sample> {
@@ -159,42 +191,89 @@ fn forward(story: &Story) -> Vec<Sample> {
 }
 
 fn stage_output(story: &Story) -> Vec<Sample> {
-    let (epoch, job) = (Epoch(1), story.first.payload.job);
+    let run = story.first.work().run;
     let output = |stage, position, signal: &[u8]| {
         let signal = signal.iter().copied().collect();
-        Message::StageOutput(StageOutput { epoch, job, stage: Stage(stage), position: Position(position), signal })
+        Message::StageOutput(StageOutput { run, stage: Stage(stage), position: Position(position), signal })
     };
     vec![
         sample("stage_output", "What stage 0 gives at position 2.", 1, output(0, 2, &signal(2))),
-        sample(
-            "stage_output_token",
-            "The last stage gives a token.",
-            2,
-            output(1, 2, &story.first.payload.tokens[..1]),
-        ),
+        sample("stage_output_token", "The last stage gives a token.", 2, output(1, 2, &story.first.work().tokens[..1])),
         sample("stage_output_empty", "A signal without bytes.", 2, output(0, 0, &[])),
         sample("stage_output_longest", "The longest signal.", 2, output(255, u16::MAX, &[0xa5; MAX_SIGNAL])),
     ]
 }
 
 fn attest(story: &Story) -> Vec<Sample> {
-    let claim = |stage| story.first.payload.claim(Stage(stage)).expect("a link on both sides of the stage");
+    let claim = |stage| story.first.work().claim(Stage(stage)).expect("a link on both sides of the stage");
     let attest = |claim, tokens: &[u8]| Message::Attest(Attest { claim, tokens: tokens.iter().copied().collect() });
-    let largest = Claim { epoch: Epoch(u64::MAX), stage: Stage(255), ..claim(0) };
+    let largest = Claim { run: largest_run(), committed: u16::MAX, stage: Stage(255), ..claim(0) };
     vec![
-        sample("attest", "Stage 0 of epoch 1.", 1, attest(claim(0), &[])),
+        sample("attest", "Stage 0 of the first part of the request.", 1, attest(claim(0), &[])),
         sample(
             "attest_tokens",
-            "The last stage of epoch 1, with the tokens.",
+            "The last stage of the first part, with the tokens.",
             1,
-            attest(claim(1), &story.first.payload.tokens),
+            attest(claim(1), &story.first.work().tokens),
         ),
         sample(
             "attest_largest",
-            "As many tokens as an epoch can have.",
+            "As many tokens as an epoch can have, every integer at its largest.",
             1,
             attest(largest, &[0xff; MAX_TOKENS_PER_EPOCH]),
         ),
+    ]
+}
+
+fn recall(story: &Story) -> Vec<Sample> {
+    let recall =
+        |run, stage, position| Message::Recall(Recall { run, stage: Stage(stage), position: Position(position) });
+    vec![
+        sample("recall", "The worker lacks the inputs of stage 1.", WORKER, recall(story.third.work().run, 1, 0)),
+        sample("recall_largest", "Every integer at its largest.", 3, recall(largest_run(), u8::MAX, u16::MAX)),
+    ]
+}
+
+fn history(story: &Story) -> Vec<Sample> {
+    let history = |run, stage, position, signals: &[&[u8]]| {
+        let signals = signals.iter().map(|signal| signal.iter().copied().collect()).collect();
+        Message::History(History { run, stage: Stage(stage), position: Position(position), signals })
+    };
+    let run = story.third.work().run;
+    let between: Vec<[u8; 8]> = (0..3).map(signal).collect();
+    let between: Vec<&[u8]> = between.iter().map(|signal| &signal[..]).collect();
+    let longest = [&[0xa5; MAX_SIGNAL][..]; MAX_HISTORY];
+    vec![
+        sample("history", "Three inputs of stage 1, from the first on.", 0, history(run, 1, 0, &between)),
+        sample(
+            "history_longest",
+            "As many signals as there may be, the longest.",
+            0,
+            history(largest_run(), u8::MAX, u16::MAX, &longest),
+        ),
+        sample("history_empty", "No signal: the wire carries what nobody takes.", 0, history(run, 1, 0, &[])),
+        sample("history_of_nothing", "A signal without bytes.", 0, history(run, 1, 0, &[&[]])),
+    ]
+}
+
+fn readmissions() -> Vec<Sample> {
+    let largest = Readmit { incarnation: u32::MAX, nonce: Nonce([0xff; 16]) };
+    let readmit = |readmit| Message::Notice(Notice::Readmit(readmit));
+    vec![
+        sample("readmit", "Member 3 lost its vote record.", LEARNER, readmit(story::readmit())),
+        sample("readmit_largest", "Every integer at its largest.", LEARNER, readmit(largest)),
+    ]
+}
+
+fn revisions() -> Vec<Sample> {
+    let revise = |number, profile| Message::Notice(Notice::Revise(Revision { number, profile }));
+    let Revision { number, profile } = story::revision();
+    let largest = Profile { speed: u32::MAX, zone: u8::MAX, holds: LayerSet::ALL };
+    let leaves = Profile { speed: 0, zone: 0, holds: LayerSet::EMPTY };
+    vec![
+        sample("revise", "The worker can do less than it could.", WORKER, revise(number, profile)),
+        sample("revise_largest", "Every integer at its largest.", 2, revise(u32::MAX, largest)),
+        sample("revise_nothing", "Member 2 hands its stages over and holds nothing.", 2, revise(1, leaves)),
     ]
 }
 

@@ -54,7 +54,7 @@ pub enum Shape {
     SignedRequest,
     /// `Roster`, by `Cluster::new`.
     Roster,
-    /// `Record`, by `Node::new` at member 1.
+    /// `Record`, by `Node::new` at member 1, a worker's at member 4.
     Record,
     /// `CommitProof`, by `CommitProof::verify`.
     CommitProof,
@@ -86,6 +86,8 @@ pub enum Verdict {
     RepeatedKey,
     Clients,
     Model,
+    Profiles,
+    Placement,
 }
 
 /// What is wrong with refused bytes.
@@ -104,6 +106,8 @@ pub enum Reason {
     UnknownVariant,
     /// An option begins with neither 0 nor 1.
     OptionMark,
+    /// A boolean is neither 0 nor 1.
+    Boolean,
     /// The keys of a map fall.
     UnsortedMap,
     /// A key of a map stands twice.
@@ -118,6 +122,8 @@ pub enum Reason {
     WrongAuthor,
     /// The author is no member, or the client not admitted.
     UnknownAuthor,
+    /// A member that does not vote signed what only voters say.
+    NoVoter,
     /// The signature is good for another kind of statement.
     OtherTag,
     /// Everything is genuine, in another cluster.
@@ -191,6 +197,8 @@ impl From<ClusterError> for Verdict {
             ClusterError::RepeatedKey => Verdict::RepeatedKey,
             ClusterError::Clients => Verdict::Clients,
             ClusterError::Model => Verdict::Model,
+            ClusterError::Profiles => Verdict::Profiles,
+            ClusterError::Placement(_) => Verdict::Placement,
         }
     }
 }

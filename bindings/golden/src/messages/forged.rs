@@ -1,17 +1,22 @@
 //! Messages that decode and are not genuine.
 
+use butterfly_kernel::bounded::Map;
 use butterfly_kernel::crypto::{Scheme, Tag};
 use butterfly_kernel::message::agreement::{Ballot, DecisionCertificate, Path, Proposal, ViewChange};
 use butterfly_kernel::message::inference::Request;
-use butterfly_kernel::message::{Envelope, Kind, Payload, SignedRequest};
+use butterfly_kernel::message::notice::{Readmit, SignedNotice};
+use butterfly_kernel::message::{Envelope, Kind, Notice, Payload, SignedRequest};
 use butterfly_kernel::types::{ClientId, Epoch, NodeId, Stage, View};
 
 use super::{agreement, lock, samples};
 use crate::damage::{add_group_order, encode, flip_signature, swap_signers};
 use crate::digests::{preimage_of, sha256};
-use crate::story::{MEMBERS, Story, certificate, claimed, member_key, plain_request, sign_request};
+use crate::story::{
+    LEARNER, MEMBERS, Story, VOTERS, WORKER, certificate, claimed, member_key, plain_request, readmit, sign_notice,
+    sign_request,
+};
 use crate::vector::{Reason, Shape, Vector, Verdict};
-use crate::{AgreementMessage, Crypto, Digest, Message, Signatures};
+use crate::{AgreementMessage, Crypto, Digest, Message, Signatures, Work};
 
 /// The first message of `kind`, with something wrong about its author.
 pub(super) fn authors(story: &Story, foreign: &Story, kind: Kind) -> Vec<Vector> {
@@ -22,7 +27,7 @@ pub(super) fn authors(story: &Story, foreign: &Story, kind: Kind) -> Vec<Vector>
     let genuine = first(story);
     let bytes = encode(&genuine);
     let from = |member: u8| encode(&Envelope { from: NodeId(member), ..genuine.clone() });
-    let other = (genuine.from.0 + 1) % MEMBERS;
+    let other = (genuine.from.0 + 1) % VOTERS;
     let retagged = {
         let mut preimage = preimage_of(&genuine).preimage;
         preimage[0] += 1;
@@ -71,7 +76,15 @@ struct Case {
 
 /// Messages by genuine authors with something wrong inside.
 pub(super) fn contents(story: &Story) -> Vec<Vector> {
-    let cases = [forwards(story), payloads(story), proposals(story), view_changes(story), decisions(story)];
+    let cases = [
+        forwards(story),
+        payloads(story),
+        notices(story),
+        proposals(story),
+        votes(story),
+        view_changes(story),
+        decisions(story),
+    ];
     let cases = cases.into_iter().flatten();
     cases
         .map(|case| {
@@ -118,11 +131,12 @@ fn forwards(story: &Story) -> Vec<Case> {
 }
 
 fn payloads(story: &Story) -> Vec<Case> {
-    let genuine = &story.first.payload;
-    let case = |name, about, reason, alter: &dyn Fn(&mut Payload<Crypto>)| {
-        let mut payload = genuine.clone();
-        alter(&mut payload);
-        Case { name, about, reason, verdict: Verdict::Certificate, from: 1, message: Message::Payload(payload) }
+    let genuine = story.first.work();
+    let case = |name, about, reason, alter: &dyn Fn(&mut Work)| {
+        let mut work = genuine.clone();
+        alter(&mut work);
+        let message = Message::Payload(Payload::Work(work));
+        Case { name, about, reason, verdict: Verdict::Certificate, from: 1, message }
     };
     let statement = |stage| claimed(&story.cluster, genuine, Stage(stage));
     vec![
@@ -130,51 +144,105 @@ fn payloads(story: &Story) -> Vec<Case> {
             "payload_too_few_signatures",
             "One attestation of stage 1 in place of two.",
             Reason::TooFewSignatures,
-            &|payload| {
-                payload.certificates[1] = certificate([0], &statement(1));
+            &|work| {
+                work.certificates[1] = certificate([0], &statement(1));
             },
         ),
         case(
             "payload_too_many_signatures",
             "Three attestations of stage 1 in place of two.",
             Reason::TooManySignatures,
-            &|payload| {
-                payload.certificates[1] = certificate([0, 1, 2], &statement(1));
+            &|work| {
+                work.certificates[1] = certificate([0, 1, 2], &statement(1));
             },
         ),
         case(
             "payload_swapped_signers",
             "Two attestations under each other's names.",
             Reason::SwappedSigners,
-            &|payload| {
-                payload.certificates[0] = swap_signers(&payload.certificates[0]);
+            &|work| {
+                work.certificates[0] = swap_signers(&work.certificates[0]);
             },
         ),
         case(
             "payload_other_statement",
             "The certificate of stage 0 stands for stage 1 too.",
             Reason::OtherStatement,
-            &|payload| {
-                payload.certificates[1] = payload.certificates[0].clone();
+            &|work| {
+                work.certificates[1] = work.certificates[0].clone();
             },
+        ),
+        case("payload_missing_certificate", "One certificate for two stages.", Reason::MissingCertificate, &|work| {
+            work.certificates.truncate(1);
+        }),
+        case("payload_missing_link", "Two links for two stages.", Reason::Mismatch, &|work| work.links.truncate(2)),
+        case("payload_other_output", "The last link is not the one that was attested.", Reason::Mismatch, &|work| {
+            work.links[2].0[0] ^= 1;
+        }),
+        case("payload_other_request", "The client signed another request.", Reason::OtherStatement, &|work| {
+            work.request.request.tokens = 9;
+        }),
+    ]
+}
+
+fn notices(story: &Story) -> Vec<Case> {
+    let readmission = |member| sign_notice(&story.cluster, member, Notice::Readmit(readmit()));
+    let case = |name, about, reason, signed| Case {
+        name,
+        about,
+        reason,
+        verdict: Verdict::Certificate,
+        from: 1,
+        message: Message::Payload(Payload::Notice(signed)),
+    };
+    let next = Notice::Readmit(Readmit { incarnation: 2, ..readmit() });
+    vec![
+        case(
+            "payload_other_member",
+            "A notice in the name of a member that did not sign it.",
+            Reason::WrongAuthor,
+            SignedNotice { member: NodeId(0), ..readmission(LEARNER) },
         ),
         case(
-            "payload_missing_certificate",
-            "One certificate for two stages.",
-            Reason::MissingCertificate,
-            &|payload| {
-                payload.certificates.truncate(1);
-            },
+            "payload_unknown_member",
+            "A notice of nobody.",
+            Reason::UnknownAuthor,
+            SignedNotice { member: NodeId(MEMBERS), ..readmission(LEARNER) },
         ),
-        case("payload_missing_link", "Two links for two stages.", Reason::Mismatch, &|payload| {
-            payload.links.truncate(2)
-        }),
-        case("payload_other_output", "The last link is not the one that was attested.", Reason::Mismatch, &|payload| {
-            payload.links[2].0[0] ^= 1;
-        }),
-        case("payload_other_request", "The client signed another request.", Reason::OtherStatement, &|payload| {
-            payload.request.request.tokens = 9;
-        }),
+        case(
+            "payload_other_notice",
+            "The member signed another incarnation.",
+            Reason::OtherStatement,
+            SignedNotice { notice: next, ..readmission(LEARNER) },
+        ),
+        case(
+            "payload_foreign_notice",
+            "The member signed for another cluster.",
+            Reason::ForeignCluster,
+            sign_notice(&Story::foreign().cluster, LEARNER, Notice::Readmit(readmit())),
+        ),
+    ]
+}
+
+/// What a worker says although it does not vote.
+fn votes(story: &Story) -> Vec<Case> {
+    let (epoch, ballot) = (story.first.epoch, story.first.ballot(0));
+    let case = |name, about, message| Case {
+        name,
+        about,
+        reason: Reason::NoVoter,
+        verdict: Verdict::Stranger,
+        from: WORKER,
+        message: agreement(epoch, message),
+    };
+    let change = ViewChange { view: View(1), voted: None, locked: None };
+    vec![
+        case("vote_of_a_worker", "The author is a member that does not vote.", AgreementMessage::Vote(ballot)),
+        case(
+            "view_change_of_a_worker",
+            "The author is a member that does not vote.",
+            AgreementMessage::ViewChange(change),
+        ),
     ]
 }
 
@@ -294,6 +362,8 @@ fn decisions(story: &Story) -> Vec<Case> {
     fewer.certificate = of_first(&[0, 1, 2]);
     let mut more = slow.clone();
     more.certificate = of_second(Tag::Commit, &[0, 1, 2, 3]);
+    let mut worker = slow.clone();
+    worker.certificate = of_second(Tag::Commit, &[0, 1, WORKER]);
     let mut votes = slow.clone();
     votes.certificate = of_second(Tag::Vote, &[0, 1, 3]);
     let mut other = fast.clone();
@@ -304,9 +374,19 @@ fn decisions(story: &Story) -> Vec<Case> {
     if let Some(active) = &mut request.state.active {
         active.request.signature = story.envelope(0, Message::Forward(story.request.clone())).signature;
     }
+    let between = &story.readmission.decided;
+    let mut members = between.clone();
+    members.state.readmitted = Map::new();
+    let mut checkpoint = between.clone();
+    if let Some(active) = &mut checkpoint.state.active {
+        active.checkpoints[0].position = active.checkpoints[0].position.next();
+    }
     vec![
+        case("decided_other_members", "The state forgets who was admitted again.", Reason::Mismatch, members),
+        case("decided_other_checkpoint", "The checkpoint is one position behind.", Reason::Mismatch, checkpoint),
         case("decided_too_few_votes", "Three votes: the fast path needs four.", Reason::TooFewSignatures, fewer),
         case("decided_too_many_commits", "Four commits: the slow path has three.", Reason::TooManySignatures, more),
+        case("decided_by_a_worker", "One of three commits is of a member that does not vote.", Reason::NoVoter, worker),
         case("decided_votes_for_commits", "Three votes in place of commits.", Reason::OtherTag, votes),
         case("decided_other_value", "The votes are for another value.", Reason::OtherStatement, other),
         case("decided_other_state", "The state is not the one that the header names.", Reason::Mismatch, state),

@@ -2,13 +2,15 @@
 //! integers outside what their types allow.
 
 use butterfly_kernel::bounded::Map;
-use butterfly_kernel::message::Kind;
-use butterfly_kernel::message::inference::Sampling;
-use butterfly_kernel::types::{MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, MAX_VOTERS, NodeId};
+use butterfly_kernel::message::inference::{MAX_HISTORY, Sampling};
+use butterfly_kernel::message::{Kind, Notice};
+use butterfly_kernel::types::{
+    CHECKPOINTS_KEPT, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, MAX_VOTERS, NodeId,
+};
 
 use super::samples;
 use crate::damage::{encode, replace};
-use crate::story::{Story, signal};
+use crate::story::{Story, revision, signal};
 use crate::vector::{Reason, Shape, Vector, Verdict};
 use crate::{Message, Signature, Signatures};
 
@@ -39,13 +41,17 @@ fn too_many(story: &Story) -> Vec<Case> {
     let (_, forward) = encoded(story, Kind::Forward, "forward");
     let (_, attest) = encoded(story, Kind::Attest, "attest_tokens");
     let (_, payload) = encoded(story, Kind::Payload, "payload");
-    let epoch = &story.first.payload;
-    let mut links = epoch.links.to_vec();
+    let (_, history) = encoded(story, Kind::History, "history");
+    let (_, decided) = encoded(story, Kind::Decided, "decided_readmission");
+    let work = story.first.work();
+    let signals: Vec<Vec<u8>> = (0..3).map(|position| signal(position).to_vec()).collect();
+    let active = story.readmission.decided.state.active.as_ref().expect("a request is under way");
+    let mut links = work.links.to_vec();
     links.resize(MAX_STAGES + 2, links[0]);
-    let mut certificates = epoch.certificates.to_vec();
+    let mut certificates = work.certificates.to_vec();
     certificates.resize(MAX_STAGES + 1, certificates[0].clone());
     let mut crowd = Map::<NodeId, Signature, { MAX_VOTERS + 1 }>::new();
-    let (_, signature) = epoch.certificates[0].iter().next().expect("a certificate has signatures");
+    let (_, signature) = work.certificates[0].iter().next().expect("a certificate has signatures");
     for (member, _) in (0..).zip(0..=MAX_VOTERS) {
         crowd.insert(NodeId(member), signature.clone()).expect("there is room for one too many");
     }
@@ -68,26 +74,42 @@ fn too_many(story: &Story) -> Vec<Case> {
             "too_many_tokens",
             "An epoch that adds 17 tokens.",
             many,
-            replace(&attest, &encode(&epoch.tokens), &counted(MAX_TOKENS_PER_EPOCH + 1, 1)),
+            replace(&attest, &encode(&work.tokens), &counted(MAX_TOKENS_PER_EPOCH + 1, 1)),
         ),
-        ("too_many_links", "Ten links.", many, replace(&payload, &encode(&epoch.links), &encode(&links))),
+        ("too_many_links", "Ten links.", many, replace(&payload, &encode(&work.links), &encode(&links))),
         (
             "too_many_certificates",
             "Certificates of nine stages.",
             many,
-            replace(&payload, &encode(&epoch.certificates), &encode(&certificates)),
+            replace(&payload, &encode(&work.certificates), &encode(&certificates)),
         ),
         (
             "too_many_signers",
             "A certificate by 17 members.",
             many,
-            replace(&payload, &encode(&epoch.certificates[0]), &encode(&crowd)),
+            replace(&payload, &encode(&work.certificates[0]), &encode(&crowd)),
+        ),
+        (
+            "too_many_signals",
+            "Five signals of one history.",
+            many,
+            replace(&history, &encode(&signals), &encode(&vec![&signals[0]; MAX_HISTORY + 1])),
+        ),
+        (
+            "too_many_checkpoints",
+            "Eleven checkpoints.",
+            many,
+            replace(
+                &decided,
+                &encode(&active.checkpoints),
+                &encode(&vec![active.checkpoints[0]; CHECKPOINTS_KEPT + 1]),
+            ),
         ),
         (
             "count_beyond_the_end",
             "A count that the bytes do not hold.",
             Reason::Truncated,
-            replace(&attest, &encode(&epoch.tokens), &[&[16], &epoch.tokens[..]].concat()),
+            replace(&attest, &encode(&work.tokens), &[&[16], &work.tokens[..]].concat()),
         ),
     ]
 }
@@ -95,7 +117,7 @@ fn too_many(story: &Story) -> Vec<Case> {
 fn maps(story: &Story) -> Vec<Case> {
     let (_, payload) = encoded(story, Kind::Payload, "payload");
     let (request, cert_request) = encoded(story, Kind::CertRequest, "cert_request");
-    let signatures: &Signatures = &story.first.payload.certificates[0];
+    let signatures: &Signatures = &story.first.work().certificates[0];
     let signed: Vec<Vec<u8>> = signatures.iter().map(|entry| encode(&entry)).collect();
     let reported: Vec<Vec<u8>> = match &request {
         Message::Agreement { message: crate::AgreementMessage::CertRequest(request), .. } => {
@@ -123,6 +145,10 @@ fn variants(story: &Story) -> Vec<Case> {
     let (_, forward) = encoded(story, Kind::Forward, "forward");
     let (_, decided) = encoded(story, Kind::Decided, "decided");
     let (fetch, fetched) = encoded(story, Kind::Fetch, "fetch");
+    let (_, revise) = encoded(story, Kind::Revise, "revise");
+    let (_, payload) = encoded(story, Kind::Payload, "payload_readmission");
+    let state = encode(&story.first.decided.state);
+    let (notice, noticed) = (encode(&Notice::Revise(revision())), encode(&story.readmission.payload));
     let begin = |part: &[u8]| [&[NO_VARIANT], &part[1..]].concat();
     let end = |part: &[u8], byte: u8| [&part[..part.len() - 1], &[byte]].concat();
     let inner = match &vote {
@@ -156,6 +182,24 @@ fn variants(story: &Story) -> Vec<Case> {
             "A path that does not exist.",
             Reason::UnknownVariant,
             replace(&decided, &certificate, &begin(&certificate)),
+        ),
+        (
+            "unknown_notice",
+            "A notice that does not exist.",
+            Reason::UnknownVariant,
+            replace(&revise, &notice, &begin(&notice)),
+        ),
+        (
+            "unknown_payload",
+            "A payload that does not exist.",
+            Reason::UnknownVariant,
+            replace(&payload, &noticed, &begin(&noticed)),
+        ),
+        (
+            "boolean_of_two",
+            "The state ends with a boolean that is 2.",
+            Reason::Boolean,
+            replace(&decided, &state, &end(&state, 2)),
         ),
         (
             "option_mark",
