@@ -24,22 +24,24 @@ pub mod rehearsal;
 use butterfly_kernel::{cluster, message, node, proof};
 use pocket::Pocket;
 
-/// Members of the pocket world.
-pub const MEMBERS: usize = 4;
+/// Members of the pocket world that vote.
+pub const VOTERS: usize = 4;
+/// All of them: the voters and a worker.
+pub const MEMBERS: usize = 5;
 /// A message of the pocket world.
-pub type Envelope = message::Envelope<Pocket, MEMBERS>;
+pub type Envelope = message::Envelope<Pocket, VOTERS>;
 /// A member of the pocket world.
-pub type Node = node::Node<Pocket, MEMBERS>;
+pub type Node = node::Node<Pocket, VOTERS>;
 /// What a member of the pocket world must not forget.
 pub type Record = node::Record<Pocket>;
 /// The pocket world's roster and id.
-pub type Cluster = cluster::Cluster<Pocket, MEMBERS>;
+pub type Cluster = cluster::Cluster<Pocket, VOTERS>;
 /// A commit proof of the pocket world.
 pub type CommitProof = proof::CommitProof<Pocket, 8>;
 /// Evidence of the pocket world.
 pub type Evidence = proof::Evidence<Pocket>;
 /// A roster of the pocket world.
-pub type Roster = cluster::Roster<Pocket, MEMBERS>;
+pub type Roster = cluster::Roster<Pocket>;
 
 /// Whether a fuzzer should go on from some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use butterfly_kernel::wire;
 
 use crate::pocket::Pocket;
 use crate::rehearsal::{Moment, cluster, play, seat};
-use crate::{Cluster, MEMBERS, Node, Record};
+use crate::{Cluster, Node, Record, VOTERS};
 
 /// Larger than any record of the pocket world.
 const RECORD: usize = 1 << 14;
@@ -46,7 +46,7 @@ impl Audience {
     ///
     /// # Panics
     /// When something happens that must not.
-    pub fn tell(&mut self, input: &Input<Pocket, MEMBERS>) -> Vec<&'static str> {
+    pub fn tell(&mut self, input: &Input<Pocket, VOTERS>) -> Vec<&'static str> {
         let mut taken = Vec::new();
         for (moment, listener) in self.moments.iter().zip(&mut self.listeners) {
             let step = step(&self.cluster, &moment.me, listener, input.clone());
@@ -67,13 +67,13 @@ pub struct Step {
     /// Whether it took the input.
     pub taken: bool,
     /// What it asked of its host.
-    pub outputs: Vec<Output<Pocket, MEMBERS>>,
+    pub outputs: Vec<Output<Pocket, VOTERS>>,
 }
 
 /// One step of `node`, and what must hold of any node, even one that began
 /// from a record that somebody made up: a refusal does nothing but show
 /// evidence, and what is written down can be read back.
-pub fn step(cluster: &Cluster, me: &NodeId, node: &mut Node, input: Input<Pocket, MEMBERS>) -> Step {
+pub fn step(cluster: &Cluster, me: &NodeId, node: &mut Node, input: Input<Pocket, VOTERS>) -> Step {
     let seat = seat(cluster, me);
     let mut outputs = Vec::new();
     let taken = node.step(&seat, input, &mut |output| outputs.push(output));
@@ -90,7 +90,7 @@ pub fn step(cluster: &Cluster, me: &NodeId, node: &mut Node, input: Input<Pocket
 
 /// What must hold of a node with a past: it sends what others believe, to
 /// others, and its evidence convinces them.
-fn hold_to_account(cluster: &Cluster, me: NodeId, outputs: Vec<Output<Pocket, MEMBERS>>) {
+fn hold_to_account(cluster: &Cluster, me: NodeId, outputs: Vec<Output<Pocket, VOTERS>>) {
     for output in outputs {
         match output {
             Output::Evidence(evidence) => {

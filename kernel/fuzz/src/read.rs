@@ -1,16 +1,16 @@
 //! One function for each target. Each must return, whatever the bytes are.
 
-use butterfly_kernel::cluster::{Cluster as KernelCluster, Timing};
+use butterfly_kernel::cluster::Timing;
 use butterfly_kernel::machine::{Input, Timer};
 use butterfly_kernel::message::{Kind, Message};
-use butterfly_kernel::types::{Epoch, NodeId, View};
+use butterfly_kernel::types::{Epoch, NodeId, Nonce, View};
 use butterfly_kernel::wire;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::nodes::{step, with_audience};
 use crate::rehearsal::seat;
-use crate::{CommitProof, Envelope, Evidence, MEMBERS, Node, Record, Roster, Worth, real};
+use crate::{Cluster, CommitProof, Envelope, Evidence, MEMBERS, Node, Record, Roster, Worth, real};
 
 /// No input is longer: xtask tells libFuzzer the same.
 pub const LONGEST: usize = 2_048;
@@ -69,7 +69,7 @@ pub fn resume(bytes: &[u8], record: Record) -> bool {
         let mut buffer = [0; LONGEST];
         assert_eq!(wire::encode(&node.record(), &mut buffer), Ok(bytes), "the record of a node that just began");
         let view = Timer::View { epoch: node.epoch(), view: node.agreement().view() };
-        for input in [Input::Start, Input::Timer(view), Input::Timer(Timer::Retransmit)] {
+        for input in [Input::Start { nonce: Nonce([1; 16]) }, Input::Timer(view), Input::Timer(Timer::Retransmit)] {
             step(cluster, &me, &mut node, input);
         }
         true
@@ -102,12 +102,12 @@ pub fn evidence(bytes: &[u8]) {
 /// A roster: a cluster that takes it has a leader for every view.
 pub fn roster(bytes: &[u8]) {
     if let Some(roster) = decode::<real::Roster>(bytes) {
-        let _ = KernelCluster::new(roster, Timing::default());
+        let _ = real::Cluster::new(roster, Timing::default());
     }
     let Some(roster) = decode::<Roster>(bytes) else { return };
-    let Ok(cluster) = KernelCluster::new(roster, Timing::default()) else { return };
+    let Ok(cluster) = Cluster::new(roster, Timing::default()) else { return };
     for (epoch, view) in [(0, 0), (1, 2), (u64::MAX, u32::MAX)] {
-        assert!(cluster.has(cluster.leader(Epoch(epoch), View(view))), "nobody leads");
+        assert!(cluster.votes(cluster.leader(Epoch(epoch), View(view))), "nobody leads");
     }
 }
 

@@ -13,7 +13,7 @@ pub type Scheme = Ed25519<MAX_VOTERS>;
 /// A checked roster with its id.
 pub type Cluster = KernelCluster<Scheme, MAX_VOTERS>;
 /// The members, the clients and the model.
-pub type Roster = cluster::Roster<Scheme, MAX_VOTERS>;
+pub type Roster = cluster::Roster<Scheme>;
 /// A message with its author and signature.
 pub type Envelope = message::Envelope<Scheme, MAX_VOTERS>;
 /// What a member must not forget.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use butterfly_kernel::message::Kind;
+use butterfly_kernel::node::Role;
 use butterfly_kernel::wire;
 
 use crate::rehearsal::play;
@@ -45,5 +46,5 @@ fn nodes_go_on_from_records_of_the_scenes() {
 fn the_real_cluster_is_that_of_the_golden_vectors() {
     let story = butterfly_golden::story::Story::new();
     assert_eq!(real::cluster().id(), story.cluster.id());
-    assert!(real::resume(real::Record::first()).is_some());
+    assert!(real::resume(real::Record::first(Role::Replica)).is_some());
 }
