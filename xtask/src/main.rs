@@ -3,6 +3,8 @@
 mod costs;
 mod debian;
 mod firmware_link;
+mod fuzz;
+mod golden;
 mod process;
 mod spec;
 mod test;
@@ -28,6 +30,10 @@ enum Task {
     FirmwareLink,
     /// What the kernel costs: bytes, instructions, and CPU time against its signatures
     Costs(costs::Arguments),
+    /// Arbitrary bytes for everything that a node reads
+    Fuzz(fuzz::Arguments),
+    /// Write the golden vectors again, after the wire was changed on purpose
+    Golden(golden::Arguments),
     /// Train the model's weights again, from nothing
     Weights(weights::Arguments),
     /// Everything that must hold before a commit is released
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
         Task::Spec(arguments) => spec::run(&arguments),
         Task::FirmwareLink => firmware_link::run(),
         Task::Costs(arguments) => costs::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Golden(arguments) => golden::run(&arguments),
         Task::Weights(arguments) => weights::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
     };

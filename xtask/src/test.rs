@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::succeed;
-use crate::{costs, firmware_link, spec, workspace};
+use crate::{costs, firmware_link, fuzz, spec, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,7 +31,7 @@ struct Step {
 }
 
 /// In this order: what is quick and fails often stands first.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 13] = [
     Step { name: "format", about: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "lints", about: "no warning, and in the kernel no panic, index or unchecked sum", run: lints },
     Step { name: "features", about: "no checker's feature reaches the daemon", run: features },
@@ -40,6 +40,12 @@ const STEPS: [Step; 11] = [
         about: "units, whole clusters in memory, wire, proofs",
         run: || cargo(&["test", "-p", "butterfly-kernel", "--features", "checker"]),
     },
+    Step {
+        name: "golden",
+        about: "the wire is what the golden vectors say",
+        run: || cargo(&["test", "-p", "butterfly-golden"]),
+    },
+    Step { name: "fuzz", about: "arbitrary bytes for everything that a node reads, for a while", run: fuzz::step },
     Step {
         name: "workload",
         about: "the integer transformer",

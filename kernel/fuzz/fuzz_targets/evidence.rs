@@ -1,0 +1,4 @@
+//! Evidence.
+#![no_main]
+
+butterfly_fuzz::fuzz_bytes!(evidence);

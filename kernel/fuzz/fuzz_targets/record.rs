@@ -1,0 +1,4 @@
+//! Vote records.
+#![no_main]
+
+butterfly_fuzz::fuzz_bytes!(record);

@@ -1,0 +1,4 @@
+//! Rosters.
+#![no_main]
+
+butterfly_fuzz::fuzz_bytes!(roster);
