@@ -23,7 +23,7 @@ pub mod record;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agreement::{Agreement, Durable, MAX_VALUES};
+use crate::agreement::{Agreement, MAX_VALUES};
 use crate::bounded::Map;
 use crate::chain::{Decided, Head};
 use crate::cluster::Seat;
@@ -364,7 +364,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
         self.head = Head::Decided(decided);
         let state = self.head.state();
-        self.agreement = Agreement::new(seat, self.head.epoch().next(), Durable::fresh(), self.patience);
+        self.agreement.begin(self.head.epoch().next(), self.patience);
         self.inference.clear();
         self.candidates.clear();
         self.recovered = None;
