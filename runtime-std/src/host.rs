@@ -3,7 +3,8 @@
 //! One step goes like this:
 //!
 //! 1. An input arrives: a verified message, a request, a timer, a result.
-//! 2. [`Node::step`] changes the state and pushes outputs.
+//! 2. [`Node::step`] changes the state and pushes outputs. Those who check
+//!    signatures are shown what the node listens to from now on.
 //! 3. The outputs are performed in order. At the first `Persist` the node's
 //!    record is written and flushed; one write serves every `Persist` of a
 //!    step, and nothing behind it happens before it is durable. If the disk
@@ -29,15 +30,16 @@ use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::types::{Epoch, View};
 use butterfly_kernel::wire;
+use tokio::sync::watch;
 
 use crate::control::{Commit, Event};
 use crate::executor::{Executor, StageError};
 use crate::faults::{Faults, Outgoing};
 use crate::folder::Member;
 use crate::model::Transformer;
-use crate::protocol::{Evidence, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
+use crate::protocol::{Evidence, Horizon, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
 use crate::storage::RecordFile;
-use crate::traffic::Traffic;
+use crate::traffic::{Traffic, Unread};
 use crate::transport::Mesh;
 use parking::Parking;
 pub use process::{NodeOptions, run};
@@ -54,6 +56,10 @@ struct Host {
     timers: Timers,
     parking: Parking,
     traffic: Traffic,
+    /// Counted by those who receive.
+    unread: Unread,
+    /// What they see of the node.
+    horizon: watch::Sender<Horizon>,
     /// When the open epoch's work began.
     began: Option<Instant>,
     /// Whom this node has blamed, and for what.
@@ -134,6 +140,13 @@ impl Host {
         let seat = Seat { cluster: &member.cluster, me: member.me, key: &member.key };
         let mut outputs = Vec::new();
         let outcome = self.node.step(&seat, input, &mut |output| outputs.push(output));
+        // Before anything is sent: an answer must not meet an older horizon.
+        self.horizon.send_if_modified(|shown| {
+            let now = self.node.horizon();
+            let news = *shown != now;
+            *shown = now;
+            news
+        });
         let mut durable = false;
         for output in outputs {
             match output {
@@ -216,7 +229,7 @@ impl Host {
             tokens: tokens.to_vec(),
             latency_us: latency.and_then(|latency| u64::try_from(latency.as_micros()).ok()),
         }))?;
-        (self.tell)(Event::Sent { traffic: self.traffic.clone() })
+        self.report()
     }
 
     /// Evidence may be repeated: the first for each member and fault is told.
@@ -228,6 +241,8 @@ impl Host {
     }
 
     fn report(&mut self) -> Result<()> {
-        (self.tell)(Event::Sent { traffic: self.traffic.clone() })
+        let mut traffic = self.traffic.clone();
+        traffic.add_unread(&self.unread);
+        (self.tell)(Event::Sent { traffic })
     }
 }
