@@ -164,6 +164,25 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         agreement
     }
 
+    /// Begins `epoch` in place of the one before: nothing is signed in it yet.
+    /// A new one would be built elsewhere, and moved here with all its room.
+    pub fn begin(&mut self, epoch: Epoch, patience: u8) {
+        self.epoch = epoch;
+        self.durable = Durable::fresh();
+        self.patience = patience;
+        self.timed = false;
+        self.own = None;
+        self.known.clear();
+        self.proposal = None;
+        self.votes.clear();
+        self.commits.clear();
+        self.changes.clear();
+        self.question = None;
+        self.acks.clear();
+        self.denounced = false;
+        self.decision = None;
+    }
+
     /// Puts back into the tables what this replica itself had signed.
     fn recall(&mut self, seat: &Seat<'_, C, N>) {
         let view = self.durable.view;

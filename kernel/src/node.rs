@@ -29,7 +29,7 @@ mod requests;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::rules::Mutant;
-use crate::agreement::{Agreement, Durable, MAX_VALUES};
+use crate::agreement::{Agreement, MAX_VALUES};
 use crate::assignment::Profile;
 use crate::bounded::Map;
 use crate::chain::{Candidate, Decided, Head};
@@ -405,7 +405,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let before = checkpoints(&self.head);
         self.head = Head::Decided(decided);
         let state = self.head.state();
-        self.agreement = Agreement::new(seat, self.head.epoch().next(), Durable::fresh(), self.patience);
+        self.agreement.begin(self.head.epoch().next(), self.patience);
         self.candidates.clear();
         self.recovered = None;
         self.requests.drop_finished(&state);

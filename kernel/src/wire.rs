@@ -53,16 +53,25 @@ pub fn encoded_len<T: Serialize + ?Sized>(value: &T) -> usize {
 /// # Errors
 /// Every other sequence of bytes is refused, with the reason.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
-    let (value, rest) = postcard::take_from_bytes::<T>(bytes).map_err(|_| WireError::Malformed)?;
-    if !rest.is_empty() {
+    let mut reader = postcard::Deserializer::from_bytes(bytes);
+    // Messages are large: each value bound to a name here is one more copy.
+    match T::deserialize(&mut reader) {
+        Ok(value) => is_canonical(&value, reader, bytes).map(|()| value),
+        Err(_) => Err(WireError::Malformed),
+    }
+}
+
+fn is_canonical<T: Serialize>(value: &T, reader: Reader<'_>, bytes: &[u8]) -> Result<(), WireError> {
+    if !matches!(reader.finalize(), Ok([])) {
         return Err(WireError::TrailingBytes);
     }
-    let left = postcard::serialize_with_flavor(&value, Compare { expected: bytes });
-    match left {
-        Ok([]) => Ok(value),
+    match postcard::serialize_with_flavor(value, Compare { expected: bytes }) {
+        Ok([]) => Ok(()),
         _ => Err(WireError::NotCanonical),
     }
 }
+
+type Reader<'b> = postcard::Deserializer<'b, postcard::de_flavors::Slice<'b>>;
 
 /// The digest of the canonical encoding of `value`, behind `tag`.
 pub fn digest_of<H: Hasher, T: Serialize + ?Sized>(tag: u8, value: &T) -> H::Digest {

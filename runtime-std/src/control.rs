@@ -69,7 +69,7 @@ pub enum Event {
         #[serde(with = "hex")]
         evidence: Vec<u8>,
     },
-    /// Everything that it has sent since it was started.
+    /// Everything that it has sent, and received in vain, since it was started.
     Sent {
         /// By kind.
         traffic: Traffic,

@@ -3,7 +3,8 @@
 //! One step goes like this:
 //!
 //! 1. An input arrives: a verified message, a request, a timer, a result.
-//! 2. [`Node::step`] changes the state and pushes outputs.
+//! 2. [`Node::step`] changes the state and pushes outputs. Those who check
+//!    signatures are shown what the node listens to from now on.
 //! 3. The outputs are performed in order. At the first `Persist` the node's
 //!    record is written and flushed; one write serves every `Persist` of a
 //!    step, and nothing behind it happens before it is durable. If the disk
@@ -30,6 +31,7 @@ use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::node::{Blockade, Role};
 use butterfly_kernel::types::{Epoch, NodeSet, Nonce, Position, View};
 use butterfly_kernel::wire;
+use tokio::sync::watch;
 
 use crate::checkpoints::Checkpoints;
 use crate::control::{Blocked, Commit, Event};
@@ -37,9 +39,11 @@ use crate::executor::{Executor, Held, StageError};
 use crate::faults::{Faults, Outgoing};
 use crate::folder::Member;
 use crate::model::Transformer;
-use crate::protocol::{Digest, Envelope, Evidence, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
+use crate::protocol::{
+    Digest, Envelope, Evidence, Horizon, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode,
+};
 use crate::storage::RecordFile;
-use crate::traffic::Traffic;
+use crate::traffic::{Traffic, Unread};
 use crate::transport::Mesh;
 use parking::Parking;
 pub use process::{NodeOptions, run};
@@ -57,6 +61,10 @@ struct Host {
     timers: Timers,
     parking: Parking,
     traffic: Traffic,
+    /// Counted by those who receive.
+    unread: Unread,
+    /// What they see of the node.
+    horizon: watch::Sender<Horizon>,
     /// When the open epoch's work began.
     began: Option<Instant>,
     /// Whom this node has blamed, and for what.
@@ -142,6 +150,13 @@ impl Host {
         let seat = member.seat();
         let mut outputs = Vec::new();
         let outcome = self.node.step(&seat, input, &mut |output| outputs.push(output));
+        // Before anything is sent: an answer must not meet an older horizon.
+        self.horizon.send_if_modified(|shown| {
+            let now = self.node.horizon();
+            let news = *shown != now;
+            *shown = now;
+            news
+        });
         let mut durable = false;
         for output in outputs {
             match output {
@@ -279,7 +294,7 @@ impl Host {
             latency_us: latency.and_then(|latency| u64::try_from(latency.as_micros()).ok()),
             learner: self.node.role() == Role::Learner,
         }))?;
-        (self.tell)(Event::Sent { traffic: self.traffic.clone() })
+        self.report()
     }
 
     /// Evidence may be repeated: the first for each member and fault is told.
@@ -291,6 +306,8 @@ impl Host {
     }
 
     fn report(&mut self) -> Result<()> {
-        (self.tell)(Event::Sent { traffic: self.traffic.clone() })
+        let mut traffic = self.traffic.clone();
+        traffic.add_unread(&self.unread);
+        (self.tell)(Event::Sent { traffic })
     }
 }

@@ -23,6 +23,8 @@ pub type Roster = cluster::Roster<Crypto>;
 pub type Seat<'a> = cluster::Seat<'a, Crypto, VOTERS>;
 /// The protocol's state at one member.
 pub type Node = node::Node<Crypto, VOTERS>;
+/// What a member still listens to.
+pub type Horizon = node::Horizon<Crypto, VOTERS>;
 /// What a member must not forget.
 pub type Record = node::Record<Crypto>;
 /// What a host tells a node.

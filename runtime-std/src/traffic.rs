@@ -1,6 +1,8 @@
-//! What was sent, by kind of message. A message to three peers counts three times.
+//! What was sent, by kind of message. A message to three peers counts three
+//! times. And what was received in vain.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use butterfly_kernel::machine::Transmission;
 use butterfly_kernel::message::Kind;
@@ -15,6 +17,8 @@ pub struct Count {
     pub retransmitted: u64,
     /// Bytes of all of them, without the four of a frame's length.
     pub bytes: u64,
+    /// Messages received that could not matter any more: nobody checked their signatures.
+    pub unread: u64,
 }
 
 /// Counts by kind.
@@ -43,6 +47,14 @@ impl Traffic {
             count.first += more.first;
             count.retransmitted += more.retransmitted;
             count.bytes += more.bytes;
+            count.unread += more.unread;
+        }
+    }
+
+    /// Adds what was received in vain.
+    pub fn add_unread(&mut self, unread: &Unread) {
+        for (kind, messages) in &*unread.counts() {
+            self.kinds.entry(*kind).or_default().unread += messages;
         }
     }
 
@@ -54,5 +66,23 @@ impl Traffic {
     /// Bytes of all kinds.
     pub fn bytes(&self) -> u64 {
         self.kinds.values().map(|count| count.bytes).sum()
+    }
+}
+
+/// Messages received in vain, counted by every task that receives.
+#[derive(Clone, Debug, Default)]
+pub struct Unread {
+    kinds: Arc<Mutex<BTreeMap<Kind, u64>>>,
+}
+
+impl Unread {
+    /// Counts one.
+    pub fn add(&self, kind: Kind) {
+        *self.counts().entry(kind).or_default() += 1;
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<Kind, u64>> {
+        // Counts are whole after each addition, whatever becomes of the task.
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,5 +9,5 @@ mod inbound;
 mod outbound;
 pub mod session;
 
-pub use inbound::receive_from_all;
+pub use inbound::{Inbound, receive_from_all};
 pub use outbound::{Mesh, Peers};

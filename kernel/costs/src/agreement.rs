@@ -23,7 +23,7 @@ use butterfly_kernel::cluster::Seat;
 use butterfly_kernel::crypto::Tag;
 use butterfly_kernel::machine::{Outbox, Output};
 use butterfly_kernel::message::{Envelope, Message};
-use butterfly_kernel::types::{Epoch, NodeId, NodeSet};
+use butterfly_kernel::types::{Epoch, NodeId};
 use butterfly_kernel::wire;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::Serialize;
@@ -67,7 +67,7 @@ pub(crate) fn measure(n: u8, rounds: usize, decisions: u64) -> Result<Measuremen
     // Once for caches, branch predictors and the allocator.
     replicas.decide(turn);
     floor.decide(turn);
-    let (checked, made) = (replicas.checked, replicas.made);
+    let (checked, made) = (replicas.checked, replicas.link.sent);
     let mut results = Vec::new();
     for _ in 0..rounds {
         let (mut agreement_time, mut floor_time) = (Duration::ZERO, Duration::ZERO);
@@ -108,15 +108,13 @@ fn median(sorted: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-/// All replicas of a cluster, and what is under way between them, first in first out.
+/// All replicas of a cluster, and what is under way between them.
 struct Replicas<'c> {
     committee: &'c Committee<Server, N>,
     replicas: Vec<Replica>,
-    frames: VecDeque<(NodeId, Rc<[u8]>)>,
-    buffer: Vec<u8>,
+    link: Link,
     epoch: u64,
     checked: u64,
-    made: u64,
     decided: u64,
 }
 
@@ -135,11 +133,9 @@ impl<'c> Replicas<'c> {
         Replicas {
             committee,
             replicas: (0..committee.size()).map(fresh).collect(),
-            frames: VecDeque::new(),
-            buffer: vec![0; 1 << 16],
+            link: Link { frames: VecDeque::new(), buffer: vec![0; 1 << 16], sent: 0 },
             epoch: 0,
             checked: 0,
-            made: 0,
             decided: 0,
         }
     }
@@ -154,10 +150,10 @@ impl<'c> Replicas<'c> {
     fn decide_epoch(&mut self, epoch: Epoch) {
         let value = self.committee.cluster.statement(Tag::Value, &epoch);
         for member in 0..self.replicas.len() {
-            self.replicas[member].agreement = Agreement::new(&self.committee.seat(member), epoch, Durable::fresh(), 0);
+            self.replicas[member].agreement.begin(epoch, 0);
             self.step(member, |agreement, seat, out| agreement.learn(seat, value, out).is_ok());
         }
-        while let Some((to, frame)) = self.frames.pop_front() {
+        while let Some((to, frame)) = self.link.frames.pop_front() {
             self.receive(to, &frame);
         }
         let decided = |replica: &&Replica| replica.agreement.decision().is_some_and(|held| held.ballot.value == value);
@@ -183,33 +179,29 @@ impl<'c> Replicas<'c> {
     fn step(
         &mut self,
         member: usize,
-        step: impl FnOnce(&mut Agreement<Server, N>, &Seat<'_, Server, N>, &mut Said) -> bool,
+        step: impl FnOnce(&mut Agreement<Server, N>, &Seat<'_, Server, N>, &mut Link) -> bool,
     ) {
-        let mut said = Said::default();
         let replica = &mut self.replicas[member];
-        let accepted = step(&mut replica.agreement, &self.committee.seat(member), &mut said);
+        let accepted = step(&mut replica.agreement, &self.committee.seat(member), &mut self.link);
         assert!(accepted, "what the horizon wants is not rejected here");
         replica.horizon = replica.agreement.horizon();
-        self.made += said.0.len() as u64;
-        for (to, envelope) in said.0 {
-            self.send(to, &envelope);
-        }
-    }
-
-    fn send(&mut self, to: NodeSet, envelope: &Envelope<Server, N>) {
-        let frame: Rc<[u8]> = wire::encode(envelope, &mut self.buffer).expect("fits").into();
-        self.frames.extend(to.iter().map(|to| (to, Rc::clone(&frame))));
     }
 }
 
-/// What a replica asked to be sent. Nothing is persisted, and no timer runs out.
-#[derive(Default)]
-struct Said(Vec<(NodeSet, Envelope<Server, N>)>);
+/// What is under way, first in first out. Nothing is persisted, no timer runs
+/// out, and frames are taken up only when the step that sent them is over.
+struct Link {
+    frames: VecDeque<(NodeId, Rc<[u8]>)>,
+    buffer: Vec<u8>,
+    sent: u64,
+}
 
-impl Outbox<Server, N> for Said {
+impl Outbox<Server, N> for Link {
     fn push(&mut self, output: Output<Server, N>) {
         if let Output::Send { to, envelope, .. } = output {
-            self.0.push((to, envelope));
+            let frame: Rc<[u8]> = wire::encode(&envelope, &mut self.buffer).expect("fits").into();
+            self.frames.extend(to.iter().map(|to| (to, Rc::clone(&frame))));
+            self.sent += 1;
         }
     }
 }

@@ -208,3 +208,36 @@ fn a_leader_that_deceived_half_is_proven_faulty_after_the_view_failed() {
     let evidence = evidence.expect("it voted for another proposal of that view");
     assert_eq!((evidence.accused, evidence.verify(&cluster)), (NodeId(leader), Ok(())));
 }
+
+#[test]
+fn a_new_epoch_remembers_nothing_of_the_one_before() {
+    let cluster = cluster(7, 2, 1);
+    let begins_anew = |mut replica: Replica<'_>| {
+        let seat = Seat { cluster: &cluster, me: replica.me, key: &replica.me };
+        let fresh = Agreement::new(&seat, EPOCH.next(), Durable::fresh(), 2);
+        replica.agreement.begin(EPOCH.next(), 2);
+        assert_eq!(replica.agreement, fresh);
+    };
+    // The leader of view 1 asks, and acknowledges its own question.
+    let leader = cluster.leader(EPOCH, View(1)).0;
+    let mut asking = Replica::new(&cluster, leader);
+    asking.learns(7);
+    for other in 1..5 {
+        asking.hears((leader + other) % 7, left_for(1)).unwrap();
+    }
+    assert!(asking.agreement.question.is_some() && !asking.agreement.acks.is_empty() && asking.agreement.timed);
+    begins_anew(asking);
+    // Its leader deceived it, but the others decide.
+    let leader = cluster.leader(EPOCH, View(0)).0;
+    let mut deceived = Replica::new(&cluster, (leader + 6) % 7);
+    let propose = AgreementMessage::Propose { ballot: Ballot { view: View(0), value: 8 }, progress: None };
+    deceived.hears(leader, propose).unwrap();
+    deceived.learns(7);
+    deceived.hears(leader, AgreementMessage::Commit(Ballot { view: View(0), value: 7 })).unwrap();
+    for other in 0..6 {
+        deceived.hears((leader + other) % 7, vote(0, 7)).unwrap();
+    }
+    assert!(deceived.agreement.denounced && deceived.agreement.decision.is_some());
+    assert!(deceived.agreement.durable.locked.is_some() && !deceived.agreement.commits.is_empty());
+    begins_anew(deceived);
+}

@@ -176,14 +176,15 @@ fn summary(report: &Report) -> Table {
 fn messages(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
-    table.set_header(["message", "first", "again", "bytes"]);
+    table.set_header(["message", "first", "again", "bytes", "unread"]);
     for kind in Kind::ALL {
         if let Some(count) = report.messages.get(kind.name()) {
-            let numbers = [count.first, count.retransmitted, count.bytes].map(|number| number.to_string());
+            let numbers =
+                [count.first, count.retransmitted, count.bytes, count.unread].map(|number| number.to_string());
             table.add_row([vec![kind.name().to_owned()], numbers.to_vec()].concat());
         }
     }
-    table.add_row(["all", "", "", &report.bytes.to_string()]);
+    table.add_row(["all", "", "", &report.bytes.to_string(), ""]);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -22,8 +22,8 @@ use crate::faults::{Faults, Misbehaviour};
 use crate::folder::Member;
 use crate::model::Transformer;
 use crate::protocol::{Node, timing};
-use crate::traffic::Traffic;
-use crate::transport::{Mesh, Peers, receive_from_all};
+use crate::traffic::{Traffic, Unread};
+use crate::transport::{Inbound, Mesh, Peers, receive_from_all};
 
 /// Verified messages that wait for the event loop. When it is full, the
 /// connections wait, and their peers' queues drop.
@@ -115,6 +115,9 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
     let cluster = Arc::clone(&member.cluster);
     let (announce, peers) = watch::channel(Peers::new());
     let (inbox, mut messages) = mpsc::channel(INBOX);
+    let (horizon, shown) = watch::channel(node.horizon());
+    let unread = Unread::default();
+    let inbound = Inbound { cluster: Arc::clone(&cluster), horizon: shown, unread: unread.clone(), inbox };
     let mut host = Host {
         executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
         checkpoints: Checkpoints::new(&options.folder.join(CHECKPOINTS)),
@@ -126,11 +129,13 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
         timers: Timers::default(),
         parking: Parking::default(),
         traffic: Traffic::default(),
+        unread,
+        horizon,
         began: None,
         blamed: std::collections::BTreeSet::new(),
         tell: Box::new(tell),
     };
-    tokio::spawn(receive_from_all(listener, cluster, inbox));
+    tokio::spawn(receive_from_all(listener, inbound));
     tell(Event::Ready { address, learner, epoch: host.node.epoch().0 })?;
     host.start()?;
     loop {
