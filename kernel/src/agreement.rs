@@ -29,6 +29,7 @@
 //! found it valid. A message about an unknown value is kept in its slot and
 //! takes effect when the value becomes known.
 
+pub mod horizon;
 mod receive;
 pub mod rules;
 pub mod select;

@@ -15,6 +15,10 @@
 //! | [`Strategy::TopologyAware`] | stages per member down to an even share, `bytes_between_zones`, `interval`, `latency` |
 //! | [`Strategy::Hybrid`] | `interval`, `latency`, `bytes_between_zones` |
 //!
+//! A call parts the model at most 16 times ([`partition`], eight of them over
+//! every [`order`]) and tries at most 1,024 changes of a few placements; it
+//! holds some ten thousand bytes on the stack meanwhile.
+//!
 //! Nobody chooses among equals: every tie is broken by an order of the members
 //! that committed randomness draws. When facts change, [`place`] is called
 //! again; it keeps no memory.
@@ -131,7 +135,7 @@ impl core::fmt::Display for PlacementError {
             }
             PlacementError::TooFewMembers { layer, able, needed } => write!(
                 out,
-                "{able} members can run layer {layer} with those joined to it, and a stage needs {needed}: \
+                "layer {layer} and those joined to it need {needed} members that can run them, and there are {able}: \
                  bring members back, or give more of them these layers"
             ),
             PlacementError::Scattered { needed } => {

@@ -392,6 +392,11 @@ impl<C: Scheme> Head<C> {
         }
     }
 
+    /// For each client, the sequence number of its last finished request.
+    pub fn finished(&self) -> Map<ClientId, u64, MAX_CLIENTS> {
+        self.decided().map(|decided| decided.state.finished.clone()).unwrap_or_default()
+    }
+
     /// The last decided epoch with its certificate.
     pub fn decided(&self) -> Option<&Decided<C>> {
         match self {

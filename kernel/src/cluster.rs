@@ -138,6 +138,9 @@ impl core::error::Error for ClusterError {}
 pub struct Cluster<C: Scheme, const N: usize> {
     roster: Roster<C>,
     id: C::Digest,
+    /// The keys of the first N members, made ready: those who vote are among
+    /// them. Others, and clients, sign seldom.
+    verifiers: Vec<C::Verifier, N>,
     /// How long this node waits.
     pub timing: Timing,
     /// Seeded departures from the protocol; none in a shipped build.
@@ -176,9 +179,11 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             return Err(ClusterError::Profiles);
         }
         let id = digest_of::<C::Hasher, _>(Tag::Cluster.byte(), &roster);
+        let verifiers = roster.members.iter().take(N).map(C::prepare).collect();
         let cluster = Cluster {
             roster,
             id,
+            verifiers,
             timing,
             #[cfg(feature = "checker")]
             rules: crate::agreement::rules::Rules::default(),
@@ -251,6 +256,18 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     pub fn open_requests(&self) -> usize {
         // At least two, so that a client which signs two requests for one turn can be told.
         MAX_OPEN.checked_div(self.roster.clients.len()).unwrap_or(0).clamp(2, MAX_OPEN_OF_A_CLIENT)
+    }
+
+    /// Whether `member` is one and made `signature` on `statement`.
+    pub(crate) fn signed_by(&self, member: NodeId, statement: &C::Digest, signature: &C::Signature) -> bool {
+        match self.verifiers.get(member.index()) {
+            Some(ready) => C::verify(ready, statement, signature),
+            None => self
+                .roster
+                .members
+                .get(member.index())
+                .is_some_and(|key| C::verify(&C::prepare(key), statement, signature)),
+        }
     }
 
     /// The key of `client`.

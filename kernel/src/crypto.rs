@@ -77,6 +77,8 @@ pub trait Signatures<S>: Clone + Debug + Eq + Ord + Hash + Serialize + Deseriali
     fn get(&self, signer: NodeId) -> Option<&S>;
     /// Who signed.
     fn signers(&self) -> NodeSet;
+    /// Whether there are exactly `quorum` of them, all of which `genuine` accepts.
+    fn is_quorum(&self, quorum: usize, genuine: impl Fn(NodeId, &S) -> bool) -> bool;
 }
 
 impl<S, const N: usize> Signatures<S> for Map<NodeId, S, N>
@@ -103,19 +105,10 @@ where
     fn signers(&self) -> NodeSet {
         self.iter().map(|(signer, _)| *signer).collect()
     }
-}
 
-/// Whether `signatures` holds exactly `quorum` of them, each valid for its signer's key.
-fn verify_each<C: Scheme, const N: usize>(
-    keys: &[C::PublicKey],
-    quorum: usize,
-    statement: &C::Digest,
-    signatures: &Map<NodeId, C::Signature, N>,
-) -> bool {
-    signatures.len() == quorum
-        && signatures
-            .iter()
-            .all(|(signer, signature)| keys.get(signer.index()).is_some_and(|key| C::verify(key, statement, signature)))
+    fn is_quorum(&self, quorum: usize, genuine: impl Fn(NodeId, &S) -> bool) -> bool {
+        self.len() == quorum && self.iter().all(|(signer, signature)| genuine(*signer, signature))
+    }
 }
 
 /// A way to sign and to digest.
@@ -128,8 +121,11 @@ pub trait Scheme: Copy + Debug + Eq + Ord + Hash + 'static {
     type Signature: Clone + Debug + Eq + Ord + Hash + Serialize + DeserializeOwned;
     /// Signatures of distinct members on one statement.
     type Signatures: Signatures<Self::Signature>;
-    /// What signatures are checked against.
+    /// What names a signer.
     type PublicKey: Clone + Debug + Eq + Ord + Hash + Serialize + DeserializeOwned;
+    /// A public key made ready to check many signatures. Part of no roster and
+    /// of no message: everybody makes it from the key.
+    type Verifier: Clone + Debug;
     /// What signs. It has no `Debug`: it must not reach a log.
     type SecretKey;
 
@@ -139,17 +135,11 @@ pub trait Scheme: Copy + Debug + Eq + Ord + Hash + 'static {
     /// Signs the digest of a statement.
     fn sign(key: &Self::SecretKey, statement: &Self::Digest) -> Self::Signature;
 
-    /// Whether `signature` on `statement` was made by the holder of `key`.
-    fn verify(key: &Self::PublicKey, statement: &Self::Digest, signature: &Self::Signature) -> bool;
+    /// Makes `key` ready. One that is no key verifies nothing.
+    fn prepare(key: &Self::PublicKey) -> Self::Verifier;
 
-    /// Whether `signatures` holds exactly `quorum` valid signatures on
-    /// `statement`, all by distinct holders of `keys`.
-    fn verify_quorum(
-        keys: &[Self::PublicKey],
-        quorum: usize,
-        statement: &Self::Digest,
-        signatures: &Self::Signatures,
-    ) -> bool;
+    /// Whether `signature` on `statement` was made by the holder of `key`.
+    fn verify(key: &Self::Verifier, statement: &Self::Digest, signature: &Self::Signature) -> bool;
 }
 
 /// Something whose signatures were checked. Only [`crate::cluster::Cluster`]

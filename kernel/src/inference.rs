@@ -201,6 +201,13 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         run.active.placement.rank(stage, me).is_some_and(|rank| rank < owners.len().saturating_add(suspected))
     }
 
+    /// A round of retransmission begins.
+    pub fn begin_round(&mut self) {
+        for desk in &mut self.desks {
+            desk.served = NodeSet::EMPTY;
+        }
+    }
+
     /// Asks for what is missing and says again what this node found.
     pub fn retransmit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         self.recall_again(seat, out);

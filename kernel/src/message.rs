@@ -12,8 +12,7 @@ use crate::chain::Decided;
 use crate::crypto::{Scheme, Tag};
 use crate::types::{Epoch, NodeId};
 pub use agreement::AgreementMessage;
-use inference::RunId;
-pub use inference::{Attest, History, Payload, Pull, Recall, SignedRequest, StageOutput};
+pub use inference::{Attest, History, Payload, Pull, Recall, RunId, SignedRequest, StageOutput};
 pub use notice::Notice;
 pub use verify::Forged;
 

@@ -20,6 +20,7 @@
 mod blockade;
 mod closed;
 mod coordinator;
+mod horizon;
 mod notices;
 mod receive;
 pub mod record;
@@ -27,6 +28,7 @@ mod requests;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agreement::rules::Mutant;
 use crate::agreement::{Agreement, Durable, MAX_VALUES};
 use crate::assignment::Profile;
 use crate::bounded::Map;
@@ -45,6 +47,7 @@ pub use blockade::Blockade;
 use blockade::Watch;
 use closed::Closed;
 pub use coordinator::Coordinator;
+pub use horizon::Horizon;
 pub use record::{Record, RecordError, RecordRef};
 use requests::Requests;
 
@@ -90,6 +93,9 @@ pub struct Node<C: Scheme, const N: usize> {
     recovered: Option<Payload<C>>,
     patience: u8,
     watch: Watch,
+    /// What its record leaves out on purpose; nothing in a shipped build.
+    #[cfg(feature = "checker")]
+    forgetful: record::Forgetful<C>,
 }
 
 impl<C: Scheme, const N: usize> Node<C, N> {
@@ -119,6 +125,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             recovered: record.payload,
             patience: 0,
             watch: Watch::default(),
+            #[cfg(feature = "checker")]
+            forgetful: record::Forgetful::new(seat.cluster.rules.mutant),
         })
     }
 
@@ -156,7 +164,10 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let agreement = self.agreement.durable();
         let voted = agreement.voted.as_ref().and_then(|proposal| self.candidates.get(&proposal.ballot.value));
         let payload = voted.map(|candidate| &candidate.payload).or(self.recovered.as_ref());
-        RecordRef { role: self.role, head: &self.head, agreement, payload }
+        let record = RecordRef { role: self.role, head: &self.head, agreement, payload };
+        #[cfg(feature = "checker")]
+        let record = self.forgetful.forget(record);
+        record
     }
 
     /// The end of the chain here.
@@ -257,6 +268,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     fn on_retransmit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         let every = seat.cluster.timing.retransmit.0;
         let idle = self.is_idle(seat);
+        self.inference.begin_round();
         if self.watch.is_still_at(self.epoch(), self.agreement.view()) {
             self.ask(seat, None, out);
             self.repeat(seat, out);
@@ -400,7 +412,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         // Whoever is admitted by this epoch is one of them still.
         let learners = self.learners();
         self.drop_notices(seat, &state);
-        out.push(Output::Persist);
+        if !seat.cluster.mutated(Mutant::DecisionUnrecorded) {
+            out.push(Output::Persist);
+        }
         out.push(Output::Commit { epoch, path, view: ballot.view, tokens, notice });
         self.announce(seat, learners, out);
         self.inference.follow(seat, &state, out);

@@ -2,14 +2,16 @@
 
 mod cluster;
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use butterfly_kernel::assignment::Profile;
 use butterfly_kernel::crypto::ed25519::Ed25519;
 use butterfly_kernel::message::{Envelope, Kind};
 use butterfly_kernel::node::Record;
 use butterfly_kernel::wire::{self, WireError};
 use cluster::byzantine::Behaviour;
-use cluster::{Crypto, Network, TestEnvelope, World, request};
+use cluster::{Action, Crypto, Network, TestEnvelope, World, request};
 use proptest::prelude::*;
 
 /// Messages of every kind, from a run that had a use for each.
@@ -22,13 +24,28 @@ fn samples() -> &'static Vec<(Kind, Vec<u8>)> {
         let asked = request(&world.cluster, 1, &[1, 2, 3], 32);
         world.submit(0, asked);
         assert!(world.run(600_000_000, |world| world.all_committed(8)));
-        let kinds = world.samples.iter();
+        let troubled = [world.samples, of_a_member_that_lost_its_disk()];
+        let kinds = troubled.iter().flatten();
         kinds
             .flat_map(|(kind, envelopes)| {
                 envelopes.iter().map(|envelope| (*kind, postcard::to_stdvec(envelope).unwrap()))
             })
             .collect()
     })
+}
+
+/// A member is wiped in the middle of a request, and one has something to say.
+fn of_a_member_that_lost_its_disk() -> BTreeMap<Kind, Vec<TestEnvelope>> {
+    let mut world = World::new(4, 12, Network::CALM);
+    let asked = request(&world.cluster, 1, &[1, 2, 3], 40);
+    world.submit(0, asked);
+    assert!(world.run(1_000_000, |world| world.all_committed(3)));
+    let now = world.now;
+    world.at(now + 1, 2, Action::Wipe);
+    world.at(now + 2, 2, Action::Restart);
+    world.revise(1, Profile::with_speed(0)).unwrap();
+    assert!(world.run(60_000_000, |world| world.text().len() == 40));
+    world.samples
 }
 
 /// What is accepted is the encoding of what it means.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::faults::{Fault, Misbehaviour};
+use crate::faults::{Fault, FaultKind, Misbehaviour};
 
 /// Bad usage: clap's own code for it.
 const USAGE: u8 = 2;
@@ -61,9 +61,9 @@ struct Demo {
     /// The text to continue: printable ASCII and newlines
     #[arg(long, default_value = DEFAULT_PROMPT, value_name = "TEXT")]
     prompt: String,
-    /// What goes wrong, repeatable: crash, restart, silent, lie or equivocate,
-    /// from epoch 1 unless @EPOCH says otherwise
-    #[arg(long = "fault", value_name = "NODE:KIND[@EPOCH]")]
+    /// What goes wrong, repeatable, from epoch 1 unless @EPOCH says otherwise;
+    /// `demo --help` lists the kinds
+    #[arg(long = "fault", value_name = "NODE:KIND[@EPOCH]", long_help = fault_help())]
     faults: Vec<Fault>,
     /// Write the commit proof of the whole text to FILE
     #[arg(long, value_name = "FILE")]
@@ -80,6 +80,21 @@ struct Demo {
     /// How long the first leader of an epoch may take
     #[arg(long, default_value_t = 2_000, hide = true, value_parser = clap::value_parser!(u32).range(20..=60_000))]
     view_timeout_ms: u32,
+}
+
+/// Every kind of fault on a line of its own.
+fn fault_help() -> String {
+    let kinds = |counts: bool| -> String {
+        let kinds = FaultKind::ALL.into_iter().filter(|kind| kind.severity().counts() == counts);
+        kinds.map(|kind| format!("\n  {:<12}{}", kind.name(), kind.about())).collect()
+    };
+    format!(
+        "What goes wrong, repeatable, from epoch 1 unless @EPOCH says otherwise\n\n\
+         The node comes back by itself:{}\n\n\
+         The node counts as one of the F faulty ones:{}",
+        kinds(false),
+        kinds(true)
+    )
 }
 
 const DEFAULT_PROMPT: &str = "Return the ";

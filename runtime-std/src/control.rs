@@ -3,6 +3,7 @@
 //! standard output. The node ends when its standard input does, so that no
 //! node outlives whoever started it.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use butterfly_kernel::message::agreement::Path;
@@ -38,8 +39,10 @@ pub enum Event {
     Ready {
         /// Where it listens.
         address: SocketAddr,
-        /// Whether it may sign in agreement: not after its record was lost.
+        /// Whether it lost its record and may not sign in agreement.
         learner: bool,
+        /// The epoch in which it goes on, as its record says.
+        epoch: u64,
     },
     /// It cannot start, or cannot go on.
     Failed {
@@ -57,12 +60,8 @@ pub enum Event {
     },
     /// No epoch can be decided, or one can be again.
     Blocked {
-        /// Which of the two.
-        blocked: bool,
-        /// Voters of whom nothing is heard.
-        silent: Vec<u8>,
-        /// Voters that lost their vote record and were not admitted again.
-        learners: Vec<u8>,
+        /// By whom; nobody any more.
+        by: Option<Blocked>,
     },
     /// It holds proof that a member is faulty.
     Evidence {
@@ -75,6 +74,25 @@ pub enum Event {
         /// By kind.
         traffic: Traffic,
     },
+}
+
+/// Who keeps a node's epoch from being decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// Voters of whom nothing is heard.
+    pub silent: Vec<u8>,
+    /// Voters that lost their vote record and were not admitted again.
+    pub learners: Vec<u8>,
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |nodes: &[u8]| nodes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+        let silent = (!self.silent.is_empty()).then(|| format!("nothing is heard of {}", names(&self.silent)));
+        let learners = (!self.learners.is_empty())
+            .then(|| format!("{} lost the vote record and must be admitted again", names(&self.learners)));
+        out.write_str(&silent.into_iter().chain(learners).collect::<Vec<_>>().join("; "))
+    }
 }
 
 /// A decided epoch, as a node tells it.
@@ -95,4 +113,6 @@ pub struct Commit {
     /// From the commit before, or from the request's arrival, to this commit.
     /// None when the node caught up.
     pub latency_us: Option<u64>,
+    /// Whether the node lost its record and may not sign in agreement (yet).
+    pub learner: bool,
 }

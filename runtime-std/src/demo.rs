@@ -6,10 +6,12 @@
 mod cluster;
 mod conductor;
 mod ledger;
+mod nodes;
 mod plan;
 mod process;
 mod report;
 mod screen;
+mod trouble;
 
 pub use conductor::run;
 pub use plan::{Plan, PlanError, Wishes};

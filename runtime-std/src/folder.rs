@@ -13,7 +13,7 @@ use butterfly_kernel::types::NodeId;
 use butterfly_kernel::wire;
 use ed25519_dalek::SigningKey;
 
-use crate::protocol::{Cluster, Record, Roster, encode, member_name};
+use crate::protocol::{Cluster, Record, Roster, Seat, encode, member_name};
 use crate::storage::RecordFile;
 
 const ROSTER: &str = "roster";
@@ -45,9 +45,14 @@ pub fn provision(folder: &Path, cluster: &Cluster, me: NodeId, key: &SigningKey)
     file.write_all(key.as_bytes())?;
     file.sync_all()?;
     let record = encode(&Record::first(if cluster.votes(me) { Role::Replica } else { Role::Worker }))?;
-    RecordFile::provision(&folder.join(RECORD), member_name(cluster, me), &record)?;
+    RecordFile::provision(&record_in(folder), member_name(cluster, me), &record)?;
     File::open(folder)?.sync_all()?;
     Ok(())
+}
+
+/// Where the vote record of the member with this folder is.
+pub fn record_in(folder: &Path) -> PathBuf {
+    folder.join(RECORD)
 }
 
 impl Member {
@@ -64,7 +69,12 @@ impl Member {
         let place = roster.members.iter().position(|member| member.0 == public);
         let me = place.context("the key in this folder is not that of a member of its roster")?;
         let cluster = Arc::new(Cluster::new(roster, timing)?);
-        Ok(Member { cluster, me: NodeId(u8::try_from(me)?), key, record: folder.join(RECORD) })
+        Ok(Member { cluster, me: NodeId(u8::try_from(me)?), key, record: record_in(folder) })
+    }
+
+    /// Its place in its cluster.
+    pub fn seat(&self) -> Seat<'_> {
+        Seat { cluster: &self.cluster, me: self.me, key: &self.key }
     }
 
     /// Opens the vote record. Without a readable one the member has amnesia.

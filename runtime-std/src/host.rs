@@ -27,17 +27,17 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::agreement::Path;
-use butterfly_kernel::node::Blockade;
+use butterfly_kernel::node::{Blockade, Role};
 use butterfly_kernel::types::{Epoch, NodeSet, Nonce, Position, View};
 use butterfly_kernel::wire;
 
 use crate::checkpoints::Checkpoints;
-use crate::control::{Commit, Event};
+use crate::control::{Blocked, Commit, Event};
 use crate::executor::{Executor, Held, StageError};
 use crate::faults::{Faults, Outgoing};
 use crate::folder::Member;
 use crate::model::Transformer;
-use crate::protocol::{Digest, Evidence, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
+use crate::protocol::{Digest, Envelope, Evidence, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
 use crate::storage::RecordFile;
 use crate::traffic::Traffic;
 use crate::transport::Mesh;
@@ -126,6 +126,7 @@ impl Host {
     }
 
     fn step_message(&mut self, message: Box<VerifiedEnvelope>, results: &mut VecDeque<Input>) -> Result<()> {
+        self.misuse(message.get())?;
         let input = Input::Receive((*message).clone());
         if let Err(Rejection::Early(place)) = self.step(input, results)? {
             let seat = Seat { cluster: &self.member.cluster, me: self.member.me, key: &self.member.key };
@@ -138,7 +139,7 @@ impl Host {
     /// computed for it is added to `results`.
     fn step(&mut self, input: Input, results: &mut VecDeque<Input>) -> Result<Result<(), Rejection>> {
         let member = Arc::clone(&self.member);
-        let seat = Seat { cluster: &member.cluster, me: member.me, key: &member.key };
+        let seat = member.seat();
         let mut outputs = Vec::new();
         let outcome = self.node.step(&seat, input, &mut |output| outputs.push(output));
         let mut durable = false;
@@ -150,7 +151,7 @@ impl Host {
                     durable = true;
                 }
                 Output::Send { to, envelope, transmission } => {
-                    self.send(&seat, Outgoing { to, envelope }, transmission)?;
+                    self.send(&seat, Outgoing::now(to, envelope), transmission)?;
                 }
                 other => self.perform(other, results)?,
             }
@@ -174,6 +175,7 @@ impl Host {
                     results.push_back(Input::Supplied { to, history });
                 }
             }
+            Output::Compute { .. } if self.faults.as_ref().is_some_and(|faults| !faults.computes(&self.node)) => {}
             Output::Compute { run, stage, position, sampling, asker } => {
                 match self.executor.compute(stage, position, sampling) {
                     Ok(signal) => results.push_back(Input::Computed { run, stage, position, signal, asker }),
@@ -220,9 +222,8 @@ impl Host {
 
     fn tell_blockade(&mut self, blockade: Option<Blockade>) -> Result<()> {
         let numbers = |nodes: NodeSet| nodes.iter().map(|node| node.0).collect();
-        let (silent, learners) =
-            blockade.map_or_else(Default::default, |found| (numbers(found.silent), numbers(found.learners)));
-        (self.tell)(Event::Blocked { blocked: blockade.is_some(), silent, learners })
+        let by = blockade.map(|by| Blocked { silent: numbers(by.silent), learners: numbers(by.learners) });
+        (self.tell)(Event::Blocked { by })
     }
 
     /// More than f members lied about an input, or it is lost: say nothing,
@@ -233,15 +234,25 @@ impl Host {
 
     /// Queues a message, or what the member's faults make of it.
     fn send(&mut self, seat: &Seat<'_>, sent: Outgoing, transmission: Transmission) -> Result<()> {
-        let outgoing = match &self.faults {
+        let outgoing = match &mut self.faults {
             None => vec![sent],
             Some(faults) => faults.rewrite(seat, &self.node, sent),
         };
-        for Outgoing { to, envelope } in outgoing {
-            let frame: Arc<[u8]> = encode(&envelope)?.into();
-            self.traffic.add(envelope.message.kind(), transmission, to.len(), frame.len());
-            self.mesh.send(to, &frame);
-        }
+        outgoing.into_iter().try_for_each(|outgoing| self.queue(outgoing, transmission))
+    }
+
+    /// Queues what the member's faults make of a message that arrived.
+    fn misuse(&mut self, heard: &Envelope) -> Result<()> {
+        let Some(faults) = &mut self.faults else { return Ok(()) };
+        let member = Arc::clone(&self.member);
+        let outgoing = faults.hear(&member.seat(), &self.node, heard);
+        outgoing.into_iter().try_for_each(|outgoing| self.queue(outgoing, Transmission::First))
+    }
+
+    fn queue(&mut self, Outgoing { to, envelope, delay }: Outgoing, transmission: Transmission) -> Result<()> {
+        let frame: Arc<[u8]> = encode(&envelope)?.into();
+        self.traffic.add(envelope.message.kind(), transmission, to.len(), frame.len());
+        self.mesh.send(to, &frame, delay);
         Ok(())
     }
 
@@ -266,6 +277,7 @@ impl Host {
             decided: encode(decided)?,
             tokens: tokens.to_vec(),
             latency_us: latency.and_then(|latency| u64::try_from(latency.as_micros()).ok()),
+            learner: self.node.role() == Role::Learner,
         }))?;
         (self.tell)(Event::Sent { traffic: self.traffic.clone() })
     }

@@ -37,6 +37,8 @@ pub type VerifiedEnvelope = crypto::Verified<Envelope>;
 pub type Message = message::Message<Crypto, VOTERS>;
 /// A client's request with its signature.
 pub type SignedRequest = message::SignedRequest<Crypto>;
+/// The work on one request.
+pub type RunId = message::RunId<Crypto>;
 /// What an epoch's value stands for.
 pub type Payload = message::Payload<Crypto>;
 /// A decided epoch with its certificate and state.

@@ -1,5 +1,6 @@
 //! `cargo xtask ...`: set-up and the long checks, without shell scripts.
 
+mod costs;
 mod debian;
 mod firmware_link;
 mod process;
@@ -25,6 +26,8 @@ enum Task {
     Spec(spec::Arguments),
     /// Link the kernel for a microcontroller, without an allocator
     FirmwareLink,
+    /// What the kernel costs: bytes, instructions, and CPU time against its signatures
+    Costs(costs::Arguments),
     /// Train the model's weights again, from nothing
     Weights(weights::Arguments),
     /// Everything that must hold before a commit is released
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Spec(arguments) => spec::run(&arguments),
         Task::FirmwareLink => firmware_link::run(),
+        Task::Costs(arguments) => costs::run(&arguments),
         Task::Weights(arguments) => weights::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
     };

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::succeed;
-use crate::{firmware_link, spec, workspace};
+use crate::{costs, firmware_link, spec, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,14 +31,14 @@ struct Step {
 }
 
 /// In this order: what is quick and fails often stands first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "format", about: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "lints", about: "no warning, and in the kernel no panic, index or unchecked sum", run: lints },
     Step { name: "features", about: "no checker's feature reaches the daemon", run: features },
     Step {
         name: "kernel",
         about: "units, whole clusters in memory, wire, proofs",
-        run: || cargo(&["test", "-p", "butterfly-kernel"]),
+        run: || cargo(&["test", "-p", "butterfly-kernel", "--features", "checker"]),
     },
     Step {
         name: "workload",
@@ -48,10 +48,15 @@ const STEPS: [Step; 10] = [
     Step { name: "fingerprint", about: "equal activations in every kind of build", run: fingerprint::run },
     Step { name: "spec", about: "the specification, by two checkers", run: || spec::run(&spec::Arguments::default()) },
     Step { name: "model-check", about: "the kernel's agreement, exhaustively", run: model_check },
+    Step {
+        name: "costs",
+        about: "bytes and instructions as pinned, agreement near its signatures",
+        run: costs::run_checks,
+    },
     Step { name: "firmware-link", about: "the kernel without an allocator", run: firmware_link::run },
     Step {
         name: "runtime",
-        about: "four processes, each fault, bad input",
+        about: "separate processes, each fault alone and with others, bad input",
         run: || cargo(&["test", "--release", "-p", "butterfly-runtime-std"]),
     },
 ];

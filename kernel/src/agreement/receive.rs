@@ -253,7 +253,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
 }
 
 /// Whether everything reported lies in views before the one that is entered.
-fn is_consistent<C: Scheme>(change: &ViewChange<C>) -> bool {
+pub(super) fn is_consistent<C: Scheme>(change: &ViewChange<C>) -> bool {
     let report = change.report();
     let mut reported = report.voted.into_iter().chain(report.locked);
     change.view > View::ZERO && reported.all(|ballot| ballot.view < change.view)

@@ -17,6 +17,22 @@ pub enum Mutant {
     KeepEquivocator,
     /// A view change does not report the vote.
     ForgetVote,
+    /// A vote is sent before it is durable.
+    VoteUnrecorded,
+    /// The record does not hold the payload of the value voted for.
+    PayloadUnrecorded,
+    /// The record holds proposals without their progress certificates.
+    ProgressUnrecorded,
+    /// A commit is sent before its certificate is durable.
+    CommitUnrecorded,
+    /// A view is left before the next one is durable.
+    ViewUnrecorded,
+    /// A proposal is sent before it is durable.
+    ProposalUnrecorded,
+    /// The record does not hold the decision of the epoch before.
+    HeadUnrecorded,
+    /// A decision is handed out before it is durable.
+    DecisionUnrecorded,
 }
 
 /// What a checker may change: the schedule of leaders and one guard.

@@ -128,9 +128,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         };
         let ballot = Ballot { view, value };
         self.durable.locked = Some(CommitCertificate { ballot, votes });
-        self.record_commit(seat, ballot);
-        out.push(Output::Persist);
-        self.broadcast(seat, self.signed(seat, AgreementMessage::Commit(ballot)), out);
+        let signature = self.record_commit(seat, ballot);
+        persist(seat, Mutant::CommitUnrecorded, out);
+        self.broadcast(seat, self.envelope(seat.me, AgreementMessage::Commit(ballot), signature), out);
         true
     }
 
@@ -226,9 +226,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         let signature = self.sign_ballot(seat, Tag::Propose, &ballot);
         let proposal = Proposal { ballot, signature, progress };
         // The leader's vote belongs to its proposal: one record for both.
-        self.durable.proposed = Some(proposal.clone());
-        self.durable.voted = Some(proposal.clone());
-        out.push(Output::Persist);
+        self.durable.proposed = Some(recorded(seat, &proposal));
+        self.durable.voted = Some(recorded(seat, &proposal));
+        persist(seat, Mutant::ProposalUnrecorded, out);
         self.broadcast(seat, self.proposal_envelope(seat.me, &proposal), out);
         self.proposal = Some(proposal);
         self.cast(seat, ballot, out);
@@ -245,15 +245,15 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             return false;
         };
         let ballot = proposal.ballot;
-        self.durable.voted = Some(proposal);
-        out.push(Output::Persist);
+        self.durable.voted = Some(recorded(seat, &proposal));
+        persist(seat, Mutant::VoteUnrecorded, out);
         self.cast(seat, ballot, out);
         true
     }
 
     fn cast(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>, out: &mut impl Outbox<C, N>) {
-        self.record_vote(seat, ballot);
-        self.broadcast(seat, self.signed(seat, AgreementMessage::Vote(ballot)), out);
+        let signature = self.record_vote(seat, ballot);
+        self.broadcast(seat, self.envelope(seat.me, AgreementMessage::Vote(ballot), signature), out);
     }
 
     /// Leaves for `view` and says so. From now on nothing is signed in a smaller one.
@@ -268,7 +268,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         self.votes.retain(|kept, _| kept.next() >= view);
         self.commits.retain(|kept, _| kept.next() >= view);
         self.record_change(seat);
-        out.push(Output::Persist);
+        persist(seat, Mutant::ViewUnrecorded, out);
         if let Some(own) = self.changes.get(&seat.me) {
             let message = AgreementMessage::ViewChange(own.change.clone());
             let envelope = self.envelope(seat.me, message, own.signature.clone());
@@ -287,14 +287,18 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         }
     }
 
-    pub(super) fn record_vote(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) {
+    /// Signs a vote, puts it into this replica's own slot and hands the signature back.
+    pub(super) fn record_vote(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) -> C::Signature {
         let signature = self.sign_ballot(seat, Tag::Vote, &ballot);
-        record(&mut self.votes, seat.me, ballot, signature);
+        record(&mut self.votes, seat.me, ballot, signature.clone());
+        signature
     }
 
-    pub(super) fn record_commit(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) {
+    /// Signs a commit, puts it into this replica's own slot and hands the signature back.
+    pub(super) fn record_commit(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>) -> C::Signature {
         let signature = self.sign_ballot(seat, Tag::Commit, &ballot);
-        record(&mut self.commits, seat.me, ballot, signature);
+        record(&mut self.commits, seat.me, ballot, signature.clone());
+        signature
     }
 
     /// Puts this replica's own view change into its slot. After a restart that
@@ -332,6 +336,19 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         let usable = change.view == self.durable.view && values.all(|ballot| self.knows(&ballot.value));
         usable.then_some(report)
     }
+}
+
+/// What is signed next must be durable, unless `mutant` is chosen.
+fn persist<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, mutant: Mutant, out: &mut impl Outbox<C, N>) {
+    if !seat.cluster.mutated(mutant) {
+        out.push(Output::Persist);
+    }
+}
+
+/// A proposal as it is written down: with what justifies it.
+fn recorded<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, proposal: &Proposal<C>) -> Proposal<C> {
+    let progress = proposal.progress.clone().filter(|_| !seat.cluster.mutated(Mutant::ProgressUnrecorded));
+    Proposal { progress, ..proposal.clone() }
 }
 
 fn record<C: Scheme, const N: usize>(

@@ -50,8 +50,14 @@ impl<'c> Replica<'c> {
         let from = NodeId(from);
         let signature = C::sign(&from, &message.statement(self.cluster, EPOCH));
         let seat = Seat { cluster: self.cluster, me: self.me, key: &self.me };
+        let wanted = self.agreement.horizon().wants(self.cluster, from, &message);
         let said = &mut self.said;
-        self.agreement.receive(&seat, from, message, signature, &mut |output| said.push(output))
+        let before = said.len();
+        let outcome = self.agreement.receive(&seat, from, message, signature, &mut |output| said.push(output));
+        if wanted.is_err() {
+            assert_eq!((wanted, before), (outcome, said.len()), "its horizon would have spared it what matters");
+        }
+        outcome
     }
 
     fn learns(&mut self, value: u64) {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hasher, Scheme, verify_each};
+use super::{Hasher, Scheme};
 use crate::bounded::Map;
 use crate::types::NodeId;
 
@@ -51,6 +51,7 @@ impl<const N: usize> Scheme for Ideal<N> {
     type Signature = IdealSignature;
     type Signatures = Map<NodeId, IdealSignature, N>;
     type PublicKey = NodeId;
+    type Verifier = NodeId;
     type SecretKey = NodeId;
 
     fn number(digest: &u64) -> u64 {
@@ -61,11 +62,11 @@ impl<const N: usize> Scheme for Ideal<N> {
         IdealSignature { signer: *key, statement: *statement }
     }
 
-    fn verify(key: &NodeId, statement: &u64, signature: &IdealSignature) -> bool {
-        signature.signer == *key && signature.statement == *statement
+    fn prepare(key: &NodeId) -> NodeId {
+        *key
     }
 
-    fn verify_quorum(keys: &[NodeId], quorum: usize, statement: &u64, signatures: &Self::Signatures) -> bool {
-        verify_each::<Self, N>(keys, quorum, statement, signatures)
+    fn verify(key: &NodeId, statement: &u64, signature: &IdealSignature) -> bool {
+        signature.signer == *key && signature.statement == *statement
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Desk<C: Scheme, const N: usize> {
     pub(super) busy: bool,
     /// As a reserve, this node gives the owners time to get beyond this position.
     pub(super) watched: Option<Position>,
+    /// Members that were given what they lacked in this round.
+    pub(super) served: NodeSet,
     /// Whether the host has the inputs before the run's first position.
     pub(super) past: Past<C>,
 }
@@ -66,6 +68,7 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
             own_ends: Vec::new(),
             busy: false,
             watched: None,
+            served: NodeSet::EMPTY,
             past,
         }
     }

@@ -120,8 +120,15 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
             self.settle(seat, out);
             return Ok(());
         }
+        // Once in each round, however often the question is repeated, by whomever.
+        if desk.served.contains(from) {
+            return Err(Rejection::Duplicate);
+        }
         let (run, sampling) = (run.id, run.request().sampling);
         let end = desk.computed.min(Position(first.0.saturating_add(PULL_BATCH)));
+        if let Some(desk) = self.desks.get_mut(stage.index()) {
+            desk.served = desk.served.with(from);
+        }
         for position in (first.0..end.0).map(Position) {
             out.push(Output::Compute { run, stage, position, sampling, asker: Some(from) });
         }

@@ -9,7 +9,7 @@ use super::inference::Work;
 use super::{Envelope, Message, Payload, SignedRequest};
 use crate::chain::Decided;
 use crate::cluster::Cluster;
-use crate::crypto::{Scheme, Tag, Verified};
+use crate::crypto::{Scheme, Signatures, Tag, Verified};
 use crate::types::{Epoch, NodeId, View};
 
 /// Why a message was not believed. Nothing was changed.
@@ -76,7 +76,8 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// When the client is not admitted or did not sign the request.
     pub fn verify_request(&self, signed: &SignedRequest<C>) -> Result<(), Forged> {
         let key = self.client_key(signed.request.client).ok_or(Forged::Stranger)?;
-        if C::verify(key, &signed.digest(self), &signed.signature) { Ok(()) } else { Err(Forged::Signature) }
+        let genuine = C::verify(&C::prepare(key), &signed.digest(self), &signed.signature);
+        if genuine { Ok(()) } else { Err(Forged::Signature) }
     }
 
     /// Checks a member's signature on a statement.
@@ -84,8 +85,10 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// # Errors
     /// When `from` is not a member or did not sign it.
     pub fn verify_member(&self, from: NodeId, statement: &C::Digest, signature: &C::Signature) -> Result<(), Forged> {
-        let key = self.roster().members.get(from.index()).ok_or(Forged::Stranger)?;
-        if C::verify(key, statement, signature) { Ok(()) } else { Err(Forged::Signature) }
+        if !self.members().contains(from) {
+            return Err(Forged::Stranger);
+        }
+        if self.signed_by(from, statement, signature) { Ok(()) } else { Err(Forged::Signature) }
     }
 
     /// Whether `certificate` proves that its ballot was decided in `epoch`.
@@ -97,7 +100,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             Path::Slow => return false,
         };
         let statement = self.ballot(tag, epoch, &certificate.ballot);
-        self.quorum(quorum, &statement, &certificate.signatures)
+        self.quorum_of_voters(quorum, &statement, &certificate.signatures)
     }
 
     /// Whether `decided` carries a genuine certificate of exactly its header,
@@ -134,15 +137,20 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
                 work.claim(stage).is_some_and(|claim| {
                     let statement = claim.statement(self);
                     let quorum = self.resilience().attestation_quorum();
-                    C::verify_quorum(&self.roster().members, quorum, &statement, certificate)
+                    self.quorum(quorum, &statement, certificate)
                 })
             })
     }
 
-    /// Whether `signatures` are exactly `quorum` of voters.
-    fn quorum(&self, quorum: usize, statement: &C::Digest, signatures: &C::Signatures) -> bool {
-        let voters = self.roster().members.get(..self.resilience().n()).unwrap_or_default();
-        C::verify_quorum(voters, quorum, statement, signatures)
+    /// Whether exactly `quorum` voters signed `statement`.
+    fn quorum_of_voters(&self, quorum: usize, statement: &C::Digest, signatures: &C::Signatures) -> bool {
+        signatures
+            .is_quorum(quorum, |signer, signature| self.votes(signer) && self.signed_by(signer, statement, signature))
+    }
+
+    /// Whether exactly `quorum` members signed `statement`.
+    pub(crate) fn quorum(&self, quorum: usize, statement: &C::Digest, signatures: &C::Signatures) -> bool {
+        signatures.is_quorum(quorum, |signer, signature| self.signed_by(signer, statement, signature))
     }
 
     fn agreement_is_genuine(&self, epoch: Epoch, message: &AgreementMessage<C, N>) -> bool {
@@ -180,13 +188,15 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             None => ballot.view == View::ZERO,
             Some(signatures) => {
                 let statement = self.ballot(Tag::CertAck, epoch, ballot);
-                ballot.view > View::ZERO && self.quorum(self.resilience().progress_quorum(), &statement, signatures)
+                ballot.view > View::ZERO
+                    && self.quorum_of_voters(self.resilience().progress_quorum(), &statement, signatures)
             }
         }
     }
 
     fn lock_is_genuine(&self, epoch: Epoch, certificate: &CommitCertificate<C>) -> bool {
         let statement = self.ballot(Tag::Vote, epoch, &certificate.ballot);
-        self.resilience().slow_path() && self.quorum(self.resilience().slow_quorum(), &statement, &certificate.votes)
+        self.resilience().slow_path()
+            && self.quorum_of_voters(self.resilience().slow_quorum(), &statement, &certificate.votes)
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Watch {
     rounds: u8,
     /// Voters that were heard of since they are counted.
     heard: NodeSet,
+    /// Members that were told in this round what was decided.
+    told: NodeSet,
     blockade: Option<Blockade>,
 }
 
@@ -43,12 +45,21 @@ impl Watch {
     /// Whether nothing has moved since the last round.
     pub(super) fn is_still_at(&mut self, epoch: Epoch, view: View) -> bool {
         let same = self.last == Some((epoch, view));
+        self.told = NodeSet::EMPTY;
         if self.last.is_none_or(|(last, _)| last != epoch) {
             self.rounds = 0;
             self.heard = NodeSet::EMPTY;
         }
         self.last = Some((epoch, view));
         same
+    }
+
+    /// Whether `member` is to be told what was decided: once in each round,
+    /// however often its question is repeated, by whomever.
+    pub(super) fn may_tell(&mut self, member: NodeId) -> bool {
+        let first = !self.told.contains(member);
+        self.told = self.told.with(member);
+        first
     }
 
     /// Notes that `from` is there. Says whether that is news.

@@ -1,6 +1,7 @@
 //! What the last decided epoch can still be held to: signed statements of the
 //! view that decided, and the payload, to compare late statements with.
 
+use super::horizon::ClosedHorizon;
 use crate::agreement::{Ballots, SignedValue};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
@@ -18,7 +19,8 @@ pub(super) struct Closed<C: Scheme, const N: usize> {
     pub(super) ballot: Ballot<C>,
     /// What the leader of that view signed, as far as it was heard here.
     pub(super) proposal: Option<SignedBallot<C>>,
-    /// The first vote of each member in that view.
+    /// The first vote of each member in that view, of those that arrived late
+    /// only what is for another value.
     pub(super) votes: Ballots<C, N>,
     /// None when the epoch was caught up with.
     pub(super) payload: Option<Payload<C>>,
@@ -28,9 +30,8 @@ pub(super) struct Closed<C: Scheme, const N: usize> {
 pub(super) enum Late<C: Scheme> {
     /// It changes nothing.
     Known,
-    /// It is the first of its author, and kept.
-    Kept,
-    /// The same, for another value than was decided: others may hold its counterpart.
+    /// It is for another value than was decided, and the first of its author.
+    /// It is kept; others may hold its counterpart.
     Dissents,
     /// Its author signed another one.
     Contradicts(Evidence<C>),
@@ -68,13 +69,31 @@ impl<C: Scheme, const N: usize> Closed<C, N> {
                 };
                 return Late::Contradicts(Evidence { accused: from, fault });
             }
+            // It is one more for what was decided. If its author signs for another
+            // value as well, those who counted this one in time can prove it.
+            None if ballot == self.ballot => return Late::Known,
             None if is_vote => {
                 // One slot for each member: there is room.
                 let _ = self.votes.insert(from, SignedValue { value: ballot.value, signature: second.signature });
             }
             None => self.proposal = Some(second),
         }
-        if ballot == self.ballot { Late::Kept } else { Late::Dissents }
+        Late::Dissents
+    }
+
+    /// What of this can still matter.
+    pub(super) fn horizon(&self) -> ClosedHorizon<C> {
+        let dissenting = self.votes.iter().filter(|(_, vote)| vote.value != self.ballot.value);
+        ClosedHorizon {
+            epoch: self.epoch,
+            ballot: self.ballot,
+            dissenters: dissenting.map(|(from, _)| *from).collect(),
+            proposed_otherwise: self.proposal.as_ref().is_some_and(|proposal| proposal.ballot != self.ballot),
+            run: match &self.payload {
+                Some(Payload::Work(work)) => Some(work.run),
+                _ => None,
+            },
+        }
     }
 
     /// Evidence, if an attestation contradicts what the epoch certified.

@@ -76,6 +76,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             return Err(Rejection::Invalid);
         }
         if let (Some(decided), true) = (self.head.decided(), fetch.epoch <= self.head.epoch()) {
+            if !self.watch.may_tell(from) {
+                return Err(Rejection::Duplicate);
+            }
             self.answer(seat, from, Message::Decided(decided.clone()), out);
             return Ok(());
         }
@@ -132,7 +135,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let closed = self.closed.as_mut().filter(|closed| closed.epoch == *epoch).ok_or(Rejection::Stale)?;
         match closed.hear(seat, envelope.from, message, &envelope.signature) {
             Late::Known => Err(Rejection::Stale),
-            Late::Kept => Ok(()),
             Late::Dissents => {
                 send(seat.others().without(envelope.from), envelope.clone(), Transmission::First, out);
                 Ok(())

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Role;
 use crate::agreement::Durable;
+#[cfg(feature = "checker")]
+use crate::agreement::rules::Mutant;
 use crate::chain::Head;
 use crate::cluster::Cluster;
 use crate::crypto::Scheme;
@@ -36,6 +38,33 @@ pub struct RecordRef<'n, C: Scheme> {
     pub agreement: &'n Durable<C>,
     /// The payload of the value voted for.
     pub payload: Option<&'n Payload<C>>,
+}
+
+/// A record that leaves out what it must hold, for the checking crates only.
+#[cfg(feature = "checker")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Forgetful<C: Scheme> {
+    mutant: Option<Mutant>,
+    genesis: Head<C>,
+}
+
+#[cfg(feature = "checker")]
+impl<C: Scheme> Forgetful<C> {
+    pub(super) fn new(mutant: Option<Mutant>) -> Self {
+        Forgetful { mutant, genesis: Head::Genesis }
+    }
+
+    /// What `mutant` leaves of `record`.
+    pub(super) fn forget<'n>(&'n self, record: RecordRef<'n, C>) -> RecordRef<'n, C> {
+        match self.mutant {
+            // The epoch just decided is still written, when nothing is signed after it.
+            Some(Mutant::HeadUnrecorded) if record.agreement.voted.is_some() => {
+                RecordRef { head: &self.genesis, ..record }
+            }
+            Some(Mutant::PayloadUnrecorded) => RecordRef { payload: None, ..record },
+            _ => record,
+        }
+    }
 }
 
 /// Why a record cannot be this node's. It must not go on from it.

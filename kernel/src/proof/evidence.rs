@@ -142,9 +142,8 @@ impl<C: Scheme> Evidence<C> {
                     return Err(EvidenceError::NoContradiction);
                 }
                 let proven = Claim { output: *certified, ..*claim };
-                let members = &cluster.roster().members;
                 let quorum = cluster.resilience().attestation_quorum();
-                if !C::verify_quorum(members, quorum, &proven.statement(cluster), certificate) {
+                if !cluster.quorum(quorum, &proven.statement(cluster), certificate) {
                     return Err(EvidenceError::Signature);
                 }
                 self.verify_signature(cluster, &claim.statement(cluster), signature)

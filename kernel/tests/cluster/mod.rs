@@ -20,7 +20,7 @@ use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::crypto::ideal::Ideal;
 use butterfly_kernel::machine::{Input, Output, Place, Rejection, Timer, Transmission};
-use butterfly_kernel::message::agreement::{AgreementMessage, Ballot, Path};
+use butterfly_kernel::message::agreement::{AgreementMessage, Ballot, Path, Proposal};
 use butterfly_kernel::message::inference::{Request, Sampling, SignedRequest};
 use butterfly_kernel::message::{Envelope, Kind, Message, Notice};
 use butterfly_kernel::node::{Blockade, Node, Record, Role};
@@ -74,6 +74,8 @@ pub struct Network {
 
 impl Network {
     pub const CALM: Network = Network { loss: 0.0, duplication: 0.0, delay: (80, 120) };
+    /// Every message takes as long as every other.
+    pub const EVEN: Network = Network { loss: 0.0, duplication: 0.0, delay: (100, 100) };
     pub const WILD: Network = Network { loss: 0.15, duplication: 0.15, delay: (50, 40_000) };
 }
 
@@ -156,8 +158,15 @@ pub struct World {
     pub weather: Option<Weather>,
     pub now: u64,
     pub sent: BTreeMap<(Kind, Transmission), u64>,
+    /// Messages that arrived and that the receiver's horizon wanted: a host
+    /// checks their signatures.
+    pub wanted: BTreeMap<Kind, u64>,
+    /// Messages that arrived and that a host drops unread.
+    pub unwanted: BTreeMap<Kind, u64>,
     /// The first few messages of each kind that were sent.
     pub samples: BTreeMap<Kind, Vec<TestEnvelope>>,
+    /// Outputs of the last step.
+    said: usize,
     rng: fastrand::Rng,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     events: BTreeMap<u64, Event>,
@@ -277,7 +286,10 @@ impl World {
             weather: None,
             now: 0,
             sent: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            unwanted: BTreeMap::new(),
             samples: BTreeMap::new(),
+            said: 0,
             rng: fastrand::Rng::with_seed(seed),
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
@@ -459,10 +471,25 @@ impl World {
         // Over the wire and back, as in a real host.
         let bytes = postcard::to_stdvec(&envelope).unwrap();
         let envelope = wire::decode::<TestEnvelope>(&bytes).expect("canonical");
+        let wanted = self.consult_horizon(to, &envelope);
         self.remember(to, &envelope);
         let Ok(verified) = self.cluster.verify(envelope) else { return };
-        self.offer(to, verified);
+        let kind = verified.get().message.kind();
+        let outcome = self.offer(to, verified);
+        if let Err(reason) = wanted {
+            assert_eq!(outcome, Err(reason), "{to} would have been spared a {kind:?} that matters");
+            assert_eq!(self.said, 0, "{to} would have been spared a {kind:?} that proves something");
+        }
         self.unpark(to);
+    }
+
+    /// What the horizon of `to` says to a message whose signatures are not checked yet.
+    fn consult_horizon(&mut self, to: usize, envelope: &TestEnvelope) -> Result<(), Rejection> {
+        let node = self.members[to].node.as_ref().expect("a running member");
+        let wanted = node.horizon().wants(&self.cluster, envelope);
+        let counts = if wanted.is_ok() { &mut self.wanted } else { &mut self.unwanted };
+        *counts.entry(envelope.message.kind()).or_default() += 1;
+        wanted
     }
 
     fn told(&mut self, member: usize, boot: u64, input: Box<Input<Crypto, CAPACITY>>) {
@@ -479,10 +506,12 @@ impl World {
         self.input(to, Input::Receive(verified))
     }
 
-    fn offer(&mut self, to: usize, verified: Verified<TestEnvelope>) {
-        if let Err(Rejection::Early(place)) = self.input(to, Input::Receive(verified.clone())) {
+    fn offer(&mut self, to: usize, verified: Verified<TestEnvelope>) -> Result<(), Rejection> {
+        let outcome = self.input(to, Input::Receive(verified.clone()));
+        if let Err(Rejection::Early(place)) = outcome {
             self.members[to].parked.push((place, verified));
         }
+        outcome
     }
 
     fn fire(&mut self, member: usize, timer: Timer, boot: u64, due: u64) {
@@ -524,6 +553,7 @@ impl World {
             assert!(before.is_none_or(|before| node == before), "a rejection changed the state: {result:?}");
             assert!(outputs.iter().all(|output| matches!(output, Output::Evidence(_))), "a rejection had effects");
         }
+        self.said = outputs.len();
         let persists = outputs.iter().any(|output| matches!(output, Output::Persist));
         let record = persists.then(|| postcard::to_stdvec(&node.record()).unwrap());
         self.members[member].node = Some(node);
@@ -551,7 +581,7 @@ impl World {
             let Some(node) = &slot.node else { return };
             let Some(at) = slot.parked.iter().position(|(place, _)| node.reached(place)) else { return };
             let (_, verified) = slot.parked.remove(at);
-            self.offer(member, verified);
+            let _ = self.offer(member, verified);
         }
     }
 
@@ -676,11 +706,16 @@ impl World {
         let locked = record.agreement.locked.as_ref().map(|certificate| certificate.ballot);
         let proposed = record.agreement.proposed.as_ref().map(|proposal| proposal.ballot);
         let payload = record.payload.is_some();
+        let is_justified = |proposal: &Proposal<Crypto>| proposal.ballot.view.0 == 0 || proposal.progress.is_some();
         let (view, value, durable) = match message {
             AgreementMessage::Propose { ballot, .. } => {
-                (ballot.view, ballot.value, covers(proposed, ballot) && payload)
+                let justified = record.agreement.proposed.as_ref().is_some_and(is_justified);
+                (ballot.view, ballot.value, covers(proposed, ballot) && payload && justified)
             }
-            AgreementMessage::Vote(ballot) => (ballot.view, ballot.value, covers(voted, ballot) && payload),
+            AgreementMessage::Vote(ballot) => {
+                let justified = record.agreement.voted.as_ref().is_some_and(is_justified);
+                (ballot.view, ballot.value, covers(voted, ballot) && payload && justified)
+            }
             AgreementMessage::Commit(ballot) => (ballot.view, ballot.value, covers(locked, ballot)),
             AgreementMessage::ViewChange(change) => {
                 let report = change.report();

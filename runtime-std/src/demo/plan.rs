@@ -143,7 +143,7 @@ impl Plan {
     /// How a node is to misbehave, and from which epoch on.
     pub fn misbehaviour(&self, node: NodeId) -> Option<(Misbehaviour, u64)> {
         self.faults.iter().find_map(|fault| match fault.kind {
-            FaultKind::Byzantine(misbehaviour) if fault.node == node => Some((misbehaviour, fault.epoch.0)),
+            FaultKind::Node(misbehaviour) if fault.node == node => Some((misbehaviour, fault.epoch.0)),
             _ => None,
         })
     }

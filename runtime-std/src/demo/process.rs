@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::types::NodeId;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command as Program};
 use tokio::sync::mpsc;
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 use super::cluster::Provisioned;
 use super::plan::Plan;
 use crate::control::{Command, Event};
+use crate::faults::FaultKind;
 
 /// A node that was told to finish must have ended by then.
 const FINISH_TIME: Duration = Duration::from_secs(5);
@@ -31,6 +33,8 @@ pub(super) enum What {
     Event(Event),
     /// The process closed its standard output: it is gone.
     Ended,
+    /// It has been stopped for as long as it should.
+    PauseOver,
 }
 
 /// A node's process. Dropping it kills it.
@@ -54,7 +58,7 @@ impl Process {
         start.arg("--port").arg(plan.port(node).to_string());
         start.arg("--view-timeout-ms").arg(plan.view_timeout.to_string());
         if let Some((misbehaviour, epoch)) = plan.misbehaviour(node) {
-            let kind = crate::faults::FaultKind::Byzantine(misbehaviour);
+            let kind = FaultKind::Node(misbehaviour);
             start.arg("--misbehave").arg(format!("{kind}@{epoch}"));
         }
         start.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
@@ -92,6 +96,13 @@ impl Process {
             self.commands = None;
         }
         Ok(())
+    }
+
+    /// Sends a signal to the process, if it was not waited for: until then its
+    /// number is nobody else's.
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        id.map_or(Ok(()), |id| kill_process(id, signal)).context("cannot send a signal to a node")
     }
 
     /// SIGKILL, and waits until the process is gone.

@@ -7,6 +7,7 @@ use butterfly_kernel::message::Kind;
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 
+use crate::control::Blocked;
 use crate::traffic::{Count, Traffic};
 
 /// The document that `demo --json` prints.
@@ -48,6 +49,10 @@ pub struct Report {
     pub epochs: Vec<EpochReport>,
     /// The faults that were asked for.
     pub faults: Vec<String>,
+    /// Nodes that lost their record and sign nothing in agreement.
+    pub learners: Vec<u8>,
+    /// Who kept the last epoch from being decided, as the nodes themselves say.
+    pub blocked: Option<Blocked>,
     /// Nodes that run but were not seen to reach the last epoch.
     pub behind: Vec<u8>,
     #[serde(skip)]
@@ -157,10 +162,12 @@ fn summary(report: &Report) -> Table {
         ),
         ("commit latency", format!("p50 {}, p99 {}", latency(report.latency_ms.p50), latency(report.latency_ms.p99))),
         ("blamed, with proof", or_none(blamed.collect::<Vec<_>>().join(", "))),
+        ("learners", nodes(&report.learners, "lost its record, follows and signs nothing")),
+        ("behind", nodes(&report.behind, "did not reach the last epoch")),
         ("single machine", reference.into()),
         ("cluster", report.cluster.clone()),
     ];
-    for (name, value) in rows {
+    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
         table.add_row([name.to_owned(), value]);
     }
     table
@@ -181,6 +188,11 @@ fn messages(report: &Report) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// What is true of each of `nodes`; nothing if there are none.
+fn nodes(nodes: &[u8], what: &str) -> String {
+    nodes.iter().map(|node| format!("node {node} {what}")).collect::<Vec<_>>().join("; ")
 }
 
 fn or_none(text: String) -> String {

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use butterfly_kernel::types::{Epoch, NodeId};
 
 use super::report::{Ending, Report, tables};
+use crate::control::Blocked;
 use crate::faults::Fault;
 use crate::protocol::Cluster;
 
@@ -73,7 +74,31 @@ impl Screen {
     }
 
     pub(super) fn fault(&mut self, fault: &Fault) {
-        self.note(format!("epoch {}: node {} begins to fail: {}", fault.epoch.0, fault.node.0, fault.kind));
+        let what = if fault.kind.severity().counts() { "begins to fail" } else { "is in trouble" };
+        self.note(format!("epoch {}: node {} {what}: {}", fault.epoch.0, fault.node.0, fault.kind));
+    }
+
+    pub(super) fn learner(&mut self, node: NodeId) {
+        self.note(format!("node {} lost its vote record: it is a learner, follows, and signs nothing", node.0));
+    }
+
+    pub(super) fn blocked(&mut self, node: NodeId, by: Option<&Blocked>) {
+        self.note(match by {
+            Some(by) => format!("node {} is blocked: {by}", node.0),
+            None => format!("node {} is blocked no more", node.0),
+        });
+    }
+
+    pub(super) fn rolled_back(&mut self, node: NodeId, epoch: Epoch) {
+        self.note(format!("node {} has an older copy of its disk and is back in epoch {}", node.0, epoch.0));
+    }
+
+    pub(super) fn goes_on(&mut self, node: NodeId) {
+        self.note(format!("node {} goes on after its pause", node.0));
+    }
+
+    pub(super) fn readmitted(&mut self, node: NodeId, epoch: Epoch) {
+        self.note(format!("epoch {}: node {} is admitted again", epoch.0, node.0));
     }
 
     pub(super) fn blame(&mut self, node: NodeId, what: &str) {

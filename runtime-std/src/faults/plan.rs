@@ -6,27 +6,7 @@ use std::str::FromStr;
 use butterfly_kernel::types::{Epoch, NodeId};
 use thiserror::Error;
 
-/// What happens to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// It is killed and stays away.
-    Crash,
-    /// It is killed and started again from its disk.
-    Restart,
-    /// It runs, and misbehaves.
-    Byzantine(Misbehaviour),
-}
-
-/// How a running node misbehaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Misbehaviour {
-    /// It sends nothing.
-    Silent,
-    /// It sends wrong stage outputs and wrong attestations.
-    Lie,
-    /// It sends different proposals and votes to different peers.
-    Equivocate,
-}
+use super::kind::{self, FaultKind};
 
 /// A fault, whose it is, and when it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,49 +29,11 @@ pub enum FaultError {
     #[error("{0:?} is not the number of a node; nodes are numbered from 0")]
     Node(String),
     /// The kind is unknown.
-    #[error("{0:?} is not a kind of fault; there are crash, restart, silent, lie and equivocate")]
+    #[error("{0:?} is not a kind of fault; there are {names}", names = kind::names())]
     Kind(String),
     /// After the @ there is no number, or 0.
     #[error("{0:?} is not an epoch; epochs are numbered from 1")]
     Epoch(String),
-}
-
-impl FromStr for Misbehaviour {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<Misbehaviour, FaultError> {
-        match FaultKind::from_str(text)? {
-            FaultKind::Byzantine(misbehaviour) => Ok(misbehaviour),
-            _ => Err(FaultError::Kind(text.into())),
-        }
-    }
-}
-
-impl FromStr for FaultKind {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<FaultKind, FaultError> {
-        match text {
-            "crash" => Ok(FaultKind::Crash),
-            "restart" => Ok(FaultKind::Restart),
-            "silent" => Ok(FaultKind::Byzantine(Misbehaviour::Silent)),
-            "lie" => Ok(FaultKind::Byzantine(Misbehaviour::Lie)),
-            "equivocate" => Ok(FaultKind::Byzantine(Misbehaviour::Equivocate)),
-            unknown => Err(FaultError::Kind(unknown.into())),
-        }
-    }
-}
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            FaultKind::Crash => "crash",
-            FaultKind::Restart => "restart",
-            FaultKind::Byzantine(Misbehaviour::Silent) => "silent",
-            FaultKind::Byzantine(Misbehaviour::Lie) => "lie",
-            FaultKind::Byzantine(Misbehaviour::Equivocate) => "equivocate",
-        })
-    }
 }
 
 impl FromStr for Fault {
@@ -121,8 +63,11 @@ mod tests {
 
     #[test]
     fn faults_are_read_and_written_alike() {
-        for text in ["0:crash@1", "3:restart@7", "12:silent@2", "1:lie@1", "2:equivocate@16"] {
-            assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
+        for (node, kind) in (0_u8..).zip(FaultKind::ALL) {
+            let text = format!("{node}:{}@7", kind.name());
+            let fault = Fault { node: NodeId(node), kind, epoch: Epoch(7) };
+            assert_eq!(text.parse(), Ok(fault));
+            assert_eq!(fault.to_string(), text);
         }
         assert_eq!("2:lie".parse::<Fault>().unwrap().epoch, Epoch(1));
     }
@@ -135,6 +80,8 @@ mod tests {
         assert_eq!(refused("-1:lie"), FaultError::Node("-1".into()));
         assert_eq!(refused("1:sulk"), FaultError::Kind("sulk".into()));
         assert_eq!(refused("1:"), FaultError::Kind(String::new()));
+        let message = refused("1:sulk").to_string();
+        assert!(FaultKind::ALL.iter().all(|kind| message.contains(kind.name())), "{message}");
         for epoch in ["0", "", "x", "-3"] {
             assert_eq!(refused(&format!("1:lie@{epoch}")), FaultError::Epoch(epoch.into()));
         }

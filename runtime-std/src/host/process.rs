@@ -21,7 +21,7 @@ use crate::executor::Executor;
 use crate::faults::{Faults, Misbehaviour};
 use crate::folder::Member;
 use crate::model::Transformer;
-use crate::protocol::{Node, Seat, timing};
+use crate::protocol::{Node, timing};
 use crate::traffic::Traffic;
 use crate::transport::{Mesh, Peers, receive_from_all};
 
@@ -54,6 +54,7 @@ pub struct NodeOptions {
 /// # Errors
 /// When it cannot start or its disk fails; standard output was told.
 pub fn run(options: &NodeOptions) -> Result<()> {
+    end_with_parent()?;
     let builder = std::thread::Builder::new().name("node".into()).stack_size(STACK);
     let outcome = std::thread::scope(|scope| {
         let node = builder.spawn_scoped(scope, || run_here(options))?;
@@ -64,6 +65,21 @@ pub fn run(options: &NodeOptions) -> Result<()> {
         let _unread = tell(Event::Failed { reason: format!("{error:#}") });
     }
     outcome
+}
+
+/// A process that is stopped does not see its standard input end. So that it
+/// outlives nobody all the same, the system kills it when whoever started it
+/// is gone.
+#[cfg(target_os = "linux")]
+fn end_with_parent() -> Result<()> {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::KILL)).context("cannot ask to end with the parent process")
+}
+
+/// Other systems have no such service: there, a node that is stopped stays.
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent() -> Result<()> {
+    Ok(())
 }
 
 fn run_here(options: &NodeOptions) -> Result<()> {
@@ -87,8 +103,7 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
         format!("cannot listen on {address}; if the port is in use, choose another with --base-port, or none for any free one")
     })?;
     let address = listener.local_addr()?;
-    let seat = Seat { cluster: &member.cluster, me: member.me, key: &member.key };
-    let node = Box::new(Node::new(&seat, found)?);
+    let node = Box::new(Node::new(&member.seat(), found)?);
     let learner = node.role() == Role::Learner;
     if learner {
         eprintln!(
@@ -116,7 +131,7 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
         tell: Box::new(tell),
     };
     tokio::spawn(receive_from_all(listener, cluster, inbox));
-    tell(Event::Ready { address, learner })?;
+    tell(Event::Ready { address, learner, epoch: host.node.epoch().0 })?;
     host.start()?;
     loop {
         let next_timer = host.next_timer();

@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const DIAL_TIME: Duration = Duration::from_secs(5);
 
 /// The outgoing side of a member: a queue for every other member.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mesh {
     queues: Vec<(NodeId, Arc<Queue>)>,
 }
@@ -45,8 +45,19 @@ impl Mesh {
         Mesh { queues: others.iter().map(start).collect() }
     }
 
-    /// Queues `frame` for each of `to`.
-    pub fn send(&self, to: NodeSet, frame: &Arc<[u8]>) {
+    /// Queues `frame` for each of `to`, after `delay`.
+    pub fn send(&self, to: NodeSet, frame: &Arc<[u8]>, delay: Duration) {
+        if delay.is_zero() {
+            return self.send_now(to, frame);
+        }
+        let (mesh, frame) = (self.clone(), Arc::clone(frame));
+        tokio::spawn(async move {
+            sleep(delay).await;
+            mesh.send_now(to, &frame);
+        });
+    }
+
+    fn send_now(&self, to: NodeSet, frame: &Arc<[u8]>) {
         for (_, queue) in self.queues.iter().filter(|(peer, _)| to.contains(*peer)) {
             queue.push(Arc::clone(frame));
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::harness::{demo, verify};
 use butterfly_kernel::crypto::ed25519::SignatureMap;
 use butterfly_kernel::crypto::{Scheme, Signatures};
+use butterfly_kernel::proof::Added;
 use butterfly_kernel::types::NodeId;
 use butterfly_runtime_std::document::{self, Checked, Statement};
 use butterfly_runtime_std::protocol::{Crypto, VOTERS};
@@ -82,7 +83,8 @@ fn altered_statements_are_refused() {
     assert!(refused(*twice).contains("not a quorum"), "one member's signature under two names");
 
     let mut output = proof.clone();
-    output.steps[0].tokens[0] = (output.steps[0].tokens[0] + 1) % 96;
+    let Added::Tokens(tokens) = &mut output.steps[0].added else { panic!("the first epoch adds tokens") };
+    tokens[0] = (tokens[0] + 1) % 96;
     assert!(refused(*output).contains("about something else"));
 
     let mut prompt = proof.clone();

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use crate::harness::butterfly;
+use butterfly_runtime_std::faults::FaultKind;
 
 /// The exit code and the message.
 fn refused(arguments: &[&str]) -> (i32, String) {
@@ -15,7 +16,7 @@ fn refused(arguments: &[&str]) -> (i32, String) {
 fn bad_usage_is_explained_with_code_2() {
     let long = "x".repeat(250);
     let cases: &[(&[&str], &str)] = &[
-        (&["demo", "--fault", "1:sulk"], "there are crash, restart, silent, lie and equivocate"),
+        (&["demo", "--fault", "1:sulk"], "is not a kind of fault; there are"),
         (&["demo", "--fault", "lie"], "NODE:KIND"),
         (&["demo", "--fault", "1:lie@0"], "epochs are numbered from 1"),
         (&["demo", "--fault", "1:lie@17"], "after the last epoch, which is 16"),
@@ -47,6 +48,21 @@ fn bad_usage_is_explained_with_code_2() {
         let (code, message) = refused(arguments);
         assert_eq!(code, 2, "{arguments:?}: {message}");
         assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+}
+
+#[test]
+fn help_errors_and_readme_name_every_kind_of_fault() {
+    let help = String::from_utf8(butterfly(&["demo", "--help"]).stdout).unwrap();
+    let (_, error) = refused(&["demo", "--fault", "1:sulk"]);
+    let readme = include_str!("../../README.md");
+    for kind in FaultKind::ALL {
+        let line = help.lines().find(|line| line.trim().starts_with(kind.name()));
+        assert!(line.is_some_and(|line| line.ends_with(kind.about())), "{kind}: {help}");
+        assert!(error.contains(kind.name()), "{kind}: {error}");
+        let counts = if kind.severity().counts() { "yes" } else { "no" };
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `{kind}` |")));
+        assert!(row.is_some_and(|row| row.contains(&format!("| {counts} |"))), "{kind}: {row:?}");
     }
 }
 

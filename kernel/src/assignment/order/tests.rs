@@ -32,7 +32,11 @@ fn no_order_of_a_few_groups_is_better() {
             for joined in [0, 0b10, 0b110] {
                 let chain = Chain::new(&layers(&work, joined & ((1 << (count - 1)) - 1)));
                 for speeds in (1..=4).flat_map(|groups| lists(3, groups)) {
-                    let group = |which: &usize| Group { speed: [1, 2, 5][*which], holds: LayerSet::ALL, receive: 0 };
+                    let group = |which: &usize| Group {
+                        speed: [1, 2, 5][*which] * 1_000_000,
+                        holds: LayerSet::ALL,
+                        receive: 0,
+                    };
                     let groups: Vec<Group> = speeds.iter().map(group).collect();
                     parted += usize::from(compare(&chain, &groups, &orders[groups.len()]));
                 }

@@ -60,7 +60,7 @@ fn a_stage_that_faults_could_stop_is_an_error_and_not_a_smaller_stage() {
     assert_eq!(refused(&facts), PlacementError::TooFewMembers { layer: 1, able: 1, needed: 3 });
     assert_eq!(
         refused(&facts).to_string(),
-        "1 members can run layer 1 with those joined to it, and a stage needs 3: \
+        "layer 1 and those joined to it need 3 members that can run them, and there are 1: \
          bring members back, or give more of them these layers"
     );
 }

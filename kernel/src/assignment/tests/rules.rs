@@ -103,6 +103,7 @@ fn each_strategy_is_best_at_what_it_promises() {
         );
         assert!(topology.bytes_between_zones * 2 < load.bytes_between_zones);
         assert!(hybrid.interval < load.interval && hybrid.interval < topology.interval);
+        assert!(topology.interval < round_robin.interval, "of the cuts that cross few bytes, even ones are taken");
         assert!(topology.most_stages == 1 && round_robin.most_stages == 1, "an even share is one stage");
     }
 }
