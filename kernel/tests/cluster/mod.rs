@@ -220,10 +220,6 @@ impl Plan {
     }
 }
 
-pub fn cluster(n: usize, resilience: Resilience, stages: u8, tokens_per_epoch: u8) -> TestCluster {
-    Plan { resilience, stages, tokens_per_epoch, ..Plan::of(n) }.cluster()
-}
-
 pub fn request(cluster: &TestCluster, sequence: u64, prompt: &[u8], tokens: u16) -> SignedRequest<Crypto> {
     request_of(cluster, 0, sequence, prompt, tokens)
 }
