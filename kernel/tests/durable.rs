@@ -13,15 +13,20 @@ use butterfly_kernel::machine::Transmission;
 use butterfly_kernel::message::Kind;
 use butterfly_kernel::types::Resilience;
 use cluster::byzantine::Behaviour;
-use cluster::{Action, Network, World, cluster as make_cluster, request};
+use cluster::{Action, Network, Plan, TestCluster, World, request};
 
 const PROMPT: [u8; 5] = [10, 20, 30, 40, 50];
 const SECOND: u64 = 1_000_000;
 
-/// Four members without a fast path, one of them silent: every epoch needs
-/// commits, and those that the silent one leads a view change.
+/// Four members without a fast path.
+fn four() -> TestCluster {
+    Plan { resilience: Resilience::new(4, 1, 0).unwrap(), stages: 2, tokens_per_epoch: 2, ..Plan::of(4) }.cluster()
+}
+
+/// One of the four is silent: every epoch needs commits, and those that it
+/// leads a view change.
 fn run(mutant: Option<Mutant>) -> World {
-    let mut cluster = make_cluster(4, Resilience::new(4, 1, 0).unwrap(), 2, 2);
+    let mut cluster = four();
     cluster.rules.mutant = mutant;
     let mut world = World::with(cluster, 5, Network::CALM);
     world.behave(3, Behaviour::Silent);
@@ -95,7 +100,7 @@ fn a_decision_is_durable_before_it_is_handed_out() {
 fn members_that_crash_after_any_output_never_contradict_themselves() {
     for outputs in 0..12 {
         for member in 0..3 {
-            let mut world = World::with(make_cluster(4, Resilience::new(4, 1, 0).unwrap(), 2, 2), 5, Network::CALM);
+            let mut world = World::with(four(), 5, Network::CALM);
             for blow in 0..20 {
                 let time = (1 + blow) * 40_000;
                 world.at(time, member, Action::CrashInStep(outputs));
