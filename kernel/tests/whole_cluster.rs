@@ -8,7 +8,7 @@ use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::node::Role;
 use cluster::byzantine::Behaviour;
 use cluster::executor::reference;
-use cluster::{Action, Fate, Network, World, request};
+use cluster::{Action, Network, World, request};
 
 const PROMPT: [u8; 5] = [10, 20, 30, 40, 50];
 const SECOND: u64 = 1_000_000;
@@ -154,11 +154,6 @@ fn an_old_decision_does_not_take_a_member_back() {
 fn a_member_that_lost_its_record_signs_nothing_until_the_cluster_admits_it_again() {
     for member in 0..4 {
         let mut world = World::new(4, 15, Network::CALM);
-        // Nobody hears that it wants to be admitted again.
-        world.weather = Some(Box::new(|_, _, envelope| match envelope.message.kind() {
-            Kind::Readmit => Fate::Lost,
-            _ => Fate::Pass,
-        }));
         let signed = |world: &World| world.members[member].signed.clone();
         let asked = request(&world.cluster, 1, &PROMPT, 40);
         world.submit((member + 1) % 4, asked);
