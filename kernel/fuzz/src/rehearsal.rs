@@ -146,11 +146,13 @@ fn losses(cluster: &Cluster, notes: &mut Notes) {
 }
 
 /// Member 0 loses its record and all inputs in the midst of a request, and is
-/// admitted again before its turn to lead. The worker and a voter say that they can do less.
+/// admitted again before its turn to lead; member 2 does not hear it ask. The
+/// worker and a voter say that they can do less.
 fn notices(cluster: &Cluster, notes: &mut Notes) {
     let mut scene = Scene::open(cluster, notes);
-    let undecided = |envelope: &Envelope, _| match (envelope.message.kind(), envelope.message.epoch()) {
+    let undecided = |envelope: &Envelope, to| match (envelope.message.kind(), envelope.message.epoch()) {
         (Kind::Vote | Kind::Commit, Some(epoch)) => epoch == Epoch(1),
+        (Kind::Readmit, _) => to != 2,
         _ => true,
     };
     scene.submit(0, 1);
@@ -160,9 +162,11 @@ fn notices(cluster: &Cluster, notes: &mut Notes) {
     scene.moment("lacks a stage's inputs", 0, Watch::Sends(Kind::Recall));
     scene.moment("has told what crossed a link", 3, Watch::Sends(Kind::History));
     scene.retransmit(undecided);
-    scene.moment("heard of one that lost its record", 2, Watch::Now);
+    scene.moment("heard of one that lost its record", 1, Watch::Now);
     scene.revise(4);
-    scene.retransmit(|_, _| true);
+    let unheard = |envelope: &Envelope, to| envelope.message.kind() != Kind::Readmit || to != 2;
+    scene.retransmit(unheard);
+    scene.retransmit(unheard);
     assert_eq!(scene.nodes[0].role(), Role::Replica, "it is admitted again");
     scene.submit(3, 2);
     scene.revise(1);
