@@ -1,4 +1,4 @@
-//! Vote records of member 1.
+//! Vote records of member 1, and what the worker writes down.
 
 use butterfly_kernel::agreement::Durable;
 use butterfly_kernel::chain::Head;

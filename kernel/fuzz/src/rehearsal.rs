@@ -99,7 +99,6 @@ fn calm(cluster: &Cluster, notes: &mut Notes) {
     scene.moment("has voted", 0, Watch::Sends(Kind::Vote));
     scene.moment("holds a commit certificate", 3, Watch::Sends(Kind::Commit));
     scene.moment("has voted in the next epoch", 2, Watch::Votes(Epoch(2)));
-    scene.moment("works and does not vote", 4, Watch::Sends(Kind::Attest));
     scene.submit(0, 1);
     scene.run(|_, _| true);
 }
@@ -133,6 +132,7 @@ fn losses(cluster: &Cluster, notes: &mut Notes) {
     scene.submit(0, 1);
     scene.run(unattested);
     scene.moment("lacks a payload", 3, Watch::Now);
+    scene.moment("works and does not vote", 4, Watch::Now);
     scene.retransmit(unattested);
     let undecided = |envelope: &Envelope, to| match (envelope.message.kind(), envelope.message.epoch()) {
         (Kind::Vote | Kind::Commit, Some(epoch)) => epoch == Epoch(1) && to != 3,
@@ -145,27 +145,31 @@ fn losses(cluster: &Cluster, notes: &mut Notes) {
     scene.retransmit(|_, _| true);
 }
 
-/// Member 3 loses its record and all inputs in the midst of a request, and is
-/// admitted again. The worker and a voter say that they can do less.
+/// Member 0 loses its record and all inputs in the midst of a request, and is
+/// admitted again before its turn to lead; member 2 does not hear it ask. The
+/// worker and a voter say that they can do less.
 fn notices(cluster: &Cluster, notes: &mut Notes) {
     let mut scene = Scene::open(cluster, notes);
-    let undecided = |envelope: &Envelope, _| match (envelope.message.kind(), envelope.message.epoch()) {
+    let undecided = |envelope: &Envelope, to| match (envelope.message.kind(), envelope.message.epoch()) {
         (Kind::Vote | Kind::Commit, Some(epoch)) => epoch == Epoch(1),
+        (Kind::Readmit, _) => to != 2,
         _ => true,
     };
     scene.submit(0, 1);
     scene.run(undecided);
-    scene.forget(3);
-    scene.moment("is a learner", 3, Watch::Now);
-    scene.moment("lacks a stage's inputs", 3, Watch::Sends(Kind::Recall));
-    scene.moment("has told what crossed a link", 0, Watch::Sends(Kind::History));
+    scene.forget(0);
+    scene.moment("is a learner", 0, Watch::Now);
+    scene.moment("lacks a stage's inputs", 0, Watch::Sends(Kind::Recall));
+    scene.moment("has told what crossed a link", 3, Watch::Sends(Kind::History));
     scene.retransmit(undecided);
-    scene.moment("heard of one that lost its record", 2, Watch::Now);
+    scene.moment("heard of one that lost its record", 1, Watch::Now);
     scene.revise(4);
-    scene.retransmit(|_, _| true);
-    assert_eq!(scene.nodes[3].role(), Role::Replica, "it is admitted again");
-    scene.submit(1, 2);
-    scene.revise(0);
+    let unheard = |envelope: &Envelope, to| envelope.message.kind() != Kind::Readmit || to != 2;
+    scene.retransmit(unheard);
+    scene.retransmit(unheard);
+    assert_eq!(scene.nodes[0].role(), Role::Replica, "it is admitted again");
+    scene.submit(3, 2);
+    scene.revise(1);
     scene.run(|_, _| true);
 }
 

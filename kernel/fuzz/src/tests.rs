@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use butterfly_kernel::message::Kind;
+use butterfly_kernel::message::{Kind, Message, Payload};
 use butterfly_kernel::node::Role;
 use butterfly_kernel::wire;
 
@@ -17,6 +17,17 @@ fn every_kind_of_message_is_said_and_taken_by_somebody() {
         let said = notes.messages.get(&kind).unwrap_or_else(|| panic!("nobody says {}", kind.name()));
         let heard = |bytes: &Vec<u8>| !read::hear(wire::decode(bytes).unwrap()).is_empty();
         assert!(said.iter().any(heard), "nobody takes {}", kind.name());
+    }
+}
+
+#[test]
+fn both_kinds_of_payload_are_taken() {
+    let notes = play();
+    let envelopes = notes.messages[&Kind::Payload].iter().map(|bytes| wire::decode::<Envelope>(bytes).unwrap());
+    let (of_members, of_requests): (Vec<_>, Vec<_>) =
+        envelopes.partition(|envelope| matches!(envelope.message, Message::Payload(Payload::Notice(_))));
+    for payloads in [of_members, of_requests] {
+        assert!(payloads.into_iter().any(|payload| !read::hear(payload).is_empty()));
     }
 }
 
