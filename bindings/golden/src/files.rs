@@ -68,7 +68,10 @@ pub fn families(story: &Story) -> [(&'static str, Family<Vector>); 6] {
         ("rosters.json", family("Rosters: what provisioning hands out.", rosters::vectors(story))),
         ("requests.json", family("What clients sign.", requests::vectors(story))),
         ("messages.json", family("What members say to each other.", messages::vectors(story))),
-        ("records.json", family("What members must not forget: member 1, and in one vector the worker.", records::vectors(story))),
+        (
+            "records.json",
+            family("What members must not forget: member 1, and in one vector the worker.", records::vectors(story)),
+        ),
         ("proofs.json", family("Commit proofs.", proofs::vectors(story))),
         ("evidence.json", family("Evidence against member 2.", evidence::vectors(story))),
     ]
