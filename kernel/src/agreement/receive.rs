@@ -55,10 +55,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if seat.cluster.leader(self.epoch, view) != from || from == seat.me {
             return Err(Rejection::Unauthorised);
         }
+        let proof = self.other_proposal(&proposal.ballot).map(|held| self.two_proposals(from, held, &proposal));
         if view < self.durable.view {
-            let voted = self.durable.voted.as_ref().filter(|voted| voted.ballot.view == view);
-            let held = voted.filter(|voted| voted.ballot != proposal.ballot).ok_or(Rejection::Stale)?;
-            out.push(Output::Evidence(self.two_proposals(from, held, &proposal)));
+            out.push(Output::Evidence(proof.ok_or(Rejection::Stale)?));
             return Ok(());
         }
         if view > self.durable.view {
@@ -68,7 +67,10 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         match &self.proposal {
             None => self.proposal = Some(proposal),
             Some(held) if held.ballot == proposal.ballot => return Err(Rejection::Duplicate),
-            Some(held) => out.push(Output::Evidence(self.two_proposals(from, held, &proposal))),
+            Some(_) => {}
+        }
+        if let Some(proof) = proof {
+            out.push(Output::Evidence(proof));
         }
         Ok(())
     }
@@ -159,17 +161,13 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if !is_consistent(&signed.change) || from == seat.me {
             return Err(Rejection::Invalid);
         }
-        if let Some(reported) = &signed.change.voted
-            && let Some(held) = self.other_proposal(&reported.ballot)
-        {
-            let leader = seat.cluster.leader(self.epoch, reported.ballot.view);
-            out.push(Output::Evidence(self.two_proposals(leader, held, reported)));
-        }
         // The leader's question names what each sender reported to *it*. A faulty
         // sender that told this replica something else, or that it is further
         // on, must not keep it from comparing.
         let named = self.question.as_ref().and_then(|question| question.request.reports.get(&from));
         let asked = signed.change.view == self.durable.view && named == Some(&signed.change.report());
+        let proof = self.deceived(seat, &signed.change);
+        let mut replaces = true;
         if let Some(held) = self.changes.get(&from) {
             if held.change.view > signed.change.view && !asked {
                 return Err(Rejection::Stale);
@@ -177,6 +175,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             if held.change.view == signed.change.view {
                 let (first, second) = (held.change.report(), signed.change.report());
                 if first == second {
+                    // What it proves was said when it came first.
                     return Err(Rejection::Duplicate);
                 }
                 let fault = Fault::ViewChanges {
@@ -186,12 +185,25 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
                     second: (second, signed.signature.clone()),
                 };
                 out.push(Output::Evidence(Evidence { accused: from, fault }));
-                if !asked {
-                    return Ok(());
-                }
+                replaces = asked;
             }
         }
-        self.changes.insert(from, signed).map_err(|_| Rejection::Full)
+        if let Some(proof) = proof {
+            out.push(Output::Evidence(proof));
+        }
+        if replaces {
+            // One slot for each member: there is room.
+            let _ = self.changes.insert(from, signed);
+        }
+        Ok(())
+    }
+
+    /// The proof that a leader signed two proposals: the one that `change`
+    /// reports, and another that is known here.
+    fn deceived(&self, seat: &Seat<'_, C, N>, change: &ViewChange<C>) -> Option<Evidence<C>> {
+        let reported = change.voted.as_ref()?;
+        let held = self.other_proposal(&reported.ballot)?;
+        Some(self.two_proposals(seat.cluster.leader(self.epoch, reported.ballot.view), held, reported))
     }
 
     fn on_cert_request(

@@ -210,6 +210,41 @@ fn a_leader_that_deceived_half_is_proven_faulty_after_the_view_failed() {
 }
 
 #[test]
+fn what_a_view_change_proves_is_said_once_and_a_duplicate_says_nothing() {
+    let cluster = cluster(4, 1, 1);
+    let leader = cluster.leader(EPOCH, View(0)).0;
+    let [first, second] = [7, 8].map(|value| Ballot { view: View(0), value });
+    let propose = |ballot| AgreementMessage::Propose { ballot, progress: None };
+    let reports = |view: u32, ballot: Ballot<C>| {
+        let statement = propose(ballot).statement(&cluster, EPOCH);
+        let voted = Some(Proposal { ballot, signature: C::sign(&NodeId(leader), &statement), progress: None });
+        AgreementMessage::ViewChange(ViewChange { view: View(view), voted, locked: None })
+    };
+    let (reporter, witness) = ((leader + 1) % 4, (leader + 2) % 4);
+    let proofs = |replica: &mut Replica<'_>| {
+        let said = replica.said.drain(..).filter_map(|output| match output {
+            Output::Evidence(evidence) => Some((evidence.accused, evidence.verify(&cluster))),
+            _ => None,
+        });
+        said.collect::<Vec<_>>()
+    };
+    let proven = [(NodeId(leader), Ok(()))];
+    // The proposal came first, then the report of another one.
+    let mut replica = Replica::new(&cluster, witness);
+    replica.hears(leader, propose(first)).unwrap();
+    replica.hears(reporter, reports(1, second)).unwrap();
+    assert_eq!(proofs(&mut replica), proven);
+    assert_eq!(replica.hears(reporter, reports(1, second)), Err(Rejection::Duplicate));
+    assert_eq!(proofs(&mut replica), []);
+    // The report came first.
+    let mut replica = Replica::new(&cluster, witness);
+    replica.hears(reporter, reports(1, second)).unwrap();
+    assert_eq!(proofs(&mut replica), []);
+    replica.hears(leader, propose(first)).unwrap();
+    assert_eq!(proofs(&mut replica), proven);
+}
+
+#[test]
 fn a_new_epoch_remembers_nothing_of_the_one_before() {
     let cluster = cluster(7, 2, 1);
     let begins_anew = |mut replica: Replica<'_>| {
