@@ -4,12 +4,13 @@
 //! compiler in use: counting branches needs no nightly one.
 
 mod build;
+mod corpus;
 mod run;
 
 use std::collections::VecDeque;
 use std::fs;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread;
 
@@ -19,7 +20,7 @@ use crate::workspace;
 use run::{Outcome, Plan};
 
 /// All kept inputs together take no more bytes than this.
-const MOST_KEPT: u64 = 1 << 20;
+const MOST_KEPT: u64 = 2 << 20;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -77,6 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         seeds: seeds.join(target),
         words: build::workspace().join("words.dict"),
         kept: kept().join(target),
+        unpacked: place.join("kept").join(target),
         work: place.join("work").join(target),
         findings: place.join("findings"),
     });
@@ -138,8 +140,8 @@ fn report(outcomes: &[Outcome], keep: bool) -> Result<()> {
     let executions: u64 = outcomes.iter().map(|outcome| outcome.executions).sum();
     println!("{:<14} {executions:>12}", "all");
     if keep {
-        let (files, bytes) = size(&kept())?;
-        println!("kept: {files} inputs, {bytes} bytes, in {}", kept().display());
+        let (inputs, bytes) = corpus::size(&kept())?;
+        println!("kept: {inputs} inputs, {bytes} bytes, in {}", kept().display());
         ensure!(bytes <= MOST_KEPT, "that is more than {MOST_KEPT} bytes: too much for a repository");
     }
     let findings: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.finding.as_ref()).collect();
@@ -148,14 +150,4 @@ fn report(outcomes: &[Outcome], keep: bool) -> Result<()> {
     }
     ensure!(findings.is_empty(), "{} of {} targets have a finding", findings.len(), outcomes.len());
     Ok(())
-}
-
-/// Files below a folder, and their bytes.
-fn size(folder: &Path) -> Result<(u64, u64)> {
-    let mut total = (0, 0);
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?.flatten() {
-        let (files, bytes) = if entry.path().is_dir() { size(&entry.path())? } else { (1, entry.metadata()?.len()) };
-        total = (total.0 + files, total.1 + bytes);
-    }
-    Ok(total)
 }

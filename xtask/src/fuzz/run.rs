@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use super::corpus;
 use crate::process::succeed;
 
 /// No input is longer: the longest that the targets take.
@@ -27,8 +28,10 @@ pub(super) struct Plan {
     pub(super) seeds: PathBuf,
     /// Parts of inputs that are hard to come by.
     pub(super) words: PathBuf,
-    /// What earlier runs have found worth keeping.
+    /// What earlier runs have found worth keeping, packed.
     pub(super) kept: PathBuf,
+    /// The same, a file for each input.
+    pub(super) unpacked: PathBuf,
     /// What this run finds worth keeping.
     pub(super) work: PathBuf,
     /// Where inputs go that must not be.
@@ -61,14 +64,14 @@ impl Plan {
     /// Runs the target to its end or its first finding.
     pub(super) fn fuzz(&self) -> Result<Outcome> {
         renew(&self.work)?;
-        for folder in [&self.kept, &self.findings] {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
+        renew(&self.unpacked)?;
+        corpus::unpack(&self.kept, &self.unpacked)?;
+        fs::create_dir_all(&self.findings).with_context(|| format!("cannot make {}", self.findings.display()))?;
         let mut command = Command::new(&self.program);
         command.arg(format!("-runs={}", self.runs)).arg(format!("-seed={}", self.seed)).args([LONGEST, TIME_OUT]);
         command.arg(format!("-artifact_prefix={}/{}-", self.findings.display(), self.target));
         command.arg(format!("-dict={}", self.words.display()));
-        command.args([&self.work, &self.kept, &self.seeds]);
+        command.args([&self.work, &self.unpacked, &self.seeds]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let begin = Instant::now();
         let mut child = command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;
@@ -94,12 +97,9 @@ impl Plan {
         let fewest = self.work.with_extension("fewest");
         renew(&fewest)?;
         let mut command = Command::new(&self.program);
-        command.args(["-set_cover_merge=1", LONGEST]).args([&fewest, &self.kept, &self.work, &self.seeds]);
+        command.args(["-set_cover_merge=1", LONGEST]).args([&fewest, &self.unpacked, &self.work, &self.seeds]);
         succeed(&mut command)?;
-        renew(&self.kept)?;
-        for file in fs::read_dir(&fewest)?.flatten() {
-            fs::copy(file.path(), self.kept.join(file.file_name()))?;
-        }
+        corpus::pack(&fewest, &self.kept)?;
         Ok(())
     }
 }
