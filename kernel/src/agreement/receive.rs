@@ -223,7 +223,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if view > self.durable.view {
             return Err(Rejection::Early(Place::View(self.epoch, view)));
         }
-        if request.reports.len() < seat.cluster.resilience().view_change_quorum()
+        if request.reports.len() < seat.cluster.view_change_quorum()
             || request.reports.iter().any(|(node, _)| !seat.cluster.votes(*node))
         {
             return Err(Rejection::Invalid);

@@ -1,7 +1,8 @@
 //! Seeded departures from the protocol, for the checking crates only.
 //!
 //! Without the feature `checker` no departure can be chosen, and every test
-//! for one is a constant `false`.
+//! for one is a constant `false`. Thresholds are asked for here, so that each
+//! can be bent by one, for everybody at once.
 
 use crate::cluster::Cluster;
 use crate::crypto::Scheme;
@@ -13,6 +14,26 @@ use crate::types::{NodeId, View};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(not(feature = "checker"), allow(dead_code, reason = "only a checker can choose one"))]
 pub enum Mutant {
+    /// One vote less decides.
+    SmallFastQuorum,
+    /// One vote more is needed to decide.
+    LargeFastQuorum,
+    /// One vote less locks, one commit less decides.
+    SmallSlowQuorum,
+    /// One vote more is needed to lock, one commit more to decide.
+    LargeSlowQuorum,
+    /// A leader needs one report less.
+    SmallViewChangeQuorum,
+    /// A leader needs one report more.
+    LargeViewChangeQuorum,
+    /// After an equivocation one vote less binds.
+    SmallEquivocationThreshold,
+    /// After an equivocation it takes one vote more to bind.
+    LargeEquivocationThreshold,
+    /// One acknowledgement less justifies a proposal.
+    SmallProgressQuorum,
+    /// One acknowledgement more is needed to justify a proposal.
+    LargeProgressQuorum,
     /// A leader that equivocated is not left out when a new leader selects.
     KeepEquivocator,
     /// A view change does not report the vote.
@@ -64,5 +85,41 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     #[cfg(not(feature = "checker"))]
     pub(crate) const fn mutated(&self, _: Mutant) -> bool {
         false
+    }
+}
+
+/// The thresholds of [`crate::types::Resilience`] as this cluster applies them.
+impl<C: Scheme, const N: usize> Cluster<C, N> {
+    /// Votes in one view that decide: n - p.
+    pub fn fast_quorum(&self) -> usize {
+        self.bent(self.resilience().fast_quorum(), Mutant::SmallFastQuorum, Mutant::LargeFastQuorum)
+    }
+
+    /// Votes that make a commit certificate, and commits that decide.
+    pub fn slow_quorum(&self) -> usize {
+        self.bent(self.resilience().slow_quorum(), Mutant::SmallSlowQuorum, Mutant::LargeSlowQuorum)
+    }
+
+    /// View changes that a leader needs before it may propose: n - f.
+    pub fn view_change_quorum(&self) -> usize {
+        let quorum = self.resilience().view_change_quorum();
+        self.bent(quorum, Mutant::SmallViewChangeQuorum, Mutant::LargeViewChangeQuorum)
+    }
+
+    /// Votes that bind a new leader after the old one equivocated: f + p.
+    pub fn equivocation_threshold(&self) -> usize {
+        let threshold = self.resilience().equivocation_threshold();
+        self.bent(threshold, Mutant::SmallEquivocationThreshold, Mutant::LargeEquivocationThreshold)
+    }
+
+    /// Acknowledgements in a progress certificate: f + 1.
+    pub fn progress_quorum(&self) -> usize {
+        self.bent(self.resilience().progress_quorum(), Mutant::SmallProgressQuorum, Mutant::LargeProgressQuorum)
+    }
+
+    fn bent(&self, threshold: usize, smaller: Mutant, larger: Mutant) -> usize {
+        let less = usize::from(self.mutated(smaller));
+        let more = usize::from(self.mutated(larger));
+        threshold.saturating_sub(less).saturating_add(more)
     }
 }

@@ -46,7 +46,6 @@ pub fn select<C: Scheme, const N: usize>(
     epoch: Epoch,
     reports: &Map<NodeId, Report<C>, N>,
 ) -> Selection<C::Digest> {
-    let resilience = cluster.resilience();
     let votes = || reports.iter().filter_map(|(from, report)| report.voted.map(|ballot| (*from, ballot)));
     let locks = || reports.iter().filter_map(|(_, report)| report.locked);
     let voted_views = votes().map(|(_, ballot)| ballot.view);
@@ -65,7 +64,7 @@ pub fn select<C: Scheme, const N: usize>(
     }
     let equivocator = cluster.leader(epoch, highest);
     let excluded = |from: NodeId| from == equivocator && !cluster.mutated(Mutant::KeepEquivocator);
-    if reports.iter().filter(|(from, _)| !excluded(**from)).count() < resilience.view_change_quorum() {
+    if reports.iter().filter(|(from, _)| !excluded(**from)).count() < cluster.view_change_quorum() {
         return Selection::NeedMore;
     }
     let support =
@@ -74,7 +73,7 @@ pub fn select<C: Scheme, const N: usize>(
     for (_, ballot) in at_highest() {
         let count = support(ballot.value);
         let better = best.is_none_or(|(most, value)| count > most || (count == most && ballot.value < value));
-        if count >= resilience.equivocation_threshold() && better {
+        if count >= cluster.equivocation_threshold() && better {
             best = Some((count, ballot.value));
         }
     }

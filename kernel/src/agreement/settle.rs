@@ -34,9 +34,8 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if self.decision.is_some() {
             return false;
         }
-        let resilience = seat.cluster.resilience();
-        let fast = self.find_quorum(&self.votes, resilience.fast_quorum(), Path::Fast);
-        let slow = || self.find_quorum(&self.commits, resilience.slow_quorum(), Path::Slow);
+        let fast = self.find_quorum(&self.votes, seat.cluster.fast_quorum(), Path::Fast);
+        let slow = || self.find_quorum(&self.commits, seat.cluster.slow_quorum(), Path::Slow);
         let Some(decision) = fast.or_else(slow) else {
             return false;
         };
@@ -81,11 +80,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         }
         let view = self.durable.view;
         let here = self.changes.iter().filter(|(_, signed)| signed.change.view >= view).count();
-        let start = if view == View::ZERO {
-            !self.known.is_empty()
-        } else {
-            here >= seat.cluster.resilience().view_change_quorum()
-        };
+        let start = if view == View::ZERO { !self.known.is_empty() } else { here >= seat.cluster.view_change_quorum() };
         if start {
             self.timed = true;
             out.push(self.timer(seat));
@@ -114,11 +109,10 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     /// A slow quorum of votes in the current view is kept and announced.
     fn try_commit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
         let view = self.durable.view;
-        let resilience = seat.cluster.resilience();
-        if !resilience.slow_path() || self.decision.is_some() || self.durable.locked_in(view) {
+        if !seat.cluster.resilience().slow_path() || self.decision.is_some() || self.durable.locked_in(view) {
             return false;
         }
-        let quorum = resilience.slow_quorum();
+        let quorum = seat.cluster.slow_quorum();
         let Some((value, votes)) = self
             .votes
             .get(&view)
@@ -147,7 +141,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             return false;
         }
         let reports = self.usable_reports();
-        if reports.len() < seat.cluster.resilience().view_change_quorum() {
+        if reports.len() < seat.cluster.view_change_quorum() {
             return false;
         }
         let value = match select(seat.cluster, self.epoch, &reports) {
@@ -211,7 +205,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         let (value, progress) = if view == View::ZERO {
             (self.own, None)
         } else {
-            let quorum = seat.cluster.resilience().progress_quorum();
+            let quorum = seat.cluster.progress_quorum();
             if self.acks.len() < quorum {
                 return false;
             }

@@ -93,10 +93,9 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
 
     /// Whether `certificate` proves that its ballot was decided in `epoch`.
     pub fn decision_is_genuine(&self, epoch: Epoch, certificate: &DecisionCertificate<C>) -> bool {
-        let resilience = self.resilience();
         let (tag, quorum) = match certificate.path {
-            Path::Fast => (Tag::Vote, resilience.fast_quorum()),
-            Path::Slow if resilience.slow_path() => (Tag::Commit, resilience.slow_quorum()),
+            Path::Fast => (Tag::Vote, self.fast_quorum()),
+            Path::Slow if self.resilience().slow_path() => (Tag::Commit, self.slow_quorum()),
             Path::Slow => return false,
         };
         let statement = self.ballot(tag, epoch, &certificate.ballot);
@@ -188,15 +187,13 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             None => ballot.view == View::ZERO,
             Some(signatures) => {
                 let statement = self.ballot(Tag::CertAck, epoch, ballot);
-                ballot.view > View::ZERO
-                    && self.quorum_of_voters(self.resilience().progress_quorum(), &statement, signatures)
+                ballot.view > View::ZERO && self.quorum_of_voters(self.progress_quorum(), &statement, signatures)
             }
         }
     }
 
     fn lock_is_genuine(&self, epoch: Epoch, certificate: &CommitCertificate<C>) -> bool {
         let statement = self.ballot(Tag::Vote, epoch, &certificate.ballot);
-        self.resilience().slow_path()
-            && self.quorum_of_voters(self.resilience().slow_quorum(), &statement, &certificate.votes)
+        self.resilience().slow_path() && self.quorum_of_voters(self.slow_quorum(), &statement, &certificate.votes)
     }
 }
