@@ -1,8 +1,20 @@
 //! Exhaustive checking of Butterfly's kernel, as shipped. See the README of
 //! this folder.
+//!
+//! | module | subject |
+//! | --- | --- |
+//! | [`explore`] | what is explored, and the two programs that explore it |
+//! | [`world`] | the kernel's agreement, each message to each receiver |
+//! | [`records`] | the same from record to record, whole quorums at once |
+//! | [`symbolic`] | cryptography without bytes |
+//! | [`story`] | a run that a person can follow |
+//! | [`models`] | every model by name, with what must come out |
+//! | [`run`] | one model to its end, against what must come out |
 
+pub mod explore;
 pub mod models;
-pub mod narrate;
+pub mod records;
 pub mod run;
+pub mod story;
 pub mod symbolic;
 pub mod world;

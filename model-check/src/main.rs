@@ -2,10 +2,13 @@
 //! error; the exit status is 0 only if everything asked for was explored to
 //! its end and came out as it must.
 
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use butterfly_model_check::models::{Entry, Expect, MODELS, Tier, find};
-use butterfly_model_check::run::{Outcome, run};
+use butterfly_model_check::explore::Engine;
+use butterfly_model_check::models::{Entry, Expect, Tier, find, models};
+use butterfly_model_check::run::{Outcome, run_with};
 use butterfly_model_check::world::PROPERTIES;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
@@ -30,11 +33,14 @@ enum Command {
     Run {
         /// Its name, from `list`.
         model: String,
+        /// What explores it.
+        #[arg(long, value_enum, default_value = "graph")]
+        engine: Engine,
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
     },
-    /// Explores every model.
+    /// Explores every model, with every engine.
     All {
         /// Those that take long as well.
         #[arg(long)]
@@ -54,25 +60,28 @@ fn main() -> ExitCode {
             list(json);
             ExitCode::SUCCESS
         }
-        Command::Run { model, json } => match find(&model) {
+        Command::Run { model, engine, json } => match find(&model) {
             Some(entry) => {
-                let outcome = run(entry);
+                let outcomes = watched(entry, &[engine], "");
                 if json {
-                    println!("{}", json!(outcome));
+                    outcomes.iter().for_each(|outcome| println!("{}", json!(outcome)));
                 } else {
-                    print(std::slice::from_ref(&outcome));
+                    print(&outcomes);
                 }
-                status(&[outcome])
+                status(&outcomes)
             }
             None => {
                 eprintln!("there is no model `{model}`; there are:");
-                MODELS.iter().for_each(|entry| eprintln!("  {}", entry.name));
+                models().for_each(|entry| eprintln!("  {}", entry.name));
                 ExitCode::from(USAGE)
             }
         },
         Command::All { nightly, json } => {
-            let entries = MODELS.iter().filter(|entry| nightly || entry.tier == Tier::Always);
-            let outcomes: Vec<Outcome> = entries.map(run).collect();
+            let entries = models().filter(|entry| nightly || entry.tier == Tier::Always);
+            let entries: Vec<&Entry> = entries.collect();
+            let place = |number: usize| format!("[{}/{}] ", number + 1, entries.len());
+            let run = |(number, entry): (usize, &&Entry)| watched(entry, entry.engines(), &place(number));
+            let outcomes: Vec<Outcome> = entries.iter().enumerate().flat_map(run).collect();
             if json {
                 let ok = outcomes.iter().all(Outcome::is_expected);
                 println!("{}", json!({ "ok": ok, "runs": outcomes }));
@@ -84,34 +93,59 @@ fn main() -> ExitCode {
     }
 }
 
+/// Runs a model and says on standard error how far it is.
+fn watched(entry: &Entry, engines: &[Engine], place: &str) -> Vec<Outcome> {
+    let terminal = std::io::stderr().is_terminal();
+    let what = |engine: Engine| format!("{place}{} by {}", entry.name, engine.name());
+    let started = Instant::now();
+    let mut said = started;
+    let mut progress = |engine: Engine, states: usize| {
+        if !terminal && states == 0 {
+            eprintln!("{}", what(engine));
+        } else if terminal && said.elapsed() >= Duration::from_millis(100) {
+            said = Instant::now();
+            eprint!("\r\x1b[K{}: {states} states, {:.0} s", what(engine), started.elapsed().as_secs_f64());
+            let _ = std::io::stderr().flush();
+        }
+    };
+    let outcomes = run_with(entry, engines, &mut progress);
+    if terminal {
+        eprintln!("\r\x1b[K{place}{}: {} states", entry.name, outcomes.first().map_or(0, |outcome| outcome.distinct));
+    }
+    outcomes
+}
+
 fn status(outcomes: &[Outcome]) -> ExitCode {
     if outcomes.iter().all(Outcome::is_expected) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn list(json: bool) {
     if json {
-        let models: Vec<Value> = MODELS.iter().map(describe).collect();
+        let models: Vec<Value> = models().map(describe).collect();
         println!("{}", json!({ "models": models }));
         return;
     }
-    let width = MODELS.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-    for entry in MODELS {
+    let width = models().map(|entry| entry.name.len()).max().unwrap_or(0);
+    for entry in models() {
         let nightly = if entry.tier == Tier::Nightly { " (nightly)" } else { "" };
         println!("{:width$}  {}: {}{nightly}", entry.name, entry.configuration(), expected(entry));
     }
 }
 
 fn describe(entry: &Entry) -> Value {
+    let agreement = entry.subject.agreement();
     json!({
         "name": entry.name,
+        "nightly": entry.tier == Tier::Nightly,
         "parameters": {
-            "n": entry.resilience.n(),
-            "f": entry.resilience.f(),
-            "p": entry.resilience.p(),
-            "views": entry.schedule.len(),
-            "leaders": entry.schedule,
-            "delivery": format!("{:?}", entry.delivery),
-            "mutant": entry.mutant.map(|mutant| format!("{mutant:?}")),
+            "n": agreement.resilience.n(),
+            "f": agreement.resilience.f(),
+            "p": agreement.resilience.p(),
+            "faulty": agreement.faulty,
+            "views": agreement.schedule.len(),
+            "leaders": agreement.schedule,
+            "delivery": entry.subject.delivery(),
+            "mutant": agreement.mutant.map(|mutant| format!("{mutant:?}")),
         },
         "properties": PROPERTIES,
         "expect": expected(entry),

@@ -1,30 +1,25 @@
 //! Every model by name, with what must come out. A pinned number changes only
 //! with the protocol, the kernel or the world: whoever changes it says why.
 
-use butterfly_kernel::agreement::rules::Mutant;
-use butterfly_kernel::types::{NodeId, Resilience, View};
+mod agreement;
 
-use crate::world::AGREEMENT;
-use crate::world::replica::Witness;
+use butterfly_kernel::agreement::rules::Mutant;
+use butterfly_kernel::types::{NodeId, NodeSet, Resilience};
+
+use crate::explore::Engine;
+use crate::records::Options;
 use crate::world::setting::{Delivery, Leftovers, Parameters, Reports};
 
 /// A configuration, and what must come out when it is explored.
+#[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// What it is called on the command line.
     pub name: &'static str,
     /// In `all` always, or only with `--nightly`.
     pub tier: Tier,
-    /// n, f and p.
-    pub resilience: Resilience,
-    /// Who leads each view. Node n - 1 is the faulty one.
-    pub schedule: &'static [u8],
-    /// How votes travel.
-    pub delivery: Delivery,
-    /// How view changes travel.
-    pub reports: Reports,
-    /// The guard that is bent.
-    pub mutant: Option<Mutant>,
-    /// What must come out.
+    /// What is explored.
+    pub subject: Subject,
+    /// What must come out, from each engine.
     pub expect: Expect,
 }
 
@@ -35,6 +30,40 @@ pub enum Tier {
     Always,
     /// Only in `all --nightly`.
     Nightly,
+}
+
+/// What is explored.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject {
+    /// [`crate::world`]: each message to each receiver.
+    Receivers {
+        /// Who takes part.
+        agreement: Agreement,
+        /// How votes travel.
+        delivery: Delivery,
+        /// How view changes travel.
+        reports: Reports,
+    },
+    /// [`crate::records`]: from record to record.
+    Records {
+        /// Who takes part.
+        agreement: Agreement,
+        /// How the world is cut down, or made larger.
+        options: Options,
+    },
+}
+
+/// Who takes part in one epoch's agreement.
+#[derive(Clone, Copy, Debug)]
+pub struct Agreement {
+    /// n, f and p.
+    pub resilience: Resilience,
+    /// The last so many nodes are faulty.
+    pub faulty: usize,
+    /// Who leads each view. No node enters a view beyond these.
+    pub schedule: &'static [u8],
+    /// The guard that is bent.
+    pub mutant: Option<Mutant>,
 }
 
 /// What must come out.
@@ -48,8 +77,8 @@ pub enum Expect {
         transitions: usize,
         /// States on the longest of the shortest paths to each state.
         depth: usize,
-        /// Branches.
-        through: &'static [Witness],
+        /// Branches, as [`crate::world::replica::Witness`] names them.
+        through: &'static [&'static str],
     },
     /// A property fails, and a shortest counterexample has so many steps.
     Violates {
@@ -60,264 +89,78 @@ pub enum Expect {
     },
 }
 
-impl Entry {
-    /// The world that this entry describes.
-    pub fn parameters(&self) -> Parameters {
+impl Agreement {
+    /// The world's parameters.
+    pub fn parameters(&self, delivery: Delivery, reports: Reports) -> Parameters {
         Parameters {
             resilience: self.resilience,
-            faulty: 1,
+            faulty: self.faulty,
             schedule: self.schedule.iter().map(|leader| NodeId(*leader)).collect(),
-            delivery: self.delivery,
-            reports: self.reports,
+            delivery,
+            reports,
             leftovers: Leftovers::Bare,
+            swapped: NodeSet::EMPTY,
             mutant: self.mutant,
         }
     }
 
+    /// n, f, p and leaders in one line. A faulty leader is an F.
+    fn configuration(&self) -> String {
+        let resilience = self.resilience;
+        let honest = resilience.n().saturating_sub(self.faulty);
+        let leader = |leader: &u8| if usize::from(*leader) >= honest { "F".to_owned() } else { leader.to_string() };
+        let leaders: String = self.schedule.iter().map(leader).collect();
+        let faulty = if self.faulty == resilience.f() { String::new() } else { format!(" faulty={}", self.faulty) };
+        format!("n={} f={} p={}{faulty} leaders {leaders}", resilience.n(), resilience.f(), resilience.p())
+    }
+}
+
+impl Subject {
+    /// Who takes part.
+    pub fn agreement(&self) -> &Agreement {
+        match self {
+            Subject::Receivers { agreement, .. } | Subject::Records { agreement, .. } => agreement,
+        }
+    }
+
+    /// How messages travel, in words.
+    pub fn delivery(&self) -> String {
+        match self {
+            Subject::Receivers { delivery, reports, .. } => {
+                let votes = if *delivery == Delivery::Single { "single votes" } else { "vote quorums" };
+                let reports = if *reports == Reports::Single { "" } else { ", reports with question" };
+                format!("{votes}{reports}")
+            }
+            Subject::Records { options, .. } => {
+                let crashes = if options.crashes { ", crashes" } else { "" };
+                let symmetry = if options.symmetry { ", symmetry" } else { "" };
+                let decide = if options.decide { ", decisions" } else { "" };
+                format!("record to record{crashes}{decide}{symmetry}")
+            }
+        }
+    }
+}
+
+impl Entry {
     /// n, f, p, leaders and delivery in one line.
     pub fn configuration(&self) -> String {
-        let resilience = self.resilience;
-        let faulty = resilience.n().saturating_sub(1);
-        let leader = |leader: &u8| if usize::from(*leader) == faulty { "F".to_owned() } else { leader.to_string() };
-        let leaders: String = self.schedule.iter().map(leader).collect();
-        let delivery = match self.delivery {
-            Delivery::Single => "single votes",
-            Delivery::Quorum => "vote quorums",
-        };
-        let reports = match self.reports {
-            Reports::Single => "",
-            Reports::WithQuestion => ", reports with question",
-        };
-        let mutant = self.mutant.map(|mutant| format!(", {mutant:?}")).unwrap_or_default();
-        format!(
-            "n={} f={} p={} leaders {leaders}, {delivery}{reports}{mutant}",
-            resilience.n(),
-            resilience.f(),
-            resilience.p()
-        )
+        let agreement = self.subject.agreement();
+        let mutant = agreement.mutant.map(|mutant| format!(", {mutant:?}")).unwrap_or_default();
+        format!("{}, {}{mutant}", agreement.configuration(), self.subject.delivery())
     }
+
+    /// The engines that explore it.
+    pub fn engines(&self) -> &'static [Engine] {
+        &Engine::BOTH
+    }
+}
+
+/// Every model.
+pub fn models() -> impl Iterator<Item = &'static Entry> {
+    agreement::MODELS.iter()
 }
 
 /// The model called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {
-    MODELS.iter().find(|entry| entry.name == name)
+    models().find(|entry| entry.name == name)
 }
-
-const N4_P1: Resilience = Resilience::outside_the_bounds(4, 1, 1);
-const N4_P0: Resilience = Resilience::outside_the_bounds(4, 1, 0);
-const N3_P1: Resilience = Resilience::outside_the_bounds(3, 1, 1);
-
-const FAST_0: Witness = Witness::FastDecision(View(0));
-const FAST_1: Witness = Witness::FastDecision(View(1));
-const SLOW_0: Witness = Witness::SlowDecision(View(0));
-const SLOW_1: Witness = Witness::SlowDecision(View(1));
-
-/// Every model.
-pub const MODELS: &[Entry] = &[
-    Entry {
-        name: "p1-faulty-leads-both",
-        tier: Tier::Always,
-        resilience: N4_P1,
-        schedule: &[3, 3],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds {
-            distinct: 87_175,
-            transitions: 645_870,
-            depth: 16,
-            through: &[
-                FAST_0,
-                FAST_1,
-                Witness::Joined,
-                Witness::EnteredByProposal,
-                Witness::ExclusionBinds,
-                Witness::ExclusionFrees,
-                Witness::Blamed,
-            ],
-        },
-    },
-    Entry {
-        name: "p1-faulty-leads-first",
-        tier: Tier::Always,
-        resilience: N4_P1,
-        schedule: &[3, 0],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds {
-            distinct: 5_754_998,
-            transitions: 51_297_772,
-            depth: 22,
-            through: &[
-                FAST_0,
-                FAST_1,
-                Witness::Joined,
-                Witness::EnteredByProposal,
-                Witness::ExclusionBinds,
-                Witness::ExclusionFrees,
-                Witness::Blamed,
-            ],
-        },
-    },
-    Entry {
-        name: "p1-faulty-leads-second",
-        tier: Tier::Always,
-        resilience: N4_P1,
-        schedule: &[0, 3],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds {
-            distinct: 11_388,
-            transitions: 80_251,
-            depth: 15,
-            through: &[FAST_0, FAST_1, Witness::Joined, Witness::EnteredByProposal, Witness::Blamed],
-        },
-    },
-    Entry {
-        name: "p1-faulty-follows",
-        tier: Tier::Always,
-        resilience: N4_P1,
-        schedule: &[0, 1],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds {
-            distinct: 308_123,
-            transitions: 2_640_763,
-            depth: 19,
-            through: &[FAST_0, FAST_1, Witness::Joined, Witness::EnteredByProposal, Witness::Blamed],
-        },
-    },
-    Entry {
-        name: "p0-faulty-leads-both",
-        tier: Tier::Always,
-        resilience: N4_P0,
-        schedule: &[3, 3],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds {
-            distinct: 2_182_399,
-            transitions: 19_661_778,
-            depth: 22,
-            through: &[FAST_0, FAST_1, SLOW_0, SLOW_1, Witness::Locked, Witness::ExclusionBinds, Witness::Blamed],
-        },
-    },
-    Entry {
-        name: "p0-faulty-leads-second",
-        tier: Tier::Always,
-        resilience: N4_P0,
-        schedule: &[0, 3],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds {
-            distinct: 513_543,
-            transitions: 4_752_009,
-            depth: 21,
-            through: &[FAST_0, FAST_1, SLOW_0, SLOW_1, Witness::Locked, Witness::Blamed],
-        },
-    },
-    Entry {
-        name: "p0-faulty-leads-first",
-        tier: Tier::Nightly,
-        resilience: N4_P0,
-        schedule: &[3, 0],
-        delivery: Delivery::Quorum,
-        reports: Reports::WithQuestion,
-        mutant: None,
-        expect: Expect::Holds {
-            distinct: 14_245_449,
-            transitions: 82_592_603,
-            depth: 22,
-            through: &[FAST_0, FAST_1, SLOW_0, SLOW_1, Witness::Locked, Witness::ExclusionBinds, Witness::Blamed],
-        },
-    },
-    Entry {
-        name: "p0-faulty-follows",
-        tier: Tier::Always,
-        resilience: N4_P0,
-        schedule: &[0, 1],
-        delivery: Delivery::Quorum,
-        reports: Reports::WithQuestion,
-        mutant: None,
-        expect: Expect::Holds {
-            distinct: 2_468_557,
-            transitions: 14_708_266,
-            depth: 21,
-            through: &[FAST_0, FAST_1, SLOW_0, SLOW_1, Witness::Locked, Witness::Blamed],
-        },
-    },
-    Entry {
-        name: "p1-single-votes-faulty-leads",
-        tier: Tier::Always,
-        resilience: N4_P1,
-        schedule: &[3],
-        delivery: Delivery::Single,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds {
-            distinct: 57_544,
-            transitions: 321_862,
-            depth: 13,
-            through: &[FAST_0, Witness::Blamed],
-        },
-    },
-    Entry {
-        name: "p1-single-votes-faulty-follows",
-        tier: Tier::Always,
-        resilience: N4_P1,
-        schedule: &[0],
-        delivery: Delivery::Single,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds { distinct: 3_635, transitions: 20_317, depth: 9, through: &[FAST_0] },
-    },
-    Entry {
-        name: "p0-single-votes-faulty-follows",
-        tier: Tier::Always,
-        resilience: N4_P0,
-        schedule: &[0],
-        delivery: Delivery::Single,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds {
-            distinct: 1_529_763,
-            transitions: 13_145_587,
-            depth: 18,
-            through: &[FAST_0, SLOW_0, Witness::Locked],
-        },
-    },
-    Entry {
-        name: "mutant-keep-equivocator",
-        tier: Tier::Always,
-        resilience: N4_P1,
-        schedule: &[3, 3],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: Some(Mutant::KeepEquivocator),
-        expect: Expect::Violates { property: AGREEMENT, steps: 8 },
-    },
-    Entry {
-        name: "mutant-forget-vote",
-        tier: Tier::Always,
-        resilience: N4_P1,
-        schedule: &[3, 3],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: Some(Mutant::ForgetVote),
-        expect: Expect::Violates { property: AGREEMENT, steps: 8 },
-    },
-    Entry {
-        name: "control-three-nodes",
-        tier: Tier::Always,
-        resilience: N3_P1,
-        schedule: &[2, 2],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Violates { property: AGREEMENT, steps: 2 },
-    },
-];

@@ -1,14 +1,16 @@
 //! Runs one model to its end and compares what came out with what must.
 
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
-use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::models::{Entry, Expect};
-use crate::narrate::narrate;
-use crate::world::{PROPERTIES, World};
+use crate::explore::graph::Graph;
+use crate::explore::{Engine, Exploration, Progress, System, Until, stateright};
+use crate::models::{Entry, Expect, Subject};
+use crate::records::Records;
+use crate::story::Story;
+use crate::world::World;
+use crate::world::setting::{Delivery, Reports, Setting};
 
 /// What came out.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +48,9 @@ pub struct Violation {
     pub steps: usize,
     /// The steps, told.
     pub story: Vec<String>,
+    /// The same, to be drawn.
+    #[serde(skip)]
+    pub told: Story,
 }
 
 impl Outcome {
@@ -65,72 +70,96 @@ impl Outcome {
     }
 }
 
-/// Explores `entry` with Stateright, breadth first on one thread, so that
-/// depth and counterexamples are the shortest and every number is repeatable.
-pub fn run(entry: &'static Entry) -> Outcome {
-    let world = World::new(entry.parameters());
-    let started = Instant::now();
-    let mut builder = world.clone().checker();
-    if matches!(entry.expect, Expect::Violates { .. }) {
-        builder = builder.finish_when(HasDiscoveries::AnyFailures);
-    }
-    let checker = builder.spawn_bfs();
-    let terminal = std::io::stderr().is_terminal();
-    if !terminal {
-        eprintln!("exploring {}", entry.name);
-    }
-    while !checker.is_done() {
-        if terminal {
-            let states = checker.unique_state_count();
-            eprint!("\rexploring {}: {states} states, {:.0} s  ", entry.name, started.elapsed().as_secs_f64());
-            let _ = std::io::stderr().flush();
+/// Explores `entry` with `engine`.
+pub fn run(entry: &Entry, engine: Engine, progress: Progress<'_>) -> Outcome {
+    let mut outcomes = run_with(entry, &[engine], &mut |_, states| progress(states));
+    outcomes.pop().expect("one engine, one outcome")
+}
+
+/// Explores `entry` with one engine after the other. The world remembers what
+/// it was told by the kernel, so the second asks nothing twice.
+pub fn run_with(entry: &Entry, engines: &[Engine], progress: &mut dyn FnMut(Engine, usize)) -> Vec<Outcome> {
+    let until = match entry.expect {
+        Expect::Holds { .. } => Until::End,
+        Expect::Violates { .. } => Until::Violation,
+    };
+    match entry.subject {
+        Subject::Receivers { agreement, delivery, reports } => {
+            let world = World::new(agreement.parameters(delivery, reports));
+            conclude(entry, engines, &world, until, progress)
         }
-        std::thread::sleep(Duration::from_millis(20));
+        Subject::Records { agreement, options } => {
+            let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
+            conclude(entry, engines, &Records::new(setting, options), until, progress)
+        }
     }
-    if terminal {
-        eprintln!();
-    }
-    let checker = checker.join();
+}
+
+fn conclude<S>(
+    entry: &Entry,
+    engines: &[Engine],
+    system: &S,
+    until: Until,
+    progress: &mut dyn FnMut(Engine, usize),
+) -> Vec<Outcome>
+where
+    S: System + Clone + Send + Sync + 'static,
+    S::State: Send + Sync + 'static,
+    S::Label: Send + Sync + 'static,
+{
+    let outcomes = engines.iter().map(|engine| {
+        progress(*engine, 0);
+        outcome(entry, *engine, system, until, &mut |states| progress(*engine, states))
+    });
+    outcomes.collect()
+}
+
+fn outcome<S>(entry: &Entry, engine: Engine, system: &S, until: Until, progress: Progress<'_>) -> Outcome
+where
+    S: System + Clone + Send + Sync + 'static,
+    S::State: Send + Sync + 'static,
+    S::Label: Send + Sync + 'static,
+{
+    let started = Instant::now();
+    let found = explore(system, engine, until, progress);
     let seconds = started.elapsed().as_secs_f64();
-    // Following a path to a violation computes successors again: count before.
-    let (expanded, distinct) = (world.expanded(), checker.unique_state_count());
-    let violations = violations(&world, &checker);
+    let violations = found.violations.iter().map(|violation| {
+        let told = system.tell(&violation.run.first, &violation.run.path);
+        Violation { property: violation.property, steps: violation.run.path.len(), story: told.lines(), told }
+    });
     let mut outcome = Outcome {
         model: entry.name,
         configuration: entry.configuration(),
-        engine: "stateright",
-        distinct,
-        // Stateright counts the one initial state as generated.
-        transitions: checker.state_count().saturating_sub(1),
-        depth: checker.max_depth(),
+        engine: engine.name(),
+        distinct: found.distinct,
+        transitions: found.transitions,
+        depth: found.depth,
         seconds,
-        complete: expanded == distinct,
-        violations,
-        through: world.seen().iter().map(ToString::to_string).collect(),
+        complete: found.complete,
+        violations: violations.collect(),
+        through: system.witnesses(),
         surprises: Vec::new(),
     };
-    outcome.surprises = surprises(entry, &outcome, &world);
+    outcome.surprises = surprises(entry.expect, &outcome);
     outcome
 }
 
-fn violations(world: &World, checker: &impl Checker<World>) -> Vec<Violation> {
-    let found = PROPERTIES.into_iter().filter_map(|property| Some((property, checker.discovery(property)?)));
-    let violations = found.map(|(property, path)| {
-        let path = path.into_vec();
-        let steps: Vec<_> = path
-            .iter()
-            .zip(path.iter().skip(1))
-            .filter_map(|((_, action), (state, _))| action.map(|action| (action, *state)))
-            .collect();
-        let story = path.first().map(|(first, _)| narrate(world, first, &steps)).unwrap_or_default();
-        Violation { property, steps: steps.len(), story }
-    });
-    violations.collect()
+/// Explores `system` with `engine`.
+pub fn explore<S>(system: &S, engine: Engine, until: Until, progress: Progress<'_>) -> Exploration<S>
+where
+    S: System + Clone + Send + Sync + 'static,
+    S::State: Send + Sync + 'static,
+    S::Label: Send + Sync + 'static,
+{
+    match engine {
+        Engine::Stateright => stateright::explore(system.clone(), until, progress),
+        Engine::Graph => Graph::explore(system, until, progress, |_, _, _, _, _| {}).exploration(system),
+    }
 }
 
-fn surprises(entry: &Entry, outcome: &Outcome, world: &World) -> Vec<String> {
+fn surprises(expect: Expect, outcome: &Outcome) -> Vec<String> {
     let mut surprises = Vec::new();
-    match entry.expect {
+    match expect {
         Expect::Holds { distinct, transitions, depth, through } => {
             for violation in &outcome.violations {
                 surprises.push(format!("{} is violated in {} steps", violation.property, violation.steps));
@@ -148,8 +177,7 @@ fn surprises(entry: &Entry, outcome: &Outcome, world: &World) -> Vec<String> {
                     surprises.push(format!("{what}: {found}, pinned at {pinned}"));
                 }
             }
-            let seen = world.seen();
-            for witness in through.iter().filter(|witness| !seen.contains(witness)) {
+            for witness in through.iter().filter(|witness| outcome.through.iter().all(|seen| seen != *witness)) {
                 surprises.push(format!("never reached: {witness}"));
             }
         }

@@ -1,5 +1,7 @@
 //! Cryptography without bytes: what nobody may say is never offered, so a
-//! signature has nothing left to carry.
+//! signature says no more than whether it is one. A world offers forgeries
+//! only where the kernel's verification lets them pass: see
+//! [`crate::world::setting::Forgeries`].
 //!
 //! Certificates that differ only in who signed are equal here, and with them
 //! the states that hold them. This is sound where a world offers a certificate
@@ -53,32 +55,46 @@ impl Hasher for Unread {
     }
 }
 
-/// A quorum of signatures; whose, does not matter.
+/// A signature: of whoever it claims to be of, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Quorum;
+pub enum Signature {
+    /// It is.
+    Genuine,
+    /// It is not.
+    Forged,
+}
 
-impl Signatures<()> for Quorum {
-    fn collect<'s>(_: impl Iterator<Item = (NodeId, &'s ())>) -> Quorum {
-        Quorum
+/// Signatures in a certificate; whose, does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Quorum {
+    /// As many as are needed.
+    Whole,
+    /// Too few.
+    Short,
+}
+
+impl Signatures<Signature> for Quorum {
+    fn collect<'s>(_: impl Iterator<Item = (NodeId, &'s Signature)>) -> Quorum {
+        Quorum::Whole
     }
 
-    fn get(&self, _: NodeId) -> Option<&()> {
-        Some(&())
+    fn get(&self, _: NodeId) -> Option<&Signature> {
+        Some(&Signature::Genuine)
     }
 
     fn signers(&self) -> NodeSet {
         NodeSet::EMPTY
     }
 
-    fn is_quorum(&self, _: usize, _: impl Fn(NodeId, &()) -> bool) -> bool {
-        true
+    fn is_quorum(&self, _: usize, _: impl Fn(NodeId, &Signature) -> bool) -> bool {
+        *self == Quorum::Whole
     }
 }
 
 impl Scheme for Symbolic {
     type Digest = Value;
     type Hasher = Unread;
-    type Signature = ();
+    type Signature = Signature;
     type Signatures = Quorum;
     type PublicKey = u8;
     type Verifier = u8;
@@ -88,13 +104,15 @@ impl Scheme for Symbolic {
         u64::from(digest.0)
     }
 
-    fn sign((): &(), _: &Value) {}
+    fn sign((): &(), _: &Value) -> Signature {
+        Signature::Genuine
+    }
 
     fn prepare(key: &u8) -> u8 {
         *key
     }
 
-    fn verify(_: &u8, _: &Value, (): &()) -> bool {
-        true
+    fn verify(_: &u8, _: &Value, signature: &Signature) -> bool {
+        *signature == Signature::Genuine
     }
 }

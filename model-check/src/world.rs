@@ -8,25 +8,27 @@
 //! | [`faulty`] | what may happen next, faulty nodes included |
 //! | [`replica`] | one honest node, driven through the kernel's entry points |
 //! | [`tables`] | numbers for states, so that a state of the world is a few bytes |
+//! | [`narrate`] | a run, told |
 
 pub mod faulty;
+pub mod narrate;
 pub mod network;
 pub mod replica;
 pub mod setting;
 pub mod tables;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::types::NodeId;
-use stateright::{Model, Property};
 
 use self::network::Network;
 use self::replica::Witness;
-use self::setting::{Ballot, MEMBERS, Parameters, Setting};
-use self::tables::{Id, Local, Move, Tables};
+use self::setting::{Ballot, MOST_HONEST, Parameters, Setting};
+use self::tables::{Id, Local, Tables};
+use crate::explore::System;
+use crate::story::Story;
 use crate::symbolic::Value;
 
 /// Where a world is: the number of each honest node's state and of the
@@ -34,7 +36,7 @@ use crate::symbolic::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     /// By node.
-    pub locals: [Id; MEMBERS],
+    pub locals: [Id; MOST_HONEST],
     /// What was said.
     pub network: Id,
 }
@@ -44,8 +46,8 @@ pub struct State {
 pub struct Action {
     /// Whose.
     pub node: NodeId,
-    /// What happens to it, and where that leads.
-    pub step: Move,
+    /// What happens to it, by its number.
+    pub offer: Id,
 }
 
 /// A world to explore. Clones share the tables.
@@ -53,20 +55,12 @@ pub struct Action {
 pub struct World {
     setting: Arc<Setting>,
     tables: Arc<Mutex<Tables>>,
-    expanded: Arc<AtomicUsize>,
-    /// The first state met in which a property does not hold, by property.
-    violations: Arc<Mutex<BTreeMap<&'static str, State>>>,
 }
 
 impl World {
     /// A world with these parameters, nothing explored yet.
     pub fn new(parameters: Parameters) -> World {
-        World {
-            setting: Arc::new(Setting::new(parameters)),
-            tables: Arc::default(),
-            expanded: Arc::default(),
-            violations: Arc::default(),
-        }
+        World { setting: Arc::new(Setting::new(parameters)), tables: Arc::default() }
     }
 
     /// Who takes part.
@@ -78,11 +72,6 @@ impl World {
     pub fn tables(&self) -> MutexGuard<'_, Tables> {
         // A worker that panicked fails the run; the tables are only read then.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many states had their successors computed.
-    pub fn expanded(&self) -> usize {
-        self.expanded.load(Ordering::Relaxed)
     }
 
     /// Branches of the protocol that reachable steps went through.
@@ -108,26 +97,19 @@ impl World {
         values
     }
 
-    /// Stateright reports the last violation that it meets before it stops, so
-    /// only the first is shown to it: breadth first, that is a nearest one.
-    fn holds_or_failed_before(&self, property: &'static str, state: &State, holds: bool) -> bool {
-        let mut violations = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
-        holds || violations.entry(property).or_insert(*state) != state
-    }
-
     fn keeps_contract(&self, state: &State) -> bool {
         !self.tables().verdict(state.network).breached
     }
 }
 
-impl Model for World {
+impl System for World {
     type State = State;
-    type Action = Action;
+    type Label = Action;
 
-    fn init_states(&self) -> Vec<State> {
+    fn initial(&self) -> Vec<State> {
         let mut tables = self.tables();
         let network = tables.network(&self.setting, Network::default());
-        let mut state = State { locals: [0; MEMBERS], network };
+        let mut state = State { locals: [0; MOST_HONEST], network };
         for node in self.setting.honest().iter() {
             let step = self.setting.start(node);
             let (local, network) = tables.admit(&self.setting, node, step, state.network);
@@ -137,35 +119,36 @@ impl Model for World {
         vec![state]
     }
 
-    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        self.expanded.fetch_add(1, Ordering::Relaxed);
+    fn steps(&self, state: &State, steps: &mut Vec<(Action, State)>) {
         let mut tables = self.tables();
         for node in self.setting.honest().iter() {
             let moves = tables.moves(&self.setting, state.locals[node.index()], state.network);
-            actions.extend(moves.iter().map(|step| Action { node, step: *step }));
+            steps.extend(moves.iter().map(|step| {
+                let mut next = *state;
+                next.locals[node.index()] = step.local;
+                next.network = step.network;
+                (Action { node, offer: step.offer }, next)
+            }));
         }
     }
 
-    fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        let mut next = *state;
-        next.locals[action.node.index()] = action.step.local;
-        next.network = action.step.network;
-        Some(next)
+    fn properties(&self) -> &'static [&'static str] {
+        &PROPERTIES
     }
 
-    fn properties(&self) -> Vec<Property<World>> {
-        vec![
-            Property::always(AGREEMENT, |world: &World, state| {
-                world.holds_or_failed_before(AGREEMENT, state, world.decided_values(state).len() <= 1)
-            }),
-            Property::always(VALIDITY, |world: &World, state| {
-                let valid = world.decided_values(state).iter().all(|value| Value::VALID.contains(value));
-                world.holds_or_failed_before(VALIDITY, state, valid)
-            }),
-            Property::always(CONTRACT, |world: &World, state| {
-                world.holds_or_failed_before(CONTRACT, state, world.keeps_contract(state))
-            }),
-        ]
+    fn violated(&self, state: &State) -> Vec<usize> {
+        let values = self.decided_values(state);
+        let holds =
+            [values.len() <= 1, values.iter().all(|value| Value::VALID.contains(value)), self.keeps_contract(state)];
+        (0..holds.len()).filter(|property| !holds[*property]).collect()
+    }
+
+    fn witnesses(&self) -> Vec<String> {
+        self.seen().iter().map(ToString::to_string).collect()
+    }
+
+    fn tell(&self, first: &State, path: &[(Action, State)]) -> Story {
+        narrate::narrate(self, first, path)
     }
 }
 

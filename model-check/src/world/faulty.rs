@@ -8,7 +8,7 @@ use butterfly_kernel::types::{NodeId, NodeSet, View};
 
 use super::network::{Count, Network};
 use super::setting::{Ballot, CertRequest, Delivery, Message, Report, Setting, ViewChange};
-use crate::symbolic::{Quorum, Value};
+use crate::symbolic::{Quorum, Signature, Symbolic, Value};
 
 /// Something that may happen to one honest node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +121,8 @@ impl Setting {
             for ballot in Value::ALL.map(|value| Ballot { view, value }) {
                 if self.leader(view) == from && self.is_justified(network, ballot) {
                     messages.push(Message::Propose { ballot, progress: progress(view) });
+                } else if self.leader(view) == from && self.forgeries.uncertified_proposal {
+                    messages.push(Message::Propose { ballot, progress: None });
                 }
                 if self.parameters.delivery == Delivery::Single {
                     messages.push(Message::Vote(ballot));
@@ -152,17 +154,32 @@ impl Setting {
             views.flat_map(|view| Value::ALL.map(|value| Ballot { view, value }))
         };
         let proposed = earlier().filter(|ballot| self.has_proposal(network, *ballot));
-        let proposals = proposed.map(|ballot| Proposal { ballot, signature: (), progress: progress(ballot.view) });
+        let mut proposals: Vec<_> = proposed.map(|ballot| self.proposal(ballot)).collect();
+        proposals.extend(earlier().filter_map(|ballot| self.forged_proposal(ballot)));
         let locked = earlier().filter(|ballot| self.has_commit_certificate(network, *ballot));
-        let locks: Vec<_> = locked.map(|ballot| CommitCertificate { ballot, votes: Quorum }).collect();
+        let locks: Vec<_> = locked.map(|ballot| self.lock(ballot)).collect();
         let mut changes = Vec::new();
-        for voted in std::iter::once(None).chain(proposals.map(Some)) {
+        for voted in std::iter::once(None).chain(proposals.into_iter().map(Some)) {
             changes.push(ViewChange { view, voted: voted.clone(), locked: None });
             let lock =
                 |lock: &CommitCertificate<_>| ViewChange { view, voted: voted.clone(), locked: Some(lock.clone()) };
             changes.extend(locks.iter().map(lock));
         }
         changes
+    }
+
+    /// A proposal that passes for one although it is none.
+    pub(crate) fn forged_proposal(&self, ballot: Ballot) -> Option<Proposal<Symbolic>> {
+        let genuine = self.proposal(ballot);
+        if !Value::VALID.contains(&ballot.value) {
+            None
+        } else if !self.is_led_by_faulty(ballot.view) && self.forgeries.unsigned_report {
+            Some(Proposal { signature: Signature::Forged, ..genuine })
+        } else if self.is_led_by_faulty(ballot.view) && self.forgeries.uncertified_report && ballot.view > View::ZERO {
+            Some(Proposal { progress: None, ..genuine })
+        } else {
+            None
+        }
     }
 
     /// Whether a proposal of `ballot`, signed by its leader, can be shown.
@@ -179,18 +196,17 @@ impl Setting {
     }
 
     fn has_commit_certificate(&self, network: &Network, ballot: Ballot) -> bool {
-        let resilience = self.cluster.resilience();
         let votes = network.supporters(Count::Votes, ballot).len().saturating_add(self.faulty().len());
-        resilience.slow_path() && votes >= resilience.slow_quorum()
+        let enough = votes >= self.cluster.slow_quorum() || self.forgeries.short_lock;
+        self.cluster.resilience().slow_path() && enough
     }
 
     /// Quorums that exist for `to`: its own statement is in its table already.
     fn tallies(&self, network: &Network, to: NodeId) -> Vec<Offer> {
-        let resilience = self.cluster.resilience();
-        let mut goals = vec![(Count::Votes, Goal::Decide, resilience.fast_quorum())];
-        if resilience.slow_path() {
-            goals.push((Count::Votes, Goal::Lock, resilience.slow_quorum()));
-            goals.push((Count::Commits, Goal::Decide, resilience.slow_quorum()));
+        let mut goals = vec![(Count::Votes, Goal::Decide, self.cluster.fast_quorum())];
+        if self.cluster.resilience().slow_path() {
+            goals.push((Count::Votes, Goal::Lock, self.cluster.slow_quorum()));
+            goals.push((Count::Commits, Goal::Decide, self.cluster.slow_quorum()));
         }
         let mut tallies = Vec::new();
         for ballot in self.views().flat_map(|view| Value::ALL.map(|value| Ballot { view, value })) {
@@ -228,7 +244,7 @@ impl Setting {
             };
             choices = choices.into_iter().flat_map(with_claim).collect();
         }
-        let enough = self.cluster.resilience().view_change_quorum();
+        let enough = self.cluster.view_change_quorum();
         let mut questions = Vec::new();
         for named in choices.into_iter().filter(|named| named.reports.len() >= enough) {
             for ballot in Value::ALL.map(|value| Ballot { view, value }) {
@@ -263,11 +279,11 @@ pub(super) fn bare_change(view: View) -> ViewChange {
     ViewChange { view, voted: None, locked: None }
 }
 
-fn progress(view: View) -> Option<Quorum> {
-    (view > View::ZERO).then_some(Quorum)
+pub(crate) fn progress(view: View) -> Option<Quorum> {
+    (view > View::ZERO).then_some(Quorum::Whole)
 }
 
-fn request(ballot: Ballot, reports: impl Iterator<Item = (NodeId, Report)>) -> CertRequest {
+pub(crate) fn request(ballot: Ballot, reports: impl Iterator<Item = (NodeId, Report)>) -> CertRequest {
     let mut request = CertRequest { ballot, reports: Default::default() };
     for (from, report) in reports {
         request.reports.insert(from, report).expect("one report of each member");

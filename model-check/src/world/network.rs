@@ -11,6 +11,7 @@ use crate::symbolic::{Symbolic, Value};
 
 /// One thing that is true from some moment on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are statements")]
 pub enum Fact {
     /// An honest node said this.
     Said {
@@ -73,7 +74,7 @@ impl Network {
     /// This network and `news`.
     pub fn with(&self, setting: &Setting, news: &BTreeSet<Fact>) -> Network {
         let mut facts: BTreeSet<Fact> = self.facts.union(news).cloned().collect();
-        let needed = setting.cluster.resilience().progress_quorum().saturating_sub(setting.faulty().len());
+        let needed = setting.cluster.progress_quorum().saturating_sub(setting.faulty().len());
         let to_faulty = |fact: &Fact| match fact {
             Fact::Said { message: Message::CertAck(ballot), .. } => {
                 setting.is_led_by_faulty(ballot.view).then_some(*ballot)
@@ -144,11 +145,10 @@ impl Network {
     /// Values for which a decision certificate could be put together now, if
     /// every faulty node helps: whether or not anybody has seen it.
     pub fn decidable(&self, setting: &Setting) -> BTreeSet<Value> {
-        let resilience = setting.cluster.resilience();
         let helpers = setting.faulty().len();
         let quorum = |count: Count| match count {
-            Count::Votes => resilience.fast_quorum(),
-            Count::Commits => resilience.slow_quorum(),
+            Count::Votes => setting.cluster.fast_quorum(),
+            Count::Commits => setting.cluster.slow_quorum(),
         };
         let ballots = self.said().filter_map(|(_, message)| match message {
             Message::Vote(ballot) => Some((Count::Votes, *ballot)),

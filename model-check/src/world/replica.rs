@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use butterfly_kernel::agreement::Durable;
 use butterfly_kernel::agreement::select::{Selection, select};
 use butterfly_kernel::machine::{Outbox, Output, Rejection};
+use butterfly_kernel::message::Message as AnyMessage;
 use butterfly_kernel::message::agreement::Path;
-use butterfly_kernel::message::{Envelope, Message as AnyMessage};
 use butterfly_kernel::types::{NodeId, View};
 
 use super::faulty::{Goal, Offer, bare_change};
 use super::network::{Breach, Count, Fact};
 use super::setting::{Ballot, CertRequest, EPOCH, MEMBERS, Machine, Message, Setting};
-use crate::symbolic::Symbolic;
+use crate::symbolic::{Signature, Symbolic, Value};
 
 /// A branch of the protocol that a run has been through. A run that misses
 /// one it should go through proves little.
@@ -59,20 +59,17 @@ pub struct Step {
     pub news: BTreeSet<Fact>,
     /// Where it went through.
     pub seen: BTreeSet<Witness>,
+    /// What was made durable, if anything was.
+    pub recorded: Option<Durable<Symbolic>>,
 }
 
 impl Setting {
     /// The node `me` at the beginning, knowing every valid value.
-    ///
-    /// # Panics
-    /// When the kernel refuses a value: two fit.
     pub fn start(&self, me: NodeId) -> Step {
         let seat = self.seat(me);
         let machine = Machine::new(&seat, EPOCH, Durable::fresh(), 0);
         let mut run = Run::new(self, me, machine);
-        for value in self.inputs(me) {
-            run.input(|machine, out| machine.learn(&seat, value, out)).expect("two values can be known");
-        }
+        run.learn(&self.inputs(me));
         run.step
     }
 
@@ -81,8 +78,7 @@ impl Setting {
         let mut run = Run::new(self, me, before.clone());
         match offer {
             Offer::TimeOut(view) => {
-                let seat = self.seat(me);
-                let _ = run.input(|machine, out| machine.time_out(&seat, *view, out));
+                run.time_out(*view);
             }
             Offer::Deliver { from, message } => run.deliver(*from, message),
             Offer::Tally { count, ballot, from, goal } => {
@@ -147,15 +143,38 @@ impl Outbox<Symbolic, MEMBERS> for Outputs {
 }
 
 /// A node at work on one offer.
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     setting: &'a Setting,
     me: NodeId,
-    step: Step,
+    pub(crate) step: Step,
 }
 
 impl<'a> Run<'a> {
-    fn new(setting: &'a Setting, me: NodeId, machine: Machine) -> Run<'a> {
-        Run { setting, me, step: Step { machine, news: BTreeSet::new(), seen: BTreeSet::new() } }
+    pub(crate) fn new(setting: &'a Setting, me: NodeId, machine: Machine) -> Run<'a> {
+        let step = Step { machine, news: BTreeSet::new(), seen: BTreeSet::new(), recorded: None };
+        Run { setting, me, step }
+    }
+
+    /// Comes to know `values`, in this order.
+    pub(crate) fn learn(&mut self, values: &[Value]) {
+        let seat = self.setting.seat(self.me);
+        for value in values {
+            let _ = self.input(|machine, out| machine.learn(&seat, *value, out));
+        }
+    }
+
+    /// The time of `view` is over.
+    pub(crate) fn time_out(&mut self, view: View) {
+        let seat = self.setting.seat(self.me);
+        let _ = self.input(|machine, out| machine.time_out(&seat, view, out));
+    }
+
+    /// What it said so far.
+    pub(crate) fn said(&self) -> impl Iterator<Item = &Message> {
+        self.step.news.iter().filter_map(|fact| match fact {
+            Fact::Said { message, .. } => Some(message),
+            _ => None,
+        })
     }
 
     fn deliver(&mut self, from: NodeId, message: &Message) {
@@ -211,14 +230,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn receive(&mut self, from: NodeId, message: Message) -> Result<(), Rejection> {
-        let envelope = Envelope { from, message: AnyMessage::Agreement { epoch: EPOCH, message }, signature: () };
-        let verified = self.setting.cluster.verify(envelope).expect("nothing forged is on offer").into_inner();
+    pub(crate) fn receive(&mut self, from: NodeId, message: Message) -> Result<(), Rejection> {
+        let verified = self.setting.verify(from, message).ok_or(Rejection::Invalid)?;
         let AnyMessage::Agreement { message, .. } = verified.message else {
             return Err(Rejection::Invalid);
         };
         let seat = self.setting.seat(self.me);
-        self.input(|machine, out| machine.receive(&seat, from, message, (), out))
+        self.input(|machine, out| machine.receive(&seat, from, message, Signature::Genuine, out))
     }
 
     /// One input to the machine, and what comes out. A rejection must leave no trace.
@@ -247,6 +265,9 @@ impl<'a> Run<'a> {
     }
 
     fn absorb(&mut self, before: &Machine, outputs: Outputs) {
+        if outputs.0.iter().any(|output| matches!(output, Output::Persist)) {
+            self.step.recorded = Some(self.step.machine.durable().clone());
+        }
         let mut persisted = false;
         for output in outputs.0 {
             match output {
@@ -293,7 +314,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn note_exclusion(&mut self, request: &CertRequest) {
+    pub(crate) fn note_exclusion(&mut self, request: &CertRequest) {
         let voted = || request.reports.iter().filter_map(|(_, report)| report.voted);
         let locked = || request.reports.iter().filter_map(|(_, report)| report.locked);
         let highest = voted().chain(locked()).map(|ballot| ballot.view).max();

@@ -5,12 +5,15 @@ use butterfly_kernel::agreement::Agreement;
 use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::cluster::{Assignment, Cluster, Model, Roster, Seat, Timing};
 use butterfly_kernel::message::agreement as message;
+use butterfly_kernel::message::{Envelope, Message as AnyMessage};
 use butterfly_kernel::types::{Epoch, NodeId, NodeSet, Resilience, View};
 
-use crate::symbolic::{Symbolic, Value};
+use crate::symbolic::{Quorum, Signature, Symbolic, Value};
 
 /// Room in every table of the kernel: the largest n of any model.
-pub const MEMBERS: usize = 4;
+pub const MEMBERS: usize = 7;
+/// Honest nodes of any model at most.
+pub const MOST_HONEST: usize = 5;
 
 /// The machine under test, as shipped.
 pub type Machine = Agreement<Symbolic, MEMBERS>;
@@ -74,6 +77,9 @@ pub struct Parameters {
     pub reports: Reports,
     /// What faulty leaders leave behind.
     pub leftovers: Leftovers,
+    /// Nodes that come to know the valid values in the other order than
+    /// [`Setting::inputs`] says.
+    pub swapped: NodeSet,
     /// The guard of the kernel that is bent, if any.
     pub mutant: Option<Mutant>,
 }
@@ -84,6 +90,22 @@ pub struct Setting {
     pub parameters: Parameters,
     /// What every seat knows.
     pub cluster: Cluster<Symbolic, MEMBERS>,
+    /// What faulty nodes can say without the signatures for it.
+    pub forgeries: Forgeries,
+}
+
+/// Forgeries that the kernel's verification lets pass: none, unless a guard is
+/// taken out. Faulty nodes use those that pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgeries {
+    /// A proposal of a later view without a progress certificate.
+    pub uncertified_proposal: bool,
+    /// The report of a vote for such a proposal.
+    pub uncertified_report: bool,
+    /// The report of a vote for a proposal that its leader did not sign.
+    pub unsigned_report: bool,
+    /// The report of a commit certificate with too few votes.
+    pub short_lock: bool,
 }
 
 impl Setting {
@@ -115,7 +137,52 @@ impl Setting {
         for leader in &parameters.schedule {
             cluster.rules.schedule.push(*leader).expect("few views");
         }
-        Setting { parameters, cluster }
+        let mut setting = Setting { parameters, cluster, forgeries: Forgeries::default() };
+        setting.forgeries = setting.try_forgeries();
+        setting
+    }
+
+    /// Tries each kind of forgery on the kernel's verification.
+    fn try_forgeries(&self) -> Forgeries {
+        let Some(forger) = self.faulty().iter().next() else { return Forgeries::default() };
+        let passes = |from: NodeId, message: Message| self.verify(from, message).is_some();
+        let value = Value::VALID[0];
+        let (first, second) = (Ballot { view: View(0), value }, Ballot { view: View(1), value });
+        let reported = |ballot, signature, progress| {
+            let voted = Some(message::Proposal { ballot, signature, progress });
+            Message::ViewChange(ViewChange { view: View(2), voted, locked: None })
+        };
+        let locked = Some(message::CommitCertificate { ballot: first, votes: Quorum::Short });
+        Forgeries {
+            uncertified_proposal: passes(forger, Message::Propose { ballot: second, progress: None }),
+            uncertified_report: passes(forger, reported(second, Signature::Genuine, None)),
+            unsigned_report: passes(forger, reported(first, Signature::Forged, None)),
+            short_lock: passes(forger, Message::ViewChange(ViewChange { view: View(1), voted: None, locked })),
+        }
+    }
+
+    /// `message` of `from`, if the kernel's verification lets it pass.
+    pub fn verify(&self, from: NodeId, message: Message) -> Option<Envelope<Symbolic, MEMBERS>> {
+        let message = AnyMessage::Agreement { epoch: EPOCH, message };
+        let envelope = Envelope { from, message, signature: Signature::Genuine };
+        self.cluster.verify(envelope).ok().map(|verified| verified.into_inner())
+    }
+
+    /// The orders in which valid values can become known.
+    pub fn orders(&self) -> [[Value; 2]; 2] {
+        let [first, second] = Value::VALID;
+        [[first, second], [second, first]]
+    }
+
+    /// The proposal of `ballot`, signed and justified.
+    pub fn proposal(&self, ballot: Ballot) -> message::Proposal<Symbolic> {
+        let progress = (ballot.view > View::ZERO).then_some(Quorum::Whole);
+        message::Proposal { ballot, signature: Signature::Genuine, progress }
+    }
+
+    /// A commit certificate of `ballot`.
+    pub fn lock(&self, ballot: Ballot) -> message::CommitCertificate<Symbolic> {
+        message::CommitCertificate { ballot, votes: Quorum::Whole }
     }
 
     /// The place of `me` in the cluster.
@@ -169,6 +236,7 @@ impl Setting {
     /// first is its own input. Neighbours differ in it.
     pub fn inputs(&self, me: NodeId) -> [Value; 2] {
         let [first, second] = Value::VALID;
-        if me.0.is_multiple_of(2) { [first, second] } else { [second, first] }
+        let swapped = self.parameters.swapped.contains(me);
+        if me.0.is_multiple_of(2) != swapped { [first, second] } else { [second, first] }
     }
 }

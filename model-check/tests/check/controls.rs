@@ -1,14 +1,20 @@
 //! Runs that must fail, so that those which hold mean something.
 
-use butterfly_kernel::types::Resilience;
-use butterfly_model_check::models::{Entry, Expect, Tier, find};
+use butterfly_model_check::explore::Engine;
+use butterfly_model_check::models::{Entry, Expect, find};
 use butterfly_model_check::run::run;
 use butterfly_model_check::world::AGREEMENT;
-use butterfly_model_check::world::setting::{Delivery, Reports};
+
+fn explore(entry: &Entry, engine: Engine) -> butterfly_model_check::run::Outcome {
+    run(entry, engine, &mut |_| {})
+}
 
 fn story_of(model: &str) -> Vec<String> {
-    let outcome = run(find(model).unwrap());
-    assert!(outcome.is_expected(), "{:?}", outcome.surprises);
+    let [first, second] = Engine::BOTH.map(|engine| explore(find(model).unwrap(), engine));
+    let outcome = first;
+    for found in [&outcome, &second] {
+        assert!(found.is_expected(), "{:?}", found.surprises);
+    }
     let violation = &outcome.violations[0];
     assert_eq!(violation.property, AGREEMENT);
     let numbered = |line: &&String| line.trim_start().starts_with(|first: char| first.is_ascii_digit());
@@ -31,40 +37,25 @@ fn three_nodes_cannot_tolerate_a_fault() {
 
 #[test]
 fn a_changed_count_is_named_with_the_pinned_one() {
-    static ENTRY: Entry = Entry {
-        name: "wrong-pin",
-        tier: Tier::Always,
-        resilience: Resilience::outside_the_bounds(4, 1, 1),
-        schedule: &[0],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds { distinct: 1, transitions: 2, depth: 3, through: &[] },
-    };
-    let outcome = run(&ENTRY);
-    assert!(outcome.complete && outcome.violations.is_empty());
-    let expected = [
-        format!("distinct states: {}, pinned at 1", outcome.distinct),
-        format!("transitions: {}, pinned at 2", outcome.transitions),
-        format!("depth: {}, pinned at 3", outcome.depth),
-    ];
-    assert_eq!(outcome.surprises, expected);
+    let honest = find("p1-single-votes-faulty-follows").unwrap();
+    let entry = Entry { expect: Expect::Holds { distinct: 1, transitions: 2, depth: 3, through: &[] }, ..*honest };
+    for engine in Engine::BOTH {
+        let outcome = explore(&entry, engine);
+        assert!(outcome.complete && outcome.violations.is_empty());
+        let expected = [
+            format!("distinct states: {}, pinned at 1", outcome.distinct),
+            format!("transitions: {}, pinned at 2", outcome.transitions),
+            format!("depth: {}, pinned at 3", outcome.depth),
+        ];
+        assert_eq!(outcome.surprises, expected);
+    }
 }
 
 #[test]
 fn a_branch_that_is_never_taken_fails_the_run() {
-    use butterfly_model_check::world::replica::Witness;
-
-    static ENTRY: Entry = Entry {
-        name: "one-view",
-        tier: Tier::Always,
-        resilience: Resilience::outside_the_bounds(4, 1, 1),
-        schedule: &[0],
-        delivery: Delivery::Quorum,
-        reports: Reports::Single,
-        mutant: None,
-        expect: Expect::Holds { distinct: 0, transitions: 0, depth: 0, through: &[Witness::Joined] },
-    };
-    let surprises = run(&ENTRY).surprises;
-    assert!(surprises.iter().any(|surprise| surprise == "never reached: join by f + 1 reports"), "{surprises:?}");
+    let honest = find("p1-single-votes-faulty-follows").unwrap();
+    let Expect::Holds { distinct, transitions, depth, .. } = honest.expect else { panic!("it should hold") };
+    let through = &["join by f + 1 reports"];
+    let entry = Entry { expect: Expect::Holds { distinct, transitions, depth, through }, ..*honest };
+    assert_eq!(explore(&entry, Engine::Graph).surprises, ["never reached: join by f + 1 reports"]);
 }

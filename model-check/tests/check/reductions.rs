@@ -5,12 +5,15 @@
 use std::collections::{BTreeSet, HashSet};
 
 use butterfly_kernel::message::agreement::Path;
-use butterfly_kernel::types::{NodeId, Resilience};
-use butterfly_model_check::models::{Expect, find};
+use butterfly_kernel::types::{NodeId, NodeSet, Resilience};
+use butterfly_model_check::explore::System;
+use butterfly_model_check::explore::Until;
+use butterfly_model_check::explore::graph::Graph;
+use butterfly_model_check::records::{Options, Records};
+use butterfly_model_check::world::World;
 use butterfly_model_check::world::network::Fact;
 use butterfly_model_check::world::setting::{Ballot, Delivery, Leftovers, Parameters, Reports};
-use butterfly_model_check::world::{State, World};
-use stateright::Model;
+use butterfly_model_check::world::setting::{Message, Setting};
 
 type Visible = (BTreeSet<Fact>, Vec<(NodeId, Path, Ballot)>);
 
@@ -22,29 +25,25 @@ fn parameters(p: u8, schedule: &[u8]) -> Parameters {
         delivery: Delivery::Quorum,
         reports: Reports::Single,
         leftovers: Leftovers::Bare,
+        swapped: NodeSet::EMPTY,
         mutant: None,
     }
 }
 
-/// Explores to the end, exactly, and gives what is visible anywhere, with the
-/// number of states.
+/// Explores to the end and gives what is visible anywhere, with the number of
+/// states.
 fn explore(parameters: Parameters) -> (HashSet<Visible>, usize) {
     let world = World::new(parameters);
-    let mut found: HashSet<State> = world.init_states().into_iter().collect();
-    let mut open: Vec<State> = found.iter().copied().collect();
-    let mut actions = Vec::new();
-    while let Some(state) = open.pop() {
-        world.actions(&state, &mut actions);
-        for action in actions.drain(..) {
-            let next = world.next_state(&state, action).unwrap();
-            if found.insert(next) {
-                open.push(next);
-            }
-        }
-    }
-    let facts = |state: &State| world.tables().networks.get(state.network).facts().clone();
-    let visible = found.iter().map(|state| (facts(state), world.decisions(state))).collect();
-    (visible, found.len())
+    let graph = whole(&world);
+    let visible = graph.states.iter().map(|state| {
+        let facts = world.tables().networks.get(state.network).facts().clone();
+        (facts, world.decisions(state))
+    });
+    (visible.collect(), graph.states.len())
+}
+
+fn whole<S: System>(system: &S) -> Graph<S> {
+    Graph::explore(system, Until::End, &mut |_| {}, |_, _, _, _, _| {})
 }
 
 fn assert_same(reduced: Parameters, full: Parameters) {
@@ -90,12 +89,76 @@ fn reports_with_the_question_hide_nothing() {
     assert_same(with_question, single);
 }
 
-/// Stateright keeps 64-bit fingerprints; here the states themselves are kept.
-#[test]
-fn an_exact_set_of_states_has_the_pinned_size() {
-    for name in ["p1-faulty-leads-both", "p1-faulty-leads-second", "p1-single-votes-faulty-leads"] {
-        let entry = find(name).unwrap();
-        let Expect::Holds { distinct, .. } = entry.expect else { panic!("{name} should hold") };
-        assert_eq!(explore(entry.parameters()).1, distinct, "{name}");
+/// What every honest node ever said, questions and acknowledgements apart.
+type Said = Vec<BTreeSet<Message>>;
+
+fn said_to_single_receivers(parameters: Parameters) -> HashSet<Said> {
+    let lasting = |message: &Message| !matches!(message, Message::CertRequest(_) | Message::CertAck(_));
+    let world = World::new(parameters);
+    let graph = whole(&world);
+    let said = graph.states.iter().map(|state| {
+        let tables = world.tables();
+        let said: Vec<_> = tables.networks.get(state.network).said().collect();
+        let of = |node| said.iter().filter(move |(from, message)| *from == node && lasting(message));
+        let honest = world.setting().honest();
+        honest.iter().map(|node| of(node).map(|(_, message)| (*message).clone()).collect()).collect::<Said>()
+    });
+    said.collect()
+}
+
+/// Which value a leader proposes when free to is fixed there by the order in
+/// which it learns them, and open from record to record: every choice of the
+/// honest leaders.
+fn swaps(schedule: &[u8]) -> Vec<NodeSet> {
+    let leaders: BTreeSet<u8> = schedule.iter().copied().filter(|leader| *leader != 3).collect();
+    leaders.into_iter().fold(vec![NodeSet::EMPTY], |swaps, leader| {
+        let with = swaps.iter().map(|swapped| swapped.with(NodeId(leader))).collect::<Vec<_>>();
+        [swaps, with].concat()
+    })
+}
+
+/// Every statement that can be made in the world of single deliveries can be
+/// made from record to record, together with the same others, and back.
+fn assert_records_hide_nothing(p: u8, schedule: &[u8]) {
+    let mut said: HashSet<Said> = HashSet::new();
+    for swapped in swaps(schedule) {
+        said.extend(said_to_single_receivers(Parameters { swapped, ..parameters(p, schedule) }));
     }
+    let options = Options { crashes: true, ..Options::default() };
+    let records = Records::new(Setting::new(parameters(p, schedule)), options);
+    let from_record = whole(&records);
+    let told = from_record.states.iter().map(|state| {
+        let memo = records.memo();
+        let honest = records.setting().honest();
+        honest.iter().map(|node| memo.local(state.0[node.index()]).said.clone()).collect::<Said>()
+    });
+    // There an honest leader of view 0 knows what to propose from the first
+    // moment on; from record to record it may leave before it does.
+    let leader = usize::from(schedule[0]);
+    let proposes = |said: &BTreeSet<Message>| said.iter().any(|message| matches!(message, Message::Propose { .. }));
+    let told: HashSet<Said> = told.filter(|told| told.get(leader).is_none_or(proposes)).collect();
+    let missing = said.difference(&told).count();
+    let invented = told.difference(&said).count();
+    assert_eq!((missing, invented), (0, 0), "of {} and {}", said.len(), told.len());
+}
+
+#[test]
+fn from_record_to_record_nothing_is_hidden_where_a_faulty_node_leads_both_views() {
+    assert_records_hide_nothing(1, &[3, 3]);
+}
+
+#[test]
+fn from_record_to_record_nothing_is_hidden_where_a_faulty_node_leads_later() {
+    assert_records_hide_nothing(1, &[0, 3]);
+}
+
+#[test]
+fn from_record_to_record_nothing_is_hidden_where_honest_nodes_lead() {
+    assert_records_hide_nothing(1, &[0, 1]);
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "half a million states: run with --release")]
+fn from_record_to_record_nothing_is_hidden_with_a_slow_path() {
+    assert_records_hide_nothing(0, &[0, 3]);
 }

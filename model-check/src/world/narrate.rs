@@ -1,10 +1,10 @@
-//! A run as numbered steps that a person can follow: who sent what to whom,
-//! and what came of it.
+//! A run of this world, told.
 
 use std::collections::BTreeSet;
 
 use butterfly_kernel::types::{NodeId, NodeSet};
 
+use crate::story::{Arrow, Lifeline, Scene, Story};
 use crate::world::faulty::{Goal, Offer};
 use crate::world::network::{Count, Fact};
 use crate::world::setting::{Ballot, CertRequest, Message, Report, Setting, ViewChange};
@@ -12,30 +12,58 @@ use crate::world::tables::Local;
 use crate::world::{Action, State, World};
 
 /// The steps of a run from its first state, and what holds at its end.
-pub fn narrate(world: &World, first: &State, steps: &[(Action, State)]) -> Vec<String> {
+pub fn narrate(world: &World, first: &State, steps: &[(Action, State)]) -> Story {
     let setting = world.setting();
-    let mut lines = vec![opening(setting)];
-    let nothing = BTreeSet::new();
-    lines.extend(consequences(setting, &nothing, &facts(world, first)).into_iter().map(|line| format!("   {line}")));
+    let mut opening = vec![opening(setting)];
+    opening.extend(consequences(setting, &BTreeSet::new(), &facts(world, first)));
+    let mut scenes = Vec::new();
     let mut before = *first;
-    for (number, (action, after)) in steps.iter().enumerate() {
-        let offer = world.tables().offers.get(action.step.offer).clone();
-        lines.push(format!("{:2}. {}", number + 1, happening(setting, action.node, &offer)));
-        let follows = consequences(setting, &facts(world, &before), &facts(world, after));
-        lines.extend(follows.into_iter().map(|line| format!("      {line}")));
+    for (action, after) in steps {
+        let offer = world.tables().offers.get(action.offer).clone();
+        let mut follows = consequences(setting, &facts(world, &before), &facts(world, after));
         if let Local::Decided { ballot, .. } = world.tables().locals.get(after.locals[action.node.index()]) {
-            lines.push(format!("      node {} decides {}", action.node.0, name(*ballot)));
+            follows.push(format!("node {} decides {}", action.node.0, name(*ballot)));
         }
+        scenes.push(Scene {
+            at: action.node.index(),
+            happening: happening(setting, action.node, &offer),
+            arrows: arrows(&offer),
+            consequences: follows,
+        });
         before = *after;
     }
-    lines.extend(ending(world, &before));
-    lines
+    Story { nodes: lifelines(setting), opening, scenes, ending: ending(world, &before) }
 }
 
-fn opening(setting: &Setting) -> String {
+/// One for each member.
+pub fn lifelines(setting: &Setting) -> Vec<Lifeline> {
+    let members = setting.cluster.members();
+    let lifelines =
+        members.iter().map(|node| Lifeline { name: format!("node {}", node.0), faulty: setting.is_faulty(node) });
+    lifelines.collect()
+}
+
+/// Who is faulty, and who leads.
+pub fn opening(setting: &Setting) -> String {
     let leaders = setting.views().map(|view| format!("node {} leads view {}", setting.leader(view).0, view.0));
     let leaders: Vec<String> = leaders.collect();
-    format!("    {} faulty; {}", nodes(setting.faulty()), leaders.join(", "))
+    format!("{} faulty; {}", nodes(setting.faulty()), leaders.join(", "))
+}
+
+fn arrows(offer: &Offer) -> Vec<Arrow> {
+    let arrow = |from: NodeId, says: String| Arrow { from: from.index(), says };
+    match offer {
+        Offer::TimeOut(_) => Vec::new(),
+        Offer::Deliver { from, message } => vec![arrow(*from, say(message))],
+        Offer::Tally { count, ballot, from, .. } => {
+            let what = if *count == Count::Votes { "Vote" } else { "Commit" };
+            from.iter().map(|from| arrow(from, format!("{what} {}", name(*ballot)))).collect()
+        }
+        Offer::Question { from, request, changes } => {
+            let behind = changes.iter().map(|(node, change)| arrow(*node, say(&Message::ViewChange(change.clone()))));
+            std::iter::once(arrow(*from, ask(request))).chain(behind).collect()
+        }
+    }
 }
 
 fn ending(world: &World, last: &State) -> Vec<String> {
@@ -51,10 +79,10 @@ fn ending(world: &World, last: &State) -> Vec<String> {
         if network.decidable(setting).contains(&ballot.value) {
             let supporters = network.supporters(count, ballot).union(setting.faulty());
             let what = if count == Count::Votes { "votes" } else { "commits" };
-            lines.push(format!("    {what} for {} exist, or can, of {}", name(ballot), nodes(supporters)));
+            lines.push(format!("{what} for {} exist, or can, of {}", name(ballot), nodes(supporters)));
         }
     }
-    lines.extend(network.breaches().map(|breach| format!("    contract broken: {breach}")));
+    lines.extend(network.breaches().map(|breach| format!("contract broken: {breach}")));
     lines
 }
 
@@ -98,7 +126,8 @@ fn consequences(setting: &Setting, before: &BTreeSet<Fact>, after: &BTreeSet<Fac
     lines.collect()
 }
 
-fn say(message: &Message) -> String {
+/// In words.
+pub fn say(message: &Message) -> String {
     match message {
         Message::Propose { ballot, .. } => format!("Propose {}", name(*ballot)),
         Message::Vote(ballot) => format!("Vote {}", name(*ballot)),
@@ -109,7 +138,8 @@ fn say(message: &Message) -> String {
     }
 }
 
-fn reported(change: &ViewChange) -> String {
+/// In words.
+pub fn reported(change: &ViewChange) -> String {
     report(&change.report())
 }
 
@@ -127,11 +157,13 @@ fn report(report: &Report) -> String {
     }
 }
 
-fn name(ballot: Ballot) -> String {
+/// In words.
+pub fn name(ballot: Ballot) -> String {
     format!("{} in view {}", ballot.value, ballot.view.0)
 }
 
-fn nodes(set: NodeSet) -> String {
+/// In words.
+pub fn nodes(set: NodeSet) -> String {
     let names: Vec<String> = set.iter().map(|node| node.0.to_string()).collect();
     let noun = if names.len() == 1 { "node" } else { "nodes" };
     format!("{noun} {}", names.join(", "))

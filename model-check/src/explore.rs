@@ -1,0 +1,110 @@
+//! What is explored, and the two programs that explore it.
+//!
+//! A [`System`] gives first states and labelled steps. [`graph`] keeps every
+//! state and, if asked, every step; [`stateright`] hands the same system to
+//! Stateright. They share no code but the system, so their counts check each
+//! other.
+
+pub mod graph;
+pub mod stateright;
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use crate::story::Story;
+
+/// A world with finitely many states.
+pub trait System {
+    /// One state, exact: two states are equal only if nothing tells them apart.
+    type State: Copy + Eq + Hash + Debug;
+    /// What a step is called.
+    type Label: Clone + PartialEq + Debug;
+
+    /// Where it begins.
+    fn initial(&self) -> Vec<Self::State>;
+
+    /// Every step from `state`, put behind what is in `steps`. No step leads
+    /// to where it came from.
+    fn steps(&self, state: &Self::State, steps: &mut Vec<(Self::Label, Self::State)>);
+
+    /// What must hold in every state.
+    fn properties(&self) -> &'static [&'static str];
+
+    /// Those of [`System::properties`] that do not hold in `state`, by their
+    /// places in that list.
+    fn violated(&self, state: &Self::State) -> Vec<usize>;
+
+    /// Branches of the protocol that steps went through so far.
+    fn witnesses(&self) -> Vec<String>;
+
+    /// A run from the first state of `path`, told so that a person can follow.
+    fn tell(&self, first: &Self::State, path: &[(Self::Label, Self::State)]) -> Story;
+}
+
+/// The two programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Stateright, breadth first, on one thread.
+    Stateright,
+    /// Our own, breadth first, exact.
+    Graph,
+}
+
+impl Engine {
+    /// Both, in the order in which they run.
+    pub const BOTH: [Engine; 2] = [Engine::Stateright, Engine::Graph];
+
+    /// As in tables and documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Stateright => "stateright",
+            Engine::Graph => "graph",
+        }
+    }
+}
+
+/// What an engine found.
+#[derive(Clone, Debug)]
+pub struct Exploration<S: System> {
+    /// Distinct states.
+    pub distinct: usize,
+    /// Steps between them.
+    pub transitions: usize,
+    /// States on the longest of the shortest paths.
+    pub depth: usize,
+    /// Whether the steps of every state were taken.
+    pub complete: bool,
+    /// For each property that fails, a shortest run to a state where it does.
+    pub violations: Vec<Violation<S>>,
+}
+
+/// A property that fails, and how to get there.
+#[derive(Clone, Debug)]
+pub struct Violation<S: System> {
+    /// Its name.
+    pub property: &'static str,
+    /// No run to a violation has fewer steps.
+    pub run: Run<S>,
+}
+
+/// A run of a system.
+#[derive(Clone, Debug)]
+pub struct Run<S: System> {
+    /// Where it begins.
+    pub first: S::State,
+    /// Its steps, each with where it leads.
+    pub path: Vec<(S::Label, S::State)>,
+}
+
+/// How far to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// To the end: every reachable state.
+    End,
+    /// To the first violation.
+    Violation,
+}
+
+/// Called now and then with the number of states found so far.
+pub type Progress<'a> = &'a mut dyn FnMut(usize);

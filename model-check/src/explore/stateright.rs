@@ -1,0 +1,126 @@
+//! Stateright over the same systems.
+//!
+//! Breadth first on one thread, so that depth and counterexamples are the
+//! shortest and every number is repeatable. No bound is ever set: a run that
+//! hits one passes all the same. Its visited set holds 64-bit fingerprints.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use stateright::{Checker, HasDiscoveries, Model, Property};
+
+use super::{Exploration, Progress, Run, System, Until, Violation};
+
+/// A step with where it leads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step<L, T> {
+    /// What it is called.
+    pub label: L,
+    /// Where it leads.
+    pub state: T,
+}
+
+/// A system as Stateright wants it.
+pub struct ForStateright<S: System> {
+    system: S,
+    expanded: AtomicUsize,
+    /// The first state met that fails each property, by its place in the list.
+    failures: Mutex<BTreeMap<usize, S::State>>,
+}
+
+impl<S: System> ForStateright<S> {
+    /// `system`, nothing explored yet.
+    pub fn new(system: S) -> ForStateright<S> {
+        ForStateright { system, expanded: AtomicUsize::new(0), failures: Mutex::default() }
+    }
+
+    /// Stateright reports the last violation that it meets before it stops, so
+    /// only the first is shown to it: breadth first, that is a nearest one.
+    fn holds(&self, property: usize, state: &S::State) -> bool {
+        let holds = !self.system.violated(state).contains(&property);
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        holds || failures.entry(property).or_insert(*state) != state
+    }
+}
+
+impl<S> Model for ForStateright<S>
+where
+    S: System + Send + Sync + 'static,
+    S::State: Send + Sync + 'static,
+    S::Label: Send + Sync + 'static,
+{
+    type State = S::State;
+    type Action = Step<S::Label, S::State>;
+
+    fn init_states(&self) -> Vec<S::State> {
+        self.system.initial()
+    }
+
+    fn actions(&self, state: &S::State, actions: &mut Vec<Step<S::Label, S::State>>) {
+        self.expanded.fetch_add(1, Ordering::Relaxed);
+        let mut steps = Vec::new();
+        self.system.steps(state, &mut steps);
+        actions.extend(steps.into_iter().map(|(label, state)| Step { label, state }));
+    }
+
+    fn next_state(&self, _: &S::State, step: Step<S::Label, S::State>) -> Option<S::State> {
+        Some(step.state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        // Conditions are plain functions there, so each place needs its own.
+        let conditions: [fn(&Self, &S::State) -> bool; 8] = [
+            |model, state| model.holds(0, state),
+            |model, state| model.holds(1, state),
+            |model, state| model.holds(2, state),
+            |model, state| model.holds(3, state),
+            |model, state| model.holds(4, state),
+            |model, state| model.holds(5, state),
+            |model, state| model.holds(6, state),
+            |model, state| model.holds(7, state),
+        ];
+        let names = self.system.properties();
+        assert!(names.len() <= conditions.len(), "a system has at most {} properties", conditions.len());
+        names.iter().zip(conditions).map(|(name, condition)| Property::always(name, condition)).collect()
+    }
+}
+
+/// Explores `system` with Stateright.
+pub fn explore<S>(system: S, until: Until, progress: Progress<'_>) -> Exploration<S>
+where
+    S: System + Clone + Send + Sync + 'static,
+    S::State: Send + Sync + 'static,
+    S::Label: Send + Sync + 'static,
+{
+    let mut builder = ForStateright::new(system.clone()).checker();
+    if until == Until::Violation {
+        builder = builder.finish_when(HasDiscoveries::AnyFailures);
+    }
+    let checker = builder.spawn_bfs();
+    while !checker.is_done() {
+        progress(checker.unique_state_count());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let checker = checker.join();
+    // Following a path to a violation computes steps again: count before.
+    let expanded = checker.model().expanded.load(Ordering::Relaxed);
+    let distinct = checker.unique_state_count();
+    let found = system.properties().iter().filter_map(|property| Some((*property, checker.discovery(property)?)));
+    let violations = found.map(|(property, path)| {
+        let path = path.into_vec();
+        let first = path.first().map(|(first, _)| *first).expect("a path has a beginning");
+        let steps = path.into_iter().filter_map(|(_, step)| step).map(|step| (step.label, step.state));
+        Violation { property, run: Run { first, path: steps.collect() } }
+    });
+    let initial = system.initial().len();
+    Exploration {
+        distinct,
+        // Stateright counts first states as generated.
+        transitions: checker.state_count().saturating_sub(initial),
+        depth: checker.max_depth(),
+        complete: expanded == distinct,
+        violations: violations.collect(),
+    }
+}
