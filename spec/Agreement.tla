@@ -201,12 +201,22 @@ ByzantineReports(v) ==
     IN  [vote   : {Nothing} \cup UNION {{At(u, x) : x \in Citable(u)} : u \in past},
          locked : {Nothing} \cup UNION {{At(u, x) : x \in Certified(u)} : u \in past}]
 
+\* An honest leader counts its own report as soon as it knows the values that
+\* are named in it.  The payload of its vote is in its record; that of a commit
+\* certificate for another value it may still have to fetch.
+MayOmitOwn(v) ==
+    LET report == Report(Leader[v], v)
+    IN  report.locked # Nothing /\ report.locked.value # report.vote.value
+
 \* The values that some set of reports, which somebody could present, admits.
 Justified(v) ==
     LET entered == {r \in Honest : view[r] >= v}
         actual  == [r \in entered |-> Report(r, v)]
         quorums == {Q \in SUBSET (entered \cup Byzantine) :
-                        Cardinality(Q) >= ViewChangeQuorum}
+                        /\ Cardinality(Q) >= ViewChangeQuorum
+                        /\ \/ Leader[v] \in Byzantine
+                           \/ Leader[v] \in Q
+                           \/ MayOmitOwn(v)}
         Merge(Q, lie) == [r \in Q |-> IF r \in entered THEN actual[r] ELSE lie[r]]
     IN  IF quorums = {} THEN {}
         ELSE LET forged == ByzantineReports(v)
@@ -223,15 +233,16 @@ Init ==
     /\ commits   = [r \in Honest |-> [v \in Views |-> None]]
     /\ proposals = [v \in Views |-> None]
 
-\* The honest leader of view v proposes, once: any valid value in view 0, a
-\* justified one later.
+\* The honest leader of view v proposes, once, and votes for what it proposes:
+\* one record covers both.  Any valid value in view 0, a justified one later.
 Propose(v) ==
     /\ Leader[v] \in Honest
     /\ view[Leader[v]] = v
     /\ proposals[v] = None
     /\ \E x \in IF v = 0 THEN Valid ELSE Justified(v) :
-           proposals' = [proposals EXCEPT ![v] = x]
-    /\ UNCHANGED <<view, votes, commits>>
+           /\ proposals' = [proposals EXCEPT ![v] = x]
+           /\ votes' = [votes EXCEPT ![Leader[v]][v] = x]
+    /\ UNCHANGED <<view, commits>>
 
 \* r votes in the view it is in, once.
 Vote(r) ==

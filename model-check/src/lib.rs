@@ -3,18 +3,22 @@
 //!
 //! | module | subject |
 //! | --- | --- |
+//! | [`conform`] | the kernel against its specification, both ways |
 //! | [`explore`] | what is explored, and the two programs that explore it |
 //! | [`world`] | the kernel's agreement, each message to each receiver |
 //! | [`records`] | the same from record to record, whole quorums at once |
 //! | [`symbolic`] | cryptography without bytes |
+//! | [`transcription`] | the specification in Rust |
 //! | [`story`] | a run that a person can follow |
 //! | [`models`] | every model by name, with what must come out |
 //! | [`run`] | one model to its end, against what must come out |
 
+pub mod conform;
 pub mod explore;
 pub mod models;
 pub mod records;
 pub mod run;
 pub mod story;
 pub mod symbolic;
+pub mod transcription;
 pub mod world;

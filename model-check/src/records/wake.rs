@@ -415,10 +415,16 @@ impl Memo {
             return proposals.clone();
         }
         let mut proposals = Vec::new();
-        for changes in self.selections(setting, &ground) {
-            if changes.iter().all(|(author, _)| *author != node) {
-                continue;
-            }
+        let selections = self.selections(setting, &ground).into_iter().filter(|changes| {
+            // Its own is in its table in any case.
+            changes.iter().any(|(author, _)| *author == node)
+        });
+        // The leader asks as soon as it can, so it matters who is heard last.
+        let selections = selections.flat_map(|changes| {
+            let backwards = changes.iter().rev().cloned().collect();
+            [changes, backwards]
+        });
+        for changes in selections.collect::<Vec<Changes>>() {
             for order in setting.orders() {
                 for learns_first in [true, false] {
                     let next = self.propose(setting, options, (node, local), &ground, &changes, &order, learns_first);
@@ -445,9 +451,10 @@ impl Memo {
         let before = self.local(local).clone();
         let machine = Machine::new(&setting.seat(node), EPOCH, before.durable.clone(), 0);
         let mut run = Run::new(setting, node, machine);
-        if learns_first {
-            run.learn(order);
-        }
+        // Either it knows all values by now, whichever it knew first, or only
+        // that of its vote, the payload of which is in its record.
+        let voted = before.durable.voted.as_ref().map(|proposal| proposal.ballot.value);
+        run.learn(if learns_first { order } else { voted.as_slice() });
         for (from, change) in changes.iter().filter(|(from, _)| *from != node) {
             let _ = run.receive(*from, Message::ViewChange(change.clone()));
         }
