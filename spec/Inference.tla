@@ -154,13 +154,16 @@ Attestations(i, s) ==
     {Computation(x, Gives[s][x]) : x \in Old} \cup
     (IF attested[i][s] THEN {computed[i][s]} ELSE {})
 
-\* The claims for which a stage certificate can be put together.
+\* The claims for which a stage certificate can be put together.  Liars make
+\* one of their own only if they are enough without anybody honest.
 Certificates(s, help) ==
-    LET Attesters(claim) ==
-            {i \in Honest \cap Assigned(s) : claim \in Attestations(i, s)} \cup
-            (help \cap Assigned(s))
-    IN  {claim \in [input : Signals, output : Signals] :
-            Cardinality(Attesters(claim)) >= AttestationQuorum}
+    LET liars  == help \cap Assigned(s)
+        said   == [i \in Honest \cap Assigned(s) |-> Attestations(i, s)]
+        claims == IF Cardinality(liars) >= AttestationQuorum
+                  THEN [input : Signals, output : Signals]
+                  ELSE UNION {said[i] : i \in DOMAIN said}
+    IN  {claim \in claims :
+            Cardinality({i \in DOMAIN said : claim \in said[i]} \cup liars) >= AttestationQuorum}
 
 \* The values for which somebody can put a valid payload together: external
 \* validity, with the certificates that exist.
@@ -366,13 +369,11 @@ Spec == Init /\ [][Next]_vars
 (* Properties *)
 
 TypeOK ==
-    /\ working    \in [Honest -> [Stages -> BOOLEAN]]
     /\ \A i \in Honest, s \in Stages :
-           computed[i][s] \in [input : Signals, output : Signals] \cup {None}
-    /\ attested   \in [Honest -> [Stages -> BOOLEAN]]
-    /\ past       \in [Honest -> [Stages -> BOOLEAN]]
+           /\ {working[i][s], attested[i][s], past[i][s]} \subseteq BOOLEAN
+           /\ computed[i][s] \in [input : Signals, output : Signals] \cup {None}
     /\ \A i \in Honest : candidates[i] \subseteq Values
-    /\ view       \in [Honest -> Views]
+    /\ \A i \in Honest : view[i] \in Views
     /\ \A i \in Honest, v \in Views : votes[i][v] \in Values \cup {None}
     /\ \A v \in Views : proposals[v] \in Values \cup {None}
     /\ stabilised \in BOOLEAN
@@ -401,11 +402,12 @@ Agreement == Cardinality(Decided(Byzantine)) <= 1
 Contradicts(one, other) == one.input = other.input /\ one.output # other.output
 
 Blamed ==
-    {i \in Honest : \E s \in Stages :
-        /\ i \in Assigned(s)
-        /\ \E claim \in Attestations(i, s) :
-           \E other \in Attestations(i, s) \cup Certificates(s, Byzantine) :
-               Contradicts(claim, other)}
+    LET certificates == [s \in Stages |-> Certificates(s, Byzantine)]
+        HasErred(i, s) ==
+            LET own == Attestations(i, s)
+            IN  \E claim \in own, other \in own \cup certificates[s] :
+                    Contradicts(claim, other)
+    IN  {i \in Honest : \E s \in Stages : i \in Assigned(s) /\ HasErred(i, s)}
 
 \* Evidence never names an honest member.
 Accountability == Blamed = {}

@@ -33,6 +33,23 @@ HonestAlways    == [v \in Views |-> IF v = 0 THEN h1 ELSE h2]
 ByzantineFirst  == [v \in Views |-> IF v = 0 THEN b ELSE h1]
 ByzantineSecond == [v \in Views |-> IF v = 0 THEN h1 ELSE b]
 
+(***************************************************************************)
+(* What can happen, said as what cannot: a configuration must find it      *)
+(* violated.  Otherwise some of the properties would hold for want of      *)
+(* anything to hold of.                                                    *)
+(***************************************************************************)
+
+\* A value is voted for in view 0, carried into view 1 and decided there.
+NothingCarriedIsDecided ==
+    \A x \in UNION {candidates[i] : i \in Honest} :
+        ~(/\ \E i \in Honest : votes[i][0] = x
+          /\ VotesFor(0, x, Byzantine) < FastQuorum
+          /\ VotesFor(1, x, {}) >= FastQuorum)
+
+\* After restarts, a payload that nobody could put together again is handed over.
+NothingOnlyFetched ==
+    [][\A i, j \in Honest : Fetch(i, j) => Certified(Byzantine) \ candidates[i] # {}]_vars
+
 FairSpec == Spec /\ Fair(Dropped)
 
 ==============================================================================

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::configurations::{Configuration, Outcome, TEMPORAL};
+use super::configurations::{Configuration, Outcome};
 use super::{Checker, folder, tools};
 use crate::{process, workspace};
 
@@ -58,9 +58,6 @@ fn outcome(report: &str) -> Option<Outcome> {
         return None;
     }
     let violated = |line: &str| {
-        if line == "Error: Temporal properties were violated." {
-            return Some(TEMPORAL.to_owned());
-        }
         let property =
             line.strip_prefix("Error: Invariant ").or_else(|| line.strip_prefix("Error: Action property "))?;
         Some(property.split_once(" is violated")?.0.to_owned())
@@ -69,22 +66,25 @@ fn outcome(report: &str) -> Option<Outcome> {
         let length = report.lines().filter(|line| is_state(line)).count();
         return Some(Outcome::Violates { property: property.into(), length: length as u64 });
     }
-    if !report.contains("Model checking completed. No error has been found.") {
+    let starves = report.lines().any(|line| line == "Error: Temporal properties were violated.");
+    if !starves && !report.contains("Model checking completed. No error has been found.") {
         return None;
     }
     let (states, queued) = report.lines().find_map(totals)?;
+    if starves {
+        return (queued == 0).then_some(Outcome::Starves { states });
+    }
     let depth = report.lines().find_map(|line| {
         line.strip_prefix("The depth of the complete state graph search is ")?.strip_suffix('.')?.parse().ok()
     })?;
     (queued == 0).then_some(Outcome::Holds { states, depth })
 }
 
-/// `State 3: <Vote line 12 ...>`, a state of a counterexample. One that ends in
-/// `State 4: Stuttering` stays in its third state for ever.
+/// `State 3: <Vote line 12 ...>`, a state of a counterexample.
 fn is_state(line: &str) -> bool {
     line.strip_prefix("State ")
         .and_then(|rest| rest.split_once(": "))
-        .is_some_and(|(number, what)| number.parse::<u64>().is_ok() && what != "Stuttering")
+        .is_some_and(|(number, _)| number.parse::<u64>().is_ok())
 }
 
 /// `12 states generated, 7 distinct states found, 0 states left on queue.`:
@@ -132,13 +132,13 @@ mod tests {
         assert_eq!(outcome(report), Some(expected));
     }
     #[test]
-    fn staying_in_a_state_is_no_state() {
+    fn what_does_not_happen_is_known_of_all_states() {
         let report = "TLC2 Version 2.15 of Day Month 20?? (rev: d5b5a7f)\n\
             Error: Temporal properties were violated.\n\
             State 1: <Initial predicate>\n/\\ view = 0\n\
             State 2: Stuttering\n\
             7 states generated, 4 distinct states found, 0 states left on queue.\n";
-        let expected = Outcome::Violates { property: TEMPORAL.into(), length: 1 };
-        assert_eq!(outcome(report), Some(expected));
+        assert_eq!(outcome(report), Some(Outcome::Starves { states: 4 }));
+        assert_eq!(outcome(&report.replace(" 0 states", " 1 states")), None);
     }
 }
