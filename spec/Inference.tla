@@ -273,8 +273,9 @@ Certify(i, help) ==
            candidates' = [candidates EXCEPT ![i] = candidates[i] \cup {x}]
     /\ UNCHANGED <<desk, agreement, stabilised>>
 
-\* i asks for a payload of which others speak, and is given it by j.  What a
-\* Byzantine member could give, i can put together itself: see Certify.
+\* i asks for a payload of which others speak, and is given it by j.  Byzantine
+\* members need no action: with their help, Certify allows what they could give,
+\* as long as the honest attestations in it can still be had.
 Fetch(i, j) ==
     /\ \E x \in candidates[j] \ candidates[i] :
            candidates' = [candidates EXCEPT ![i] = candidates[i] \cup {x}]
