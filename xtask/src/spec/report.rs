@@ -73,6 +73,7 @@ fn cells(run: &Run) -> Cells {
             // How many other states were seen by then depends on the checker.
             ("-".to_owned(), length.to_string(), format!("{property} violated"))
         }
+        Ok(Outcome::Starves { states }) => (states.to_string(), "-".to_owned(), "what must happen does not".to_owned()),
         Err(_) => ("-".to_owned(), "-".to_owned(), "did not complete".to_owned()),
     };
     let result = if run.as_expected() {
@@ -95,6 +96,9 @@ fn json_of(run: &Run) -> Value {
         }
         Ok(Outcome::Violates { property, length }) => {
             json!({ "holds": false, "violated": property, "length": length })
+        }
+        Ok(Outcome::Starves { states }) => {
+            json!({ "holds": false, "starves": true, "distinct_states": states })
         }
         Err(error) => json!({ "error": format!("{error:#}") }),
     };

@@ -20,6 +20,7 @@ pub(super) struct TlaChecker {
 
 impl Checker for TlaChecker {
     const NAME: &'static str = "tla-checker";
+    const TEMPORAL: bool = false;
 
     fn prepare() -> Result<Self> {
         Ok(Self { program: tools::tla_checker()? })
@@ -29,7 +30,8 @@ impl Checker for TlaChecker {
         let mut command = Command::new(&self.program);
         command
             .current_dir(folder())
-            .args(["AgreementCheck.tla", "--config"])
+            .arg(format!("{}.tla", configuration.module))
+            .arg("--config")
             .arg(format!("{}.cfg", configuration.name))
             .args(["--max-states", LIMIT, "--max-depth", LIMIT])
             .args(["--allow-deadlock", "--json"]);

@@ -15,6 +15,7 @@ pub(super) struct Tlc {
 
 impl Checker for Tlc {
     const NAME: &'static str = "TLC";
+    const TEMPORAL: bool = true;
 
     fn prepare() -> Result<Self> {
         tools::java()?;
@@ -35,11 +36,14 @@ impl Checker for Tlc {
             // One worker searches strictly breadth first, so a violation is
             // found on a shortest path.
             .args(["-workers", "1", "-fp", "0"])
+            // Temporal properties are looked at once, when all states are known:
+            // in between it would depend on how fast the machine is.
+            .args(["-lncheck", "final"])
             // A state without successors is the end of an epoch, not an error.
             .args(["-deadlock", "-cleanup", "-metadir"])
             .arg(&scratch)
             .args(["-config", &format!("{}.cfg", configuration.name)])
-            .arg("AgreementCheck");
+            .arg(configuration.module);
         let finished = process::finish(&mut command)?;
         let Some(outcome) = outcome(&finished.stdout) else {
             bail!("TLC did not complete:\n{}", finished.tail());
@@ -62,10 +66,14 @@ fn outcome(report: &str) -> Option<Outcome> {
         let length = report.lines().filter(|line| is_state(line)).count();
         return Some(Outcome::Violates { property: property.into(), length: length as u64 });
     }
-    if !report.contains("Model checking completed. No error has been found.") {
+    let starves = report.lines().any(|line| line == "Error: Temporal properties were violated.");
+    if !starves && !report.contains("Model checking completed. No error has been found.") {
         return None;
     }
     let (states, queued) = report.lines().find_map(totals)?;
+    if starves {
+        return (queued == 0).then_some(Outcome::Starves { states });
+    }
     let depth = report.lines().find_map(|line| {
         line.strip_prefix("The depth of the complete state graph search is ")?.strip_suffix('.')?.parse().ok()
     })?;
@@ -122,5 +130,15 @@ mod tests {
             7 states generated, 4 distinct states found, 1 states left on queue.\n";
         let expected = Outcome::Violates { property: "Agreement".into(), length: 2 };
         assert_eq!(outcome(report), Some(expected));
+    }
+    #[test]
+    fn what_does_not_happen_is_known_of_all_states() {
+        let report = "TLC2 Version 2.15 of Day Month 20?? (rev: d5b5a7f)\n\
+            Error: Temporal properties were violated.\n\
+            State 1: <Initial predicate>\n/\\ view = 0\n\
+            State 2: Stuttering\n\
+            7 states generated, 4 distinct states found, 0 states left on queue.\n";
+        assert_eq!(outcome(report), Some(Outcome::Starves { states: 4 }));
+        assert_eq!(outcome(&report.replace(" 0 states", " 1 states")), None);
     }
 }
