@@ -288,15 +288,16 @@ fn name(act: &Act) -> &'static str {
         Act::Commit(_) => "Commit",
         Act::EnterView(_) => "EnterView",
         Act::Decide(_) => "Decide",
+        Act::CatchUp(_) => "CatchUp",
     }
 }
 
 fn describe(action: &specification::Action) -> String {
-    let Act::EnterView(view) = action.act else {
-        let (Act::Propose(ballot) | Act::Vote(ballot) | Act::Commit(ballot) | Act::Decide(ballot)) = action.act else {
-            return String::new();
-        };
-        return format!("node {} {}s {} in view {}", action.replica, name(&action.act), ballot.value, ballot.view.0);
-    };
-    format!("node {} enters view {}", action.replica, view.0)
+    let (node, name) = (action.replica, name(&action.act));
+    match action.act {
+        Act::EnterView(view) => format!("{name} of node {node}, to view {}", view.0),
+        Act::Propose(ballot) | Act::Vote(ballot) | Act::Commit(ballot) | Act::Decide(ballot) | Act::CatchUp(ballot) => {
+            format!("{name} of node {node}, {} in view {}", ballot.value, ballot.view.0)
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! What is explored, and the two programs that explore it.
 //!
 //! A [`System`] gives first states and labelled steps. [`graph`] keeps every
-//! state and, if asked, every step; [`stateright`] hands the same system to
+//! state, and [`fair`] every step to say what must happen in the end; [`stateright`] hands the same system to
 //! Stateright. They share no code but the system, so their counts check each
 //! other.
 
+pub mod fair;
 pub mod graph;
 pub mod stateright;
 
@@ -36,6 +37,9 @@ pub trait System {
 
     /// Branches of the protocol that steps went through so far.
     fn witnesses(&self) -> Vec<String>;
+
+    /// A step in one line.
+    fn describe(&self, label: &Self::Label) -> String;
 
     /// A run from the first state of `path`, told so that a person can follow.
     fn tell(&self, first: &Self::State, path: &[(Self::Label, Self::State)]) -> Story;

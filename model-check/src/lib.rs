@@ -3,6 +3,7 @@
 //!
 //! | module | subject |
 //! | --- | --- |
+//! | [`chart`] | a story, drawn |
 //! | [`conform`] | the kernel against its specification, both ways |
 //! | [`explore`] | what is explored, and the two programs that explore it |
 //! | [`world`] | the kernel's agreement, each message to each receiver |
@@ -10,11 +11,14 @@
 //! | [`symbolic`] | cryptography without bytes |
 //! | [`transcription`] | the specification in Rust |
 //! | [`story`] | a run that a person can follow |
+//! | [`liveness`] | what must happen in the end |
 //! | [`models`] | every model by name, with what must come out |
 //! | [`run`] | one model to its end, against what must come out |
 
+pub mod chart;
 pub mod conform;
 pub mod explore;
+pub mod liveness;
 pub mod models;
 pub mod records;
 pub mod run;

@@ -2,18 +2,17 @@
 //! error; the exit status is 0 only if everything asked for was explored to
 //! its end and came out as it must.
 
-use std::io::{IsTerminal, Write};
+mod cli;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use butterfly_model_check::explore::Engine;
-use butterfly_model_check::models::{Entry, Expect, Tier, find, models};
-use butterfly_model_check::run::{Outcome, run_with};
-use butterfly_model_check::world::PROPERTIES;
 use clap::{Parser, Subcommand};
-use serde_json::{Value, json};
 
-/// Explores the kernel of Butterfly exhaustively.
+/// Checks the kernel of Butterfly, as shipped: every state of small clusters,
+/// against its properties and against its specification.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -23,173 +22,89 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The models, their parameters and what must come out.
+    /// The models, their parameters and what must come out
     List {
-        /// Print one JSON document.
+        /// Print one JSON document
         #[arg(long)]
         json: bool,
     },
-    /// Explores one model.
+    /// Explore one model
     Run {
-        /// Its name, from `list`.
+        /// Its name, from `list`
         model: String,
-        /// What explores it.
+        /// What explores it
         #[arg(long, value_enum, default_value = "graph")]
         engine: Engine,
-        /// Print one JSON document.
+        /// Only the first views of its schedule; nothing is pinned then
+        #[arg(long)]
+        views: Option<usize>,
+        /// Draw the first violation as a message sequence chart into this file (SVG)
+        #[arg(long, value_name = "FILE")]
+        chart: Option<PathBuf>,
+        /// Print one JSON document
         #[arg(long)]
         json: bool,
     },
-    /// Explores every model, with every engine.
+    /// Everything: each model with each engine, conformance, liveness
     All {
-        /// Those that take long as well.
+        /// What takes long as well
         #[arg(long)]
         nightly: bool,
-        /// Print one JSON document.
+        /// Print one JSON document
         #[arg(long)]
         json: bool,
     },
+    /// The kernel against its specification, in both directions
+    Conform {
+        /// Only these models, from `list`
+        models: Vec<String>,
+        /// What takes long as well
+        #[arg(long)]
+        nightly: bool,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// What must happen in the end, if honest nodes keep their promises
+    Liveness {
+        /// What takes long as well
+        #[arg(long)]
+        nightly: bool,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// The specification in Rust against `spec/`, and against what TLC found
+    Spec {
+        /// Only these configurations, by the names of their files without `.cfg`
+        configurations: Vec<String>,
+        /// What TLC wrote with `-dump` for the one configuration that is named
+        #[arg(long, value_name = "FILE")]
+        dump: Option<PathBuf>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at a model in the browser, step by step, with Stateright's Explorer
+    Explore {
+        /// Its name, from `list`
+        model: String,
+        /// Where to listen
+        #[arg(long, default_value = "127.0.0.1:3000")]
+        address: SocketAddr,
+    },
 }
-
-/// What nobody can run: an unknown model.
-const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::List { json } => {
-            list(json);
-            ExitCode::SUCCESS
+        Command::List { json } => cli::list::list(json),
+        Command::Run { model, engine, views, chart, json } => {
+            cli::run::run(&model, engine, views, chart.as_deref(), json)
         }
-        Command::Run { model, engine, json } => match find(&model) {
-            Some(entry) => {
-                let outcomes = watched(entry, &[engine], "");
-                if json {
-                    outcomes.iter().for_each(|outcome| println!("{}", json!(outcome)));
-                } else {
-                    print(&outcomes);
-                }
-                status(&outcomes)
-            }
-            None => {
-                eprintln!("there is no model `{model}`; there are:");
-                models().for_each(|entry| eprintln!("  {}", entry.name));
-                ExitCode::from(USAGE)
-            }
-        },
-        Command::All { nightly, json } => {
-            let entries = models().filter(|entry| nightly || entry.tier == Tier::Always);
-            let entries: Vec<&Entry> = entries.collect();
-            let place = |number: usize| format!("[{}/{}] ", number + 1, entries.len());
-            let run = |(number, entry): (usize, &&Entry)| watched(entry, entry.engines(), &place(number));
-            let outcomes: Vec<Outcome> = entries.iter().enumerate().flat_map(run).collect();
-            if json {
-                let ok = outcomes.iter().all(Outcome::is_expected);
-                println!("{}", json!({ "ok": ok, "runs": outcomes }));
-            } else {
-                print(&outcomes);
-            }
-            status(&outcomes)
-        }
-    }
-}
-
-/// Runs a model and says on standard error how far it is.
-fn watched(entry: &Entry, engines: &[Engine], place: &str) -> Vec<Outcome> {
-    let terminal = std::io::stderr().is_terminal();
-    let what = |engine: Engine| format!("{place}{} by {}", entry.name, engine.name());
-    let started = Instant::now();
-    let mut said = started;
-    let mut progress = |engine: Engine, states: usize| {
-        if !terminal && states == 0 {
-            eprintln!("{}", what(engine));
-        } else if terminal && said.elapsed() >= Duration::from_millis(100) {
-            said = Instant::now();
-            eprint!("\r\x1b[K{}: {states} states, {:.0} s", what(engine), started.elapsed().as_secs_f64());
-            let _ = std::io::stderr().flush();
-        }
-    };
-    let outcomes = run_with(entry, engines, &mut progress);
-    if terminal {
-        eprintln!("\r\x1b[K{place}{}: {} states", entry.name, outcomes.first().map_or(0, |outcome| outcome.distinct));
-    }
-    outcomes
-}
-
-fn status(outcomes: &[Outcome]) -> ExitCode {
-    if outcomes.iter().all(Outcome::is_expected) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn list(json: bool) {
-    if json {
-        let models: Vec<Value> = models().map(describe).collect();
-        println!("{}", json!({ "models": models }));
-        return;
-    }
-    let width = models().map(|entry| entry.name.len()).max().unwrap_or(0);
-    for entry in models() {
-        let nightly = if entry.tier == Tier::Nightly { " (nightly)" } else { "" };
-        println!("{:width$}  {}: {}{nightly}", entry.name, entry.configuration(), expected(entry));
-    }
-}
-
-fn describe(entry: &Entry) -> Value {
-    let agreement = entry.subject.agreement();
-    json!({
-        "name": entry.name,
-        "nightly": entry.tier == Tier::Nightly,
-        "parameters": {
-            "n": agreement.resilience.n(),
-            "f": agreement.resilience.f(),
-            "p": agreement.resilience.p(),
-            "faulty": agreement.faulty,
-            "views": agreement.schedule.len(),
-            "leaders": agreement.schedule,
-            "delivery": entry.subject.delivery(),
-            "mutant": agreement.mutant.map(|mutant| format!("{mutant:?}")),
-        },
-        "properties": PROPERTIES,
-        "expect": expected(entry),
-    })
-}
-
-fn expected(entry: &Entry) -> String {
-    match entry.expect {
-        Expect::Holds { distinct, .. } => format!("holds in {distinct} states"),
-        Expect::Violates { property, steps } => format!("{property} violated in {steps} steps"),
-    }
-}
-
-fn print(outcomes: &[Outcome]) {
-    for outcome in outcomes {
-        for violation in &outcome.violations {
-            println!("{}: {} is violated in {} steps", outcome.model, violation.property, violation.steps);
-            violation.story.iter().for_each(|line| println!("{line}"));
-            println!();
-        }
-        if !outcome.through.is_empty() && outcome.violations.is_empty() {
-            println!("{}: went through {}", outcome.model, outcome.through.join("; "));
-        }
-    }
-    println!();
-    let width = outcomes.iter().map(|outcome| outcome.model.len()).max().unwrap_or(0);
-    let wide = outcomes.iter().map(|outcome| outcome.configuration.len()).max().unwrap_or(0);
-    println!(
-        "{:width$}  {:wide$}  {:10}  {:>10}  {:>11}  {:>5}  {:>7}  result",
-        "model", "configuration", "engine", "distinct", "transitions", "depth", "seconds"
-    );
-    for outcome in outcomes {
-        let complete = if outcome.complete { "complete, " } else { "" };
-        println!(
-            "{:width$}  {:wide$}  {:10}  {:>10}  {:>11}  {:>5}  {:>7.1}  {complete}{}",
-            outcome.model,
-            outcome.configuration,
-            outcome.engine,
-            outcome.distinct,
-            outcome.transitions,
-            outcome.depth,
-            outcome.seconds,
-            outcome.result()
-        );
-        outcome.surprises.iter().for_each(|surprise| println!("{:width$}  ! {surprise}", ""));
+        Command::All { nightly, json } => cli::all::all(nightly, json),
+        Command::Conform { models, nightly, json } => cli::conform::conform(&models, nightly, json),
+        Command::Liveness { nightly, json } => cli::liveness::liveness(nightly, json),
+        Command::Spec { configurations, dump, json } => cli::spec::spec(&configurations, dump.as_deref(), json),
+        Command::Explore { model, address } => cli::run::explore(&model, address),
     }
 }

@@ -2,6 +2,7 @@
 //! with the protocol, the kernel or the world: whoever changes it says why.
 
 mod agreement;
+pub mod liveness;
 
 use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::types::{NodeId, NodeSet, Resilience};
@@ -80,6 +81,9 @@ pub enum Expect {
         /// Branches, as [`crate::world::replica::Witness`] names them.
         through: &'static [&'static str],
     },
+    /// Every state is explored and every property holds; how many there are
+    /// is not pinned.
+    Open,
     /// A property fails, and a shortest counterexample has so many steps.
     Violates {
         /// Which.
@@ -105,7 +109,7 @@ impl Agreement {
     }
 
     /// n, f, p and leaders in one line. A faulty leader is an F.
-    fn configuration(&self) -> String {
+    pub fn configuration(&self) -> String {
         let resilience = self.resilience;
         let honest = resilience.n().saturating_sub(self.faulty);
         let leader = |leader: &u8| if usize::from(*leader) >= honest { "F".to_owned() } else { leader.to_string() };
@@ -147,6 +151,28 @@ impl Entry {
         let agreement = self.subject.agreement();
         let mutant = agreement.mutant.map(|mutant| format!(", {mutant:?}")).unwrap_or_default();
         format!("{}, {}{mutant}", agreement.configuration(), self.subject.delivery())
+    }
+
+    /// The same with the first `views` views only. What must come out of that
+    /// is not pinned. None where there are not so many.
+    pub fn with_views(&self, views: usize) -> Option<Entry> {
+        let mut entry = *self;
+        let agreement = match &mut entry.subject {
+            Subject::Receivers { agreement, .. } | Subject::Records { agreement, .. } => agreement,
+        };
+        agreement.schedule = agreement.schedule.get(..views).filter(|schedule| !schedule.is_empty())?;
+        if agreement.schedule.len() < self.subject.agreement().schedule.len() {
+            entry.expect = Expect::Open;
+        }
+        Some(entry)
+    }
+
+    /// Distinct states, where they are pinned.
+    pub fn size(&self) -> usize {
+        match self.expect {
+            Expect::Holds { distinct, .. } => distinct,
+            Expect::Open | Expect::Violates { .. } => 0,
+        }
     }
 
     /// The engines that explore it.

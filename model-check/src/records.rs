@@ -54,8 +54,11 @@ pub enum Act {
     Commit(Ballot),
     /// Leaves for this view.
     EnterView(View),
-    /// Takes in a decision. Only where [`Options::decide`] says so.
+    /// Takes in a quorum that decides. Only where [`Options::decide`] says so.
     Decide(Ballot),
+    /// Is shown a decision by an honest node that has decided, as `node` does
+    /// it with whoever is behind. Only where [`Options::decide`] says so.
+    CatchUp(Ballot),
 }
 
 /// A step.
@@ -213,6 +216,10 @@ impl System for Records {
 
     fn witnesses(&self) -> Vec<String> {
         self.seen().iter().map(ToString::to_string).collect()
+    }
+
+    fn describe(&self, action: &Action) -> String {
+        format!("node {}: {:?}", action.node.0, action.act)
     }
 
     fn tell(&self, first: &State, path: &[(Action, State)]) -> Story {

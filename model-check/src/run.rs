@@ -80,7 +80,7 @@ pub fn run(entry: &Entry, engine: Engine, progress: Progress<'_>) -> Outcome {
 /// it was told by the kernel, so the second asks nothing twice.
 pub fn run_with(entry: &Entry, engines: &[Engine], progress: &mut dyn FnMut(Engine, usize)) -> Vec<Outcome> {
     let until = match entry.expect {
-        Expect::Holds { .. } => Until::End,
+        Expect::Holds { .. } | Expect::Open => Until::End,
         Expect::Violates { .. } => Until::Violation,
     };
     match entry.subject {
@@ -179,6 +179,14 @@ fn surprises(expect: Expect, outcome: &Outcome) -> Vec<String> {
             }
             for witness in through.iter().filter(|witness| outcome.through.iter().all(|seen| seen != *witness)) {
                 surprises.push(format!("never reached: {witness}"));
+            }
+        }
+        Expect::Open => {
+            for violation in &outcome.violations {
+                surprises.push(format!("{} is violated in {} steps", violation.property, violation.steps));
+            }
+            if !outcome.complete {
+                surprises.push("not every reachable state was explored".to_owned());
             }
         }
         Expect::Violates { property, steps } => {

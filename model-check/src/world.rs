@@ -147,6 +147,11 @@ impl System for World {
         self.seen().iter().map(ToString::to_string).collect()
     }
 
+    fn describe(&self, action: &Action) -> String {
+        let offer = self.tables().offers.get(action.offer).clone();
+        narrate::happening(&self.setting, action.node, &offer)
+    }
+
     fn tell(&self, first: &State, path: &[(Action, State)]) -> Story {
         narrate::narrate(self, first, path)
     }

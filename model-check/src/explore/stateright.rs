@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Path, Property};
 
 use super::{Exploration, Progress, Run, System, Until, Violation};
+use crate::chart;
 
 /// A step with where it leads.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +70,17 @@ where
         Some(step.state)
     }
 
+    fn format_action(&self, step: &Step<S::Label, S::State>) -> String {
+        self.system.describe(&step.label)
+    }
+
+    fn as_svg(&self, path: Path<S::State, Step<S::Label, S::State>>) -> Option<String> {
+        let path = path.into_vec();
+        let first = path.first()?.0;
+        let steps = path.into_iter().filter_map(|(_, step)| step).map(|step| (step.label, step.state));
+        Some(chart::draw("the steps so far", &self.system.tell(&first, &steps.collect::<Vec<_>>())))
+    }
+
     fn properties(&self) -> Vec<Property<Self>> {
         // Conditions are plain functions there, so each place needs its own.
         let conditions: [fn(&Self, &S::State) -> bool; 8] = [
@@ -123,4 +135,14 @@ where
         complete: expanded == distinct,
         violations: violations.collect(),
     }
+}
+
+/// Serves Stateright's Explorer for `system` on `address`, until the process ends.
+pub fn serve<S>(system: S, address: std::net::SocketAddr)
+where
+    S: System + Clone + Send + Sync + 'static,
+    S::State: Send + Sync + 'static,
+    S::Label: Send + Sync + 'static,
+{
+    let _ = ForStateright::new(system).checker().serve(address);
 }

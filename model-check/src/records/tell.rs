@@ -70,6 +70,10 @@ fn scene(world: &Records, before: &State, action: &Action) -> Scene {
             let told = after.map(|(_, state)| report(world, &state, action.node, view)).unwrap_or_default();
             (happening, Vec::new(), format!("node {node} says: ViewChange to view {}, {told}", view.0))
         }
+        Act::CatchUp(ballot) => {
+            let happening = format!("node {node} is shown that {} is decided", name(ballot));
+            (happening, Vec::new(), format!("node {node} takes it as decided"))
+        }
         Act::Decide(ballot) => {
             let votes = voters(ballot);
             let arrows = match votes.len() + setting.faulty().len() >= setting.cluster.fast_quorum() {

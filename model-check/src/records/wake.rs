@@ -58,6 +58,7 @@ enum Stimulus {
     Proposal(Ballot),
     Tally(Count, Ballot, usize),
     Decision(Count, Ballot, NodeSet),
+    Decided(Ballot),
 }
 
 impl Memo {
@@ -163,6 +164,11 @@ impl Memo {
                 let stimulus = Stimulus::Decision(count, ballot, from.without(node));
                 push(Act::Decide(ballot), self.wake(setting, options, node, local, stimulus));
             }
+            let decided = setting.honest().iter().filter_map(|other| self.local(state.0[other.index()]).decided);
+            let decided: BTreeSet<Ballot> = decided.collect();
+            for ballot in decided {
+                push(Act::CatchUp(ballot), self.wake(setting, options, node, local, Stimulus::Decided(ballot)));
+            }
         }
     }
 
@@ -178,7 +184,7 @@ impl Memo {
     ) -> bool {
         let node = action.node;
         match action.act {
-            Act::EnterView(_) => true,
+            Act::EnterView(_) | Act::CatchUp(_) => true,
             Act::Vote(ballot) => shown.proposals[place(ballot.view)].contains(ballot.value),
             Act::Commit(ballot) => {
                 let votes = setting.supporters(publics, |public| &public.votes, ballot);
@@ -495,9 +501,15 @@ impl Memo {
         }
         let stimulus = &key.2;
         let before = self.local(local).clone();
+        if let Stimulus::Decided(ballot) = stimulus {
+            let next = Some(self.number(Local { decided: Some(*ballot), ..before }));
+            self.moves.insert(key, next);
+            return next;
+        }
         let machine = Machine::new(&setting.seat(me), EPOCH, before.durable.clone(), 0);
         let mut run = Run::new(setting, me, machine);
         match stimulus {
+            Stimulus::Decided(_) => {}
             Stimulus::TimeOut => run.time_out(before.durable.view),
             Stimulus::Input(value) => run.learn(&[*value]),
             Stimulus::Proposal(ballot) => {

@@ -181,10 +181,16 @@ impl Specification {
     }
 
     /// `reports` by replica: the honest ones, and behind them the Byzantine.
-    fn select_despite_equivocation(&self, reports: &[(Option<usize>, Report)], view: i8, voted: &[Entry]) -> Vec<Entry> {
+    fn select_despite_equivocation(
+        &self,
+        reports: &[(Option<usize>, Report)],
+        view: i8,
+        voted: &[Entry],
+    ) -> Vec<Entry> {
         let leader = self.constants.leaders[usize::try_from(view).expect("a view")];
         // All Byzantine leaders are one replica, the first of them.
-        let excluded = |who: &Option<usize>| self.constants.exclude_equivocator && *who == leader.or(Some(self.honest()));
+        let excluded =
+            |who: &Option<usize>| self.constants.exclude_equivocator && *who == leader.or(Some(self.honest()));
         let counted = || reports.iter().filter(|(who, _)| !excluded(who));
         if counted().count() < self.view_change_quorum() {
             return Vec::new();
@@ -250,19 +256,20 @@ impl Specification {
     /// The values that some set of reports, which somebody could present, admits.
     fn justified(&self, state: &State, view: usize) -> Vec<Entry> {
         let entered = |replica: &Replica| usize::from(replica.view) >= view;
-        let actual: Vec<Option<Report>> = self
-            .replicas(state)
-            .iter()
-            .map(|replica| entered(replica).then(|| self.report(replica, view)))
-            .collect();
+        let actual: Vec<Option<Report>> =
+            self.replicas(state).iter().map(|replica| entered(replica).then(|| self.report(replica, view))).collect();
         if actual.iter().flatten().count() + self.constants.byzantine < self.view_change_quorum() {
             return Vec::new();
         }
         let at = |view: usize, values: Vec<Entry>| values.into_iter().map(move |value| At { view: small(view), value });
-        let votes: Vec<At> =
-            [NOTHING].into_iter().chain((0..view).flat_map(|earlier| at(earlier, self.citable(state, earlier)))).collect();
-        let locks: Vec<At> =
-            [NOTHING].into_iter().chain((0..view).flat_map(|earlier| at(earlier, self.certified(state, earlier)))).collect();
+        let votes: Vec<At> = [NOTHING]
+            .into_iter()
+            .chain((0..view).flat_map(|earlier| at(earlier, self.citable(state, earlier))))
+            .collect();
+        let locks: Vec<At> = [NOTHING]
+            .into_iter()
+            .chain((0..view).flat_map(|earlier| at(earlier, self.certified(state, earlier))))
+            .collect();
         let ground = (view, actual, votes, locks);
         if let Some(known) = self.justified.lock().unwrap_or_else(PoisonError::into_inner).get(&ground) {
             return VALID.into_iter().filter(|value| known[usize::from(*value)]).collect();
@@ -408,10 +415,14 @@ impl System for Specification {
         Vec::new()
     }
 
+    fn describe(&self, action: &Action) -> String {
+        format!("replica {}: {:?}", action.replica, action.act)
+    }
+
     fn tell(&self, _: &State, path: &[(Action, State)]) -> Story {
         let scene = |(action, _): &(Action, State)| Scene {
             at: action.replica,
-            happening: format!("{:?} of replica {}", action.act, action.replica),
+            happening: self.describe(action),
             arrows: Vec::new(),
             consequences: Vec::new(),
         };

@@ -31,6 +31,17 @@ pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../spec")
 }
 
+/// Every configuration of `AgreementCheck`, by the name of its file.
+pub fn names() -> Vec<String> {
+    let files = std::fs::read_dir(folder()).into_iter().flatten().flatten().map(|file| file.path());
+    let configurations = files.filter(|path| path.extension().is_some_and(|extension| extension == "cfg"));
+    let mut names: Vec<String> =
+        configurations.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    names.retain(|name| read(name).is_ok());
+    names.sort();
+    names
+}
+
 /// The constants of `AgreementCheck` in `spec/NAME.cfg`.
 ///
 /// # Errors
@@ -53,7 +64,8 @@ fn parse(text: &str) -> Result<Constants, ConfigurationError> {
     }
     let value = |name: &'static str| said.get(name).copied().ok_or(ConfigurationError::Constant(name));
     let number = |name: &'static str| value(name)?.parse().map_err(|_| ConfigurationError::Constant(name));
-    let switch = |name: &'static str| value(name)?.to_lowercase().parse().map_err(|_| ConfigurationError::Constant(name));
+    let switch =
+        |name: &'static str| value(name)?.to_lowercase().parse().map_err(|_| ConfigurationError::Constant(name));
     let members = |name: &'static str| Ok(value(name)?.split(',').count());
     let views = members("Views")?;
     let leaders: Vec<Option<usize>> = match value("Leader")? {

@@ -90,7 +90,8 @@ fn facts(world: &World, state: &State) -> BTreeSet<Fact> {
     world.tables().networks.get(state.network).facts().clone()
 }
 
-fn happening(setting: &Setting, to: NodeId, offer: &Offer) -> String {
+/// What happens to `to`, in one line.
+pub fn happening(setting: &Setting, to: NodeId, offer: &Offer) -> String {
     let to = to.0;
     let author = |from: NodeId| {
         let kind = if setting.is_faulty(from) { "faulty node" } else { "node" };

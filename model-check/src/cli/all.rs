@@ -1,0 +1,41 @@
+//! `butterfly-check all`: what CI runs.
+
+use std::process::ExitCode;
+
+use butterfly_model_check::models::{Entry, Tier, models};
+use butterfly_model_check::run::Outcome;
+use serde_json::json;
+
+use super::run::{explored, row, tell};
+use super::{Row, conform, liveness, status, table};
+
+/// Every model with every engine, then conformance and liveness.
+pub(crate) fn all(nightly: bool, json: bool) -> ExitCode {
+    let entries: Vec<&Entry> = models().filter(|entry| nightly || entry.tier == Tier::Always).collect();
+    let place = |number: usize| format!("[{}/{}] ", number + 1, entries.len());
+    let run = |(number, entry): (usize, &&Entry)| explored(entry, entry.engines(), &place(number));
+    let outcomes: Vec<Outcome> = entries.iter().enumerate().flat_map(run).collect();
+    let conformance = conform::every(nightly);
+    let liveness = liveness::every(nightly);
+    let rows: Vec<Row> = outcomes
+        .iter()
+        .map(row)
+        .chain(conformance.iter().map(conform::row))
+        .chain(liveness.iter().map(liveness::row))
+        .collect();
+    let missing = conform::missing(&conformance);
+    let ok = rows.iter().all(|row| row.surprises.is_empty()) && missing.is_empty();
+    if json {
+        let conformance: Vec<_> = conformance.iter().map(conform::document).collect();
+        let liveness: Vec<_> = liveness.iter().map(liveness::document).collect();
+        println!("{}", json!({ "ok": ok, "runs": outcomes, "conformance": conformance, "liveness": liveness }));
+    } else {
+        outcomes.iter().for_each(tell);
+        conform::tell(&conformance);
+        liveness::tell(&liveness);
+        println!();
+        table(&rows);
+        missing.iter().for_each(|what| println!("! {what}"));
+    }
+    status(ok)
+}

@@ -1,0 +1,50 @@
+//! `butterfly-check list`.
+
+use std::process::ExitCode;
+
+use butterfly_model_check::models::{Entry, Expect, Tier, models};
+use butterfly_model_check::world::PROPERTIES;
+use serde_json::{Value, json};
+
+/// Prints every model.
+pub(crate) fn list(json: bool) -> ExitCode {
+    if json {
+        let models: Vec<Value> = models().map(describe).collect();
+        println!("{}", json!({ "models": models }));
+        return ExitCode::SUCCESS;
+    }
+    let width = models().map(|entry| entry.name.len()).max().unwrap_or(0);
+    for entry in models() {
+        let nightly = if entry.tier == Tier::Nightly { " (nightly)" } else { "" };
+        println!("{:width$}  {}: {}{nightly}", entry.name, entry.configuration(), expected(entry));
+    }
+    ExitCode::SUCCESS
+}
+
+fn describe(entry: &Entry) -> Value {
+    let agreement = entry.subject.agreement();
+    json!({
+        "name": entry.name,
+        "nightly": entry.tier == Tier::Nightly,
+        "parameters": {
+            "n": agreement.resilience.n(),
+            "f": agreement.resilience.f(),
+            "p": agreement.resilience.p(),
+            "faulty": agreement.faulty,
+            "views": agreement.schedule.len(),
+            "leaders": agreement.schedule,
+            "delivery": entry.subject.delivery(),
+            "mutant": agreement.mutant.map(|mutant| format!("{mutant:?}")),
+        },
+        "properties": PROPERTIES,
+        "expect": expected(entry),
+    })
+}
+
+fn expected(entry: &Entry) -> String {
+    match entry.expect {
+        Expect::Holds { distinct, .. } => format!("holds in {distinct} states"),
+        Expect::Open => "holds".to_owned(),
+        Expect::Violates { property, steps } => format!("{property} violated in {steps} steps"),
+    }
+}

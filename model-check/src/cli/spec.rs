@@ -1,0 +1,101 @@
+//! `butterfly-check spec`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use butterfly_model_check::explore::Until;
+use butterfly_model_check::explore::graph::Graph;
+use butterfly_model_check::transcription::agreement::Specification;
+use butterfly_model_check::transcription::{configuration, dump};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Meter, refuse, status};
+
+/// What came of one configuration.
+#[derive(Serialize)]
+struct Found {
+    configuration: String,
+    distinct: usize,
+    transitions: usize,
+    depth: usize,
+    complete: bool,
+    /// Properties that fail, with the states of a shortest counterexample.
+    violations: Vec<(&'static str, usize)>,
+    /// Whether TLC found the same states, if its states were given.
+    same_as_dump: Option<bool>,
+}
+
+/// The command.
+pub(crate) fn spec(names: &[String], dumped: Option<&Path>, json: bool) -> ExitCode {
+    let there_is = configuration::names;
+    if dumped.is_some() && names.len() != 1 {
+        return refuse("a dump is of one configuration: name it", there_is().into_iter());
+    }
+    let names = if names.is_empty() { there_is() } else { names.to_vec() };
+    let mut all = Vec::new();
+    for name in names {
+        let constants = match configuration::read(&name) {
+            Ok(constants) => constants,
+            Err(error) => return refuse(&error.to_string(), there_is().into_iter()),
+        };
+        let mut meter = Meter::new(format!("{name}, in Rust"));
+        let system = Specification::new(constants);
+        // With a rule taken out the run ends where TLC's does.
+        let until = if name.starts_with("broken-") { Until::Violation } else { Until::End };
+        let graph = Graph::explore(&system, until, &mut |states| meter.states(states), |_, _, _, _, _| {});
+        let exploration = graph.exploration(&system);
+        let same_as_dump = match dumped.map(std::fs::read_to_string) {
+            None => None,
+            Some(Err(error)) => {
+                eprintln!("cannot read the dump: {error}");
+                return ExitCode::FAILURE;
+            }
+            Some(Ok(text)) => match dump::states(&text, system.constants()) {
+                Ok(states) => Some(
+                    states.len() == graph.states.len() && states.iter().all(|state| graph.states.find(state).is_some()),
+                ),
+                Err(error) => {
+                    eprintln!("{error}");
+                    return ExitCode::FAILURE;
+                }
+            },
+        };
+        meter.end();
+        all.push(Found {
+            configuration: name,
+            distinct: exploration.distinct,
+            transitions: exploration.transitions,
+            depth: exploration.depth,
+            complete: exploration.complete,
+            violations: exploration.violations.iter().map(|found| (found.property, found.run.path.len() + 1)).collect(),
+            same_as_dump,
+        });
+    }
+    let ok = all.iter().all(|found| found.same_as_dump != Some(false));
+    if json {
+        println!("{}", json!({ "ok": ok, "runs": all }));
+    } else {
+        let width = all.iter().map(|found| found.configuration.len()).max().unwrap_or(0);
+        println!("{:width$}  {:>9}  {:>11}  {:>5}  result", "configuration", "distinct", "transitions", "depth");
+        for found in &all {
+            let mut result: Vec<String> = found
+                .violations
+                .iter()
+                .map(|(property, states)| format!("{property} is violated after {states} states"))
+                .collect();
+            result.extend(found.same_as_dump.map(|same| {
+                if same { "the same states as TLC".to_owned() } else { "OTHER STATES THAN TLC".to_owned() }
+            }));
+            println!(
+                "{:width$}  {:>9}  {:>11}  {:>5}  {}",
+                found.configuration,
+                found.distinct,
+                found.transitions,
+                found.depth,
+                result.join("; ")
+            );
+        }
+    }
+    status(ok)
+}
