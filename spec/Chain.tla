@@ -138,15 +138,19 @@ Replicas == Honest \ Learners
 
 Voted == UNION {signed[r] : r \in Honest}
 
-VotesFor(c) == {r \in Honest : c \in signed[r]} \cup Byzantine
+VotesFor(c)  == {r \in Honest : c \in signed[r]} \cup Byzantine
+IsDecided(c) == Cardinality(VotesFor(c)) >= Quorum
 
 \* The values for which a decision certificate can be put together.
-Decided == {c \in Voted : Cardinality(VotesFor(c)) >= Quorum}
+Decided == {c \in Voted : IsDecided(c)}
 
-\* The decisions that r can be told: honest members hold their newest, and drop
-\* the votes of its epoch and of earlier ones.
-Held(r) == {memory[q].head : q \in Honest \ {r}}
-Told(r) == Held(r) \cup (IF Byzantine = {} THEN {} ELSE Decided)
+\* Those of them that end in epochs after e.
+DecidedAfter(e) == {c \in Voted : Len(c) > e /\ IsDecided(c)}
+
+\* The decisions of epochs after e that r can be told.  Honest members hold their
+\* newest, and have dropped what they had of its epoch and of earlier ones.
+Held(r, e) == {c \in {memory[q].head : q \in Honest \ {r}} : Len(c) > e}
+Told(r, e) == Held(r, e) \cup (IF Byzantine = {} THEN {} ELSE DecidedAfter(e))
 
 \* The values whose payload honest members hand out.
 Supplied == {memory[q].payload : q \in Honest}
@@ -155,12 +159,16 @@ Supplied == {memory[q].payload : q \in Honest}
 \* was computed, or its notice heard, just now.
 Known(c) == Byzantine # {} \/ c \in Supplied \/ c \notin Voted
 
+\* The replicas that still repeat their vote for c: those in its epoch.
+Repeating(c) == {q \in Honest : memory[q].voted = c}
+
 (***************************************************************************)
 (* The values that members at the end of the chain c may vote for.  With   *)
 (* Equivocation, the leader shows each member what it likes.  Without, one *)
 (* value comes out of each epoch, and whoever signs in it signs for that:  *)
-(* this allows more than any number of views would, where no more than     *)
-(* one value matters.                                                      *)
+(* any quorum that signed in an epoch, in whatever views, decides.  Only a *)
+(* value that nobody stands by any more, since its voters lost their       *)
+(* records, gives way to another, as it would in a later view.             *)
 (***************************************************************************)
 Valid(c) ==
     LET admitted == {notice \in notices : AdmitsNotice(c, notice)}
@@ -168,7 +176,8 @@ Valid(c) ==
     IN  {Append(c, increment) : increment \in admitted \cup work}
 
 Proposed(c) ==
-    LET begun == {d \in Voted : Len(d) = Len(c) + 1}
+    LET begun == {d \in Voted : /\ Len(d) = Len(c) + 1
+                                /\ Repeating(d) # {} \/ d \in Decided}
     IN  IF Equivocation \/ begun = {} THEN Valid(c) ELSE begun
 
 \* What r may sign on top of.
@@ -219,9 +228,12 @@ VoteFor(r, c) ==
 \* The decided c becomes the head of r's chain, and the epoch after it is open.
 \* A learner whose number c contains is a replica again.
 Follow(r, c) ==
-    LET admitted == Readmitted(c, r).nonce = drawn[r]
-        role     == IF admitted THEN "Replica" ELSE memory[r].role
-    IN  /\ Persist(r, [First(role) EXCEPT !.head = c])
+    LET m        == memory[r]
+        admitted == Readmitted(c, r).nonce = drawn[r]
+        role     == IF m.role = "Learner" /\ ~admitted THEN "Learner" ELSE "Replica"
+        \* Nothing, unless r signs on top of what is not decided.
+        ahead    == IF Len(m.voted) > Len(c) THEN m.voted ELSE None
+    IN  /\ Persist(r, [role |-> role, head |-> c, voted |-> ahead, payload |-> ahead])
         /\ notices' = notices \cup OwnNotice(r, role, c, drawn[r])
         /\ UNCHANGED <<signed, drawn>>
 
@@ -240,21 +252,24 @@ Vote(r) == \E c \in Votable(r) : VoteFor(r, c)
 
 \* The values that r sees decided in the open epoch.
 Closable(r) ==
-    IF r \in Learners THEN {}
-    ELSE {c \in Decided : /\ SubSeq(c, 1, Len(c) - 1) = memory[r].head
-                          /\ Byzantine # {} \/ c \in Supplied}
+    LET head == memory[r].head
+    IN  IF r \in Learners THEN {}
+        ELSE {c \in DecidedAfter(Len(head)) :
+                  /\ SubSeq(c, 1, Len(c) - 1) = head
+                  /\ Byzantine # {} \/ c \in Supplied}
 
 \* r holds a quorum of votes in the open epoch.
 Close(r) == \E c \in Closable(r) : Follow(r, c)
 
 \* r is told of a later decision, and skips what lies between.
-CatchUp(r) == \E c \in {d \in Told(r) : Len(d) > Len(memory[r].head)} : Follow(r, c)
+CatchUp(r) == \E c \in Told(r, Len(memory[r].head)) : Follow(r, c)
 
 \* r crashes and starts from what is durable.  A learner draws another number.
 Start(r) ==
     LET m      == record[r]
         \* A vote in another epoch than the open one says nothing about it.
-        voted  == IF Len(m.voted) = Len(m.head) + 1 THEN m.voted ELSE None
+        \* Whoever signs ahead has to read them all.
+        voted  == IF WaitForDecision /\ Len(m.voted) # Len(m.head) + 1 THEN None ELSE m.voted
         nonce  == IF m.role = "Learner" THEN Redrawn(r) ELSE drawn[r]
     IN  /\ m.role = "Learner" => CanDraw(r)
         /\ memory'  = [memory EXCEPT ![r] = [m EXCEPT !.voted = voted]]
@@ -308,6 +323,11 @@ Agreement == \A c, d \in Decided : Len(c) = Len(d) => c = d
 Consistency ==
     /\ \A c, d \in Decided : Len(c) <= Len(d) => c = SubSeq(d, 1, Len(c))
     /\ \A r \in Honest : memory[r].head \in Decided \cup {Genesis}
+
+\* Nothing is signed on top of what is not decided.
+SignedOnDecided ==
+    \A r \in Honest : \A c \in signed[r] :
+        SubSeq(c, 1, Len(c) - 1) \in Decided \cup {Genesis}
 
 \* A notice is committed at most once, and those of a member in their order.
 Integrity ==
@@ -370,18 +390,14 @@ StuckStays == [][Stuck => Stuck' /\ Decided' = Decided]_vars
 (* its record, or to hear a Byzantine member.                              *)
 (***************************************************************************)
 
-\* The votes for c that are still repeated: those of members in its epoch.
-Repeated(c) == {q \in Honest : memory[q].voted = c}
-
 FairVote(r) ==
     \E c \in {d \in Votable(r) : d \in Supplied \/ d \notin Voted} : VoteFor(r, c)
 
 FairClose(r) ==
-    \E c \in {d \in Closable(r) : d \in Supplied /\ Cardinality(Repeated(d)) >= Quorum} :
+    \E c \in {d \in Closable(r) : d \in Supplied /\ Cardinality(Repeating(d)) >= Quorum} :
         Follow(r, c)
 
-FairCatchUp(r) ==
-    \E c \in {d \in Held(r) : Len(d) > Len(memory[r].head)} : Follow(r, c)
+FairCatchUp(r) == \E c \in Held(r, Len(memory[r].head)) : Follow(r, c)
 
 Fairness ==
     \A r \in Honest :

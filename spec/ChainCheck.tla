@@ -39,12 +39,22 @@ Orbit == {Image(renaming) : renaming \in Renamings}
 
 (***************************************************************************)
 (* Witnesses: what must be possible, or the properties say little.  Each   *)
-(* is stated as an invariant that must fail.                               *)
+(* denies it, and must fail.                                               *)
 (***************************************************************************)
 NobodyIsEverStuck == ~Stuck
 
-\* Nobody votes in a later epoch than the one that admitted it again.
-NobodyComesBack ==
-    \A r \in Honest : drawn[r] = 0 \/ memory[r].voted = None
+\* Nobody votes after it lost its record.
+NobodyComesBack == \A r \in Honest : drawn[r] > 0 => memory[r].voted = None
+
+\* Nobody skips an epoch.
+NobodySkips ==
+    [][\A r \in Honest : Len(memory'[r].head) <= Len(memory[r].head) + 1]_vars
+
+(***************************************************************************)
+(* Each kind of step must be bound to happen, or progress fails.           *)
+(***************************************************************************)
+NeedNotVote    == Spec /\ \A r \in Honest : WF_vars(FairClose(r)) /\ WF_vars(FairCatchUp(r))
+NeedNotClose   == Spec /\ \A r \in Honest : WF_vars(FairVote(r)) /\ WF_vars(FairCatchUp(r))
+NeedNotCatchUp == Spec /\ \A r \in Honest : WF_vars(FairVote(r)) /\ WF_vars(FairClose(r))
 
 ==============================================================================

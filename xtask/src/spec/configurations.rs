@@ -9,7 +9,19 @@ use std::fmt;
 /// One file `spec/NAME.cfg`.
 pub(super) struct Configuration {
     pub(super) name: &'static str,
+    /// The root module: `spec/MODULE.tla`.
+    pub(super) module: &'static str,
+    pub(super) checkers: Checkers,
     pub(super) expected: Outcome,
+}
+
+/// Who has to run a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checkers {
+    /// Both, and they have to agree.
+    Both,
+    /// TLC, since the properties say what must happen in the end.
+    TlcAlone,
 }
 
 /// What a complete run of a checker says.
@@ -24,12 +36,17 @@ pub(super) enum Outcome {
     },
     /// A property fails.
     Violates {
-        /// The name of the property in the module.
+        /// The name of the property in the module, or [`PROGRESS`].
         property: Cow<'static, str>,
-        /// States on a shortest path to a violation, both ends included.
+        /// States on a shortest path to a violation, both ends included. When
+        /// progress fails: on the path that was found, with the place where it stops.
         length: u64,
     },
 }
+
+/// TLC does not say which temporal property failed. A configuration in which
+/// one must fail has no other.
+pub(super) const PROGRESS: &str = "progress";
 
 /// What every commit has to pass. Those that must fail stand last.
 pub(super) const ALWAYS: &[Configuration] = &[
@@ -46,6 +63,30 @@ pub(super) const ALWAYS: &[Configuration] = &[
     disagrees("broken-keeps-equivocator", 7),
     disagrees("broken-hides-lock", 12),
     disagrees("broken-uncertified-report", 9),
+    chain_holds("chain-one-value", 3_040, 20),
+    chain_holds("chain-unreduced", 5_636, 20),
+    chain_holds("chain-two-values", 2_655, 14),
+    chain_holds("chain-lost-twice", 1_107, 16),
+    chain_holds("chain-two-members-lost", 5_292, 16),
+    chain_holds("chain-too-many-lost", 604, 11),
+    chain_progresses("chain-progress", 3_098, 18),
+    chain_progresses("chain-progress-byzantine", 260, 13),
+    chain_violates("broken-chain-learner-signs", "Agreement", 6),
+    chain_violates("broken-chain-nonce-reused", "Agreement", 13),
+    chain_violates("broken-chain-vote-volatile", "Agreement", 6),
+    chain_violates("broken-chain-decision-volatile", "Agreement", 7),
+    chain_violates("broken-chain-signs-ahead", "NoResign", 8),
+    chain_violates("broken-chain-notice-twice", "Integrity", 8),
+    chain_stops("broken-chain-payload-volatile", 10),
+    chain_stops("broken-chain-work-first", 16),
+    chain_stops("broken-chain-two-learners", 7),
+    chain_stops("broken-chain-learner-byzantine", 5),
+    chain_stops("broken-chain-need-not-vote", 12),
+    chain_stops("broken-chain-need-not-close", 14),
+    chain_stops("broken-chain-need-not-catch-up", 15),
+    chain_violates("witness-chain-stuck", "NobodyIsEverStuck", 3),
+    chain_violates("witness-chain-comes-back", "NobodyComesBack", 6),
+    chain_violates("witness-chain-skips", "NobodySkips", 8),
 ];
 
 /// What takes too long for every commit.
@@ -53,14 +94,58 @@ pub(super) const NIGHTLY: &[Configuration] = &[
     holds("n4-p0-three-views", 33_724, 25),
     holds("n4-p0-any-strong-three-views", 38_079, 25),
     disagrees("broken-hides-lock-seven", 15),
+    chain_holds("chain-four-epochs", 0, 0),
+    chain_holds("chain-two-values-three-epochs", 0, 0),
+    chain_holds("chain-lost-twice-three-epochs", 0, 0),
+    chain_holds("chain-too-many-lost-two-epochs", 0, 0),
+    chain_progresses("chain-progress-three-epochs", 0, 0),
+    chain_progresses("chain-progress-lost-twice", 0, 0),
 ];
 
+// One epoch.
+
 const fn holds(name: &'static str, states: u64, depth: u64) -> Configuration {
-    Configuration { name, expected: Outcome::Holds { states, depth } }
+    both(name, "AgreementCheck", Outcome::Holds { states, depth })
 }
 
 const fn disagrees(name: &'static str, length: u64) -> Configuration {
-    Configuration { name, expected: Outcome::Violates { property: Cow::Borrowed("Agreement"), length } }
+    both(name, "AgreementCheck", Outcome::violates("Agreement", length))
+}
+
+// The chain of epochs.
+
+const CHAIN: &str = "ChainCheck";
+
+const fn chain_holds(name: &'static str, states: u64, depth: u64) -> Configuration {
+    both(name, CHAIN, Outcome::Holds { states, depth })
+}
+
+const fn chain_violates(name: &'static str, property: &'static str, length: u64) -> Configuration {
+    both(name, CHAIN, Outcome::violates(property, length))
+}
+
+const fn chain_progresses(name: &'static str, states: u64, depth: u64) -> Configuration {
+    tlc_alone(name, CHAIN, Outcome::Holds { states, depth })
+}
+
+const fn chain_stops(name: &'static str, length: u64) -> Configuration {
+    tlc_alone(name, CHAIN, Outcome::violates(PROGRESS, length))
+}
+
+// Any module.
+
+const fn both(name: &'static str, module: &'static str, expected: Outcome) -> Configuration {
+    Configuration { name, module, checkers: Checkers::Both, expected }
+}
+
+const fn tlc_alone(name: &'static str, module: &'static str, expected: Outcome) -> Configuration {
+    Configuration { name, module, checkers: Checkers::TlcAlone, expected }
+}
+
+impl Outcome {
+    const fn violates(property: &'static str, length: u64) -> Self {
+        Self::Violates { property: Cow::Borrowed(property), length }
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -70,6 +155,23 @@ impl fmt::Display for Outcome {
             Self::Violates { property, length } => {
                 write!(f, "{property} is violated after {length} states")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::folder;
+
+    /// Otherwise the second checker could have run it.
+    #[test]
+    fn what_tlc_runs_alone_assumes_fairness() {
+        for configuration in ALWAYS.iter().chain(NIGHTLY) {
+            let file = folder().join(format!("{}.cfg", configuration.name));
+            let text = std::fs::read_to_string(file).unwrap();
+            let fair = !text.lines().any(|line| line == "SPECIFICATION Spec");
+            assert_eq!(fair, configuration.checkers == Checkers::TlcAlone, "{}", configuration.name);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
-use super::configurations::{Configuration, Outcome};
+use super::configurations::{Checkers, Configuration, Outcome};
 use super::{Checker, folder, tools};
 use crate::process;
 
@@ -25,11 +25,16 @@ impl Checker for TlaChecker {
         Ok(Self { program: tools::tla_checker()? })
     }
 
+    fn can_check(configuration: &Configuration) -> bool {
+        configuration.checkers == Checkers::Both
+    }
+
     fn check(&self, configuration: &Configuration) -> Result<Outcome> {
         let mut command = Command::new(&self.program);
         command
             .current_dir(folder())
-            .args(["AgreementCheck.tla", "--config"])
+            .arg(format!("{}.tla", configuration.module))
+            .arg("--config")
             .arg(format!("{}.cfg", configuration.name))
             .args(["--max-states", LIMIT, "--max-depth", LIMIT])
             .args(["--allow-deadlock", "--json"]);

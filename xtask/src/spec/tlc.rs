@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::configurations::{Configuration, Outcome};
+use super::configurations::{Configuration, Outcome, PROGRESS};
 use super::{Checker, folder, tools};
 use crate::{process, workspace};
 
@@ -35,11 +35,14 @@ impl Checker for Tlc {
             // One worker searches strictly breadth first, so a violation is
             // found on a shortest path.
             .args(["-workers", "1", "-fp", "0"])
+            // Looked for only now and then, what stops is found earlier or
+            // later as the machine is idle or busy.
+            .args(["-lncheck", "final"])
             // A state without successors is the end of an epoch, not an error.
             .args(["-deadlock", "-cleanup", "-metadir"])
             .arg(&scratch)
             .args(["-config", &format!("{}.cfg", configuration.name)])
-            .arg("AgreementCheck");
+            .arg(configuration.module);
         let finished = process::finish(&mut command)?;
         let Some(outcome) = outcome(&finished.stdout) else {
             bail!("TLC did not complete:\n{}", finished.tail());
@@ -54,6 +57,9 @@ fn outcome(report: &str) -> Option<Outcome> {
         return None;
     }
     let violated = |line: &str| {
+        if line == "Error: Temporal properties were violated." {
+            return Some(PROGRESS.to_owned());
+        }
         let property =
             line.strip_prefix("Error: Invariant ").or_else(|| line.strip_prefix("Error: Action property "))?;
         Some(property.split_once(" is violated")?.0.to_owned())
@@ -72,7 +78,8 @@ fn outcome(report: &str) -> Option<Outcome> {
     (queued == 0).then_some(Outcome::Holds { states, depth })
 }
 
-/// `State 3: <Vote line 12 ...>`, a state of a counterexample.
+/// `State 3: <Vote line 12 ...>`, a state of a counterexample, or `State 4:
+/// Stuttering`, where nothing happens any more.
 fn is_state(line: &str) -> bool {
     line.strip_prefix("State ")
         .and_then(|rest| rest.split_once(": "))
@@ -121,6 +128,17 @@ mod tests {
             State 2: <Vote line 1, col 5 to line 2, col 45 of module Agreement>\n\
             7 states generated, 4 distinct states found, 1 states left on queue.\n";
         let expected = Outcome::Violates { property: "Agreement".into(), length: 2 };
+        assert_eq!(outcome(report), Some(expected));
+    }
+    #[test]
+    fn progress_fails_where_it_stops() {
+        let report = "TLC2 Version 2.15 of Day Month 20?? (rev: d5b5a7f)\n\
+            Error: Temporal properties were violated.\n\
+            Error: The following behavior constitutes a counter-example:\n\
+            State 1: <Initial predicate>\n/\\ head = 0\n\
+            State 2: Stuttering\n\
+            7 states generated, 4 distinct states found, 0 states left on queue.\n";
+        let expected = Outcome::Violates { property: PROGRESS.into(), length: 2 };
         assert_eq!(outcome(report), Some(expected));
     }
 }
