@@ -155,12 +155,20 @@ Told(r, e) == Held(r, e) \cup (IF Byzantine = {} THEN {} ELSE DecidedAfter(e))
 \* The values whose payload honest members hand out.
 Supplied == {memory[q].payload : q \in Honest}
 
-\* The values whose payload can be had.  A value that nobody has voted for yet
-\* was computed, or its notice heard, just now.
-Known(c) == Byzantine # {} \/ c \in Supplied \/ c \notin Voted
-
-\* The replicas that still repeat their vote for c: those in its epoch.
+\* The replicas that stand by their vote for c and repeat it: c is not decided as
+\* far as they know.
 Repeating(c) == {q \in Honest : memory[q].voted = c}
+
+\* Whether the payload of c can be had.  One that nobody stands by is computed, or
+\* its notice heard, just now.
+HandedOut(c) == c \in Supplied \/ Repeating(c) = {}
+Known(c)     == HandedOut(c) \/ Byzantine # {}
+
+\* The values that are valid at the end of the chain c.
+Valid(c) ==
+    LET admitted == {notice \in notices : AdmitsNotice(c, notice)}
+        work     == IF NoticesFirst /\ admitted # {} THEN {} ELSE {Worked(w) : w \in Work}
+    IN  {Append(c, increment) : increment \in admitted \cup work}
 
 (***************************************************************************)
 (* The values that members at the end of the chain c may vote for.  With   *)
@@ -170,11 +178,6 @@ Repeating(c) == {q \in Honest : memory[q].voted = c}
 (* value that nobody stands by any more, since its voters lost their       *)
 (* records, gives way to another, as it would in a later view.             *)
 (***************************************************************************)
-Valid(c) ==
-    LET admitted == {notice \in notices : AdmitsNotice(c, notice)}
-        work     == IF NoticesFirst /\ admitted # {} THEN {} ELSE {Worked(w) : w \in Work}
-    IN  {Append(c, increment) : increment \in admitted \cup work}
-
 Proposed(c) ==
     LET begun == {d \in Voted : /\ Len(d) = Len(c) + 1
                                 /\ Repeating(d) # {} \/ d \in Decided}
@@ -208,6 +211,7 @@ Persist(r, m) ==
 \* The number that r goes by after drawing once more.
 Redrawn(r) == IF FreshNonce \/ drawn[r] = 0 THEN drawn[r] + 1 ELSE drawn[r]
 
+\* How many numbers the members of S have drawn.
 RECURSIVE Sum(_)
 Sum(S) == IF S = {} THEN 0
           ELSE LET r == CHOOSE q \in S : TRUE
@@ -219,7 +223,8 @@ CanDraw(r) == Redrawn(r) = drawn[r] \/ Sum(Honest) < Draws
 OwnNotice(r, role, head, nonce) ==
     IF role = "Learner" THEN {Readmit(r, NextIncarnation(head, r), nonce)} ELSE {}
 
-\* r votes for c.  A leader proposes and votes in one step, which is this one.
+\* r votes for c: what it signs first in an epoch stands for all that it signs there.
+\* A leader proposes and votes in one step.
 VoteFor(r, c) ==
     /\ Persist(r, [memory[r] EXCEPT !.voted = c, !.payload = c])
     /\ signed' = [signed EXCEPT ![r] = signed[r] \cup {c}]
@@ -390,8 +395,7 @@ StuckStays == [][Stuck => Stuck' /\ Decided' = Decided]_vars
 (* its record, or to hear a Byzantine member.                              *)
 (***************************************************************************)
 
-FairVote(r) ==
-    \E c \in {d \in Votable(r) : d \in Supplied \/ d \notin Voted} : VoteFor(r, c)
+FairVote(r) == \E c \in {d \in Votable(r) : HandedOut(d)} : VoteFor(r, c)
 
 FairClose(r) ==
     \E c \in {d \in Closable(r) : d \in Supplied /\ Cardinality(Repeating(d)) >= Quorum} :

@@ -68,7 +68,7 @@ pub(super) const ALWAYS: &[Configuration] = &[
     chain_holds("chain-two-values", 2_655, 14),
     chain_holds("chain-lost-twice", 1_107, 16),
     chain_holds("chain-two-members-lost", 5_292, 16),
-    chain_holds("chain-too-many-lost", 604, 11),
+    chain_holds("chain-too-many-lost", 624, 11),
     chain_progresses("chain-progress", 3_098, 18),
     chain_progresses("chain-progress-byzantine", 260, 13),
     chain_violates("broken-chain-learner-signs", "Agreement", 6),
@@ -94,12 +94,13 @@ pub(super) const NIGHTLY: &[Configuration] = &[
     holds("n4-p0-three-views", 33_724, 25),
     holds("n4-p0-any-strong-three-views", 38_079, 25),
     disagrees("broken-hides-lock-seven", 15),
-    chain_holds("chain-four-epochs", 0, 0),
-    chain_holds("chain-two-values-three-epochs", 0, 0),
-    chain_holds("chain-lost-twice-three-epochs", 0, 0),
-    chain_holds("chain-too-many-lost-two-epochs", 0, 0),
-    chain_progresses("chain-progress-three-epochs", 0, 0),
-    chain_progresses("chain-progress-lost-twice", 0, 0),
+    chain_holds("chain-four-epochs", 15_812, 26),
+    chain_holds("chain-equivocation-three-epochs", 5_282, 20),
+    chain_holds("chain-seven", 5_652, 22),
+    chain_holds("chain-lost-twice-three-epochs", 7_539, 22),
+    chain_holds("chain-too-many-lost-two-epochs", 11_080, 20),
+    chain_progresses("chain-progress-three-epochs", 24_956, 26),
+    chain_progresses("chain-progress-lost-twice", 59_355, 28),
 ];
 
 // One epoch.
