@@ -291,6 +291,43 @@ fn a_member_that_applies_again_and_again_costs_every_other_epoch_at_most() {
 }
 
 #[test]
+fn a_member_that_applies_again_and_again_keeps_nobody_else_out() {
+    let mut world = world(7, 8);
+    let pest = NodeId(0);
+    ask(&mut world, 1, 1, 24);
+    let others: Vec<usize> = (1..7).collect();
+    let mut number = 0_u128;
+    let mut wiped = false;
+    while admissions(&world, 6).is_empty() {
+        assert!(world.now < 60 * SECOND);
+        for member in &others {
+            if world.members[*member].node.is_none() {
+                continue;
+            }
+            let incarnation = world.node(*member).head().state().next_incarnation(pest);
+            number += 1;
+            let message = Message::Notice(Notice::Readmit(Readmit { incarnation, nonce: Nonce(number.to_le_bytes()) }));
+            let signature = Crypto::sign(&pest, &message.statement(&world.cluster));
+            let _ = world.replay(*member, Envelope { from: pest, message, signature });
+        }
+        // Once it had its way, another member is really lost.
+        if !wiped && !admissions(&world, 0).is_empty() {
+            wiped = true;
+            let now = world.now;
+            world.at(now, 6, Action::Wipe);
+            world.at(now + 1, 6, Action::Restart);
+        }
+        let until = world.now + 200;
+        world.run(until, |_| false);
+        world.now = until;
+    }
+    let (lost, back) = (admissions(&world, 0), admissions(&world, 6));
+    let between = lost.iter().filter(|epoch| **epoch < back[0]).count();
+    assert!(between <= 2, "it had its way in {lost:?} before the other in {back:?}");
+    world.assert_agreement();
+}
+
+#[test]
 fn a_cluster_killed_at_once_resumes_without_learners() {
     for moment in (0..4 * MILLISECOND).step_by(250) {
         let mut world = world(4, moment);

@@ -98,7 +98,10 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.notices.insert(signed.member, signed).map_err(|_| Rejection::Full)
     }
 
-    /// Makes the first notice that is admitted a value of the open epoch.
+    /// Makes a notice that is admitted a value of the open epoch: a voter that
+    /// is missing goes before a profile, and of several the member that had its
+    /// way less often before. Otherwise a member that applies again and again
+    /// could keep all those behind it waiting.
     pub(super) fn admit_notice(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         if self.notices.is_empty() {
             return;
@@ -111,9 +114,12 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             return;
         }
         let admitted = |signed: &&SignedNotice<C>| state.admits_notice(seat.cluster, signed.member, &signed.notice);
-        let notices = || self.notices.iter().map(|(_, signed)| signed).filter(admitted);
-        let readmit = notices().find(|signed| matches!(signed.notice, Notice::Readmit(_)));
-        if let Some(signed) = readmit.or_else(|| notices().next()).cloned() {
+        let notices = self.notices.iter().map(|(_, signed)| signed).filter(admitted);
+        let turn = |signed: &&SignedNotice<C>| match signed.notice {
+            Notice::Readmit(readmit) => (false, readmit.incarnation),
+            Notice::Revise(revision) => (true, revision.number),
+        };
+        if let Some(signed) = notices.min_by_key(turn).cloned() {
             // Refused only when the epoch holds as many wanted values as it can.
             let _ = self.admit(seat, Payload::Notice(signed), out);
         }

@@ -57,6 +57,30 @@ pub(super) const ALWAYS: &[Configuration] = &[
     disagrees("broken-keeps-equivocator", 7),
     disagrees("broken-hides-lock", 12),
     disagrees("broken-uncertified-report", 9),
+    chain("chain-one-value", holds_in(3_040, 20)),
+    chain("chain-unreduced", holds_in(5_636, 20)),
+    chain("chain-two-values", holds_in(2_655, 14)),
+    chain("chain-lost-twice", holds_in(1_107, 16)),
+    chain("chain-two-members-lost", holds_in(5_292, 16)),
+    chain("chain-too-many-lost", holds_in(624, 11)),
+    chain_liveness("chain-progress", holds_in(3_098, 18)),
+    chain_liveness("chain-progress-byzantine", holds_in(260, 13)),
+    chain("broken-chain-learner-signs", violates("Agreement", 6)),
+    chain("broken-chain-nonce-reused", violates("Agreement", 13)),
+    chain("broken-chain-vote-volatile", violates("Agreement", 6)),
+    chain("broken-chain-decision-volatile", violates("Agreement", 7)),
+    chain("broken-chain-signs-ahead", violates("NoResign", 8)),
+    chain("broken-chain-notice-twice", violates("Integrity", 8)),
+    chain_liveness("broken-chain-payload-volatile", starves_in(330)),
+    chain_liveness("broken-chain-work-first", starves_in(3_098)),
+    chain_liveness("broken-chain-two-learners", starves_in(886)),
+    chain_liveness("broken-chain-learner-byzantine", starves_in(92)),
+    chain_liveness("broken-chain-need-not-vote", starves_in(931)),
+    chain_liveness("broken-chain-need-not-close", starves_in(931)),
+    chain_liveness("broken-chain-need-not-catch-up", starves_in(931)),
+    chain("witness-chain-stuck", violates("NobodyIsEverStuck", 3)),
+    chain("witness-chain-comes-back", violates("NobodyComesBack", 6)),
+    chain("witness-chain-skips", violates("NobodySkips", 8)),
     inference("inference", holds_in(10_492, 23)),
     inference("inference-liar-in-reserve", holds_in(11_770, 24)),
     inference("inference-restarts", holds_in(7_824, 20)),
@@ -93,6 +117,13 @@ pub(super) const NIGHTLY: &[Configuration] = &[
     holds("n4-p0-three-views", 33_724, 25),
     holds("n4-p0-any-strong-three-views", 38_079, 25),
     disagrees("broken-hides-lock-seven", 15),
+    chain("chain-four-epochs", holds_in(15_812, 26)),
+    chain("chain-equivocation-three-epochs", holds_in(5_282, 20)),
+    chain("chain-seven", holds_in(5_652, 22)),
+    chain("chain-lost-twice-three-epochs", holds_in(7_539, 22)),
+    chain("chain-too-many-lost-two-epochs", holds_in(11_080, 20)),
+    chain_liveness("chain-progress-three-epochs", holds_in(24_956, 26)),
+    chain_liveness("chain-progress-lost-twice", holds_in(59_355, 28)),
     inference("inference-byzantine-second", holds_in(9_376, 23)),
     inference("inference-restarts-two-stages", holds_in(9_776, 21)),
     inference_liveness("stuck-vote-without-payload", starves_in(40_644)),
@@ -110,6 +141,16 @@ const fn holds(name: &'static str, states: u64, depth: u64) -> Configuration {
 
 const fn disagrees(name: &'static str, length: u64) -> Configuration {
     agreement(name, violates("Agreement", length))
+}
+
+// Of `Chain.tla`.
+
+const fn chain(name: &'static str, expected: Outcome) -> Configuration {
+    Configuration { module: "ChainCheck", name, temporal: false, expected }
+}
+
+const fn chain_liveness(name: &'static str, expected: Outcome) -> Configuration {
+    Configuration { module: "ChainCheck", name, temporal: true, expected }
 }
 
 // Of `Inference.tla`.
@@ -142,6 +183,23 @@ impl fmt::Display for Outcome {
                 write!(f, "{property} is violated after {length} states")
             }
             Self::Starves { states } => write!(f, "what must happen does not, in {states} states"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::folder;
+
+    /// Otherwise the second checker could have run it.
+    #[test]
+    fn what_tlc_runs_alone_assumes_fairness() {
+        for configuration in ALWAYS.iter().chain(NIGHTLY) {
+            let file = folder().join(format!("{}.cfg", configuration.name));
+            let text = std::fs::read_to_string(file).unwrap();
+            let fair = !text.lines().any(|line| line.trim() == "SPECIFICATION Spec");
+            assert_eq!(fair, configuration.temporal, "{}", configuration.name);
         }
     }
 }
