@@ -47,4 +47,46 @@ Renamings == {f \in [Valid -> Valid] : \A x, y \in Valid : f[x] = f[y] => x = y}
 
 Orbit == {Image(renaming) : renaming \in Renamings}
 
+(***************************************************************************)
+(* What must happen.  Honest replicas promise to take their steps if these *)
+(* stay possible without anything that a Byzantine replica would have to   *)
+(* sign; Byzantine replicas promise nothing.  An honest replica has to     *)
+(* lead the last view, which nobody leaves.                                *)
+(***************************************************************************)
+HonestVotes(v, x)   == Cardinality({r \in Honest : votes[r][v] = x})
+HonestCommits(v, x) == Cardinality({r \in Honest : commits[r][v] = x})
+
+\* What honest reports alone admit.
+HonestlyJustified(v) ==
+    LET entered == {r \in Honest : view[r] >= v}
+        quorums == {Q \in SUBSET entered :
+                        Cardinality(Q) >= ViewChangeQuorum /\ Leader[v] \in Q}
+    IN  UNION {Select([r \in Q |-> Report(r, v)]) : Q \in quorums}
+
+UnaidedPropose(v) ==
+    /\ Propose(v)
+    /\ proposals'[v] \in IF v = 0 THEN Valid ELSE HonestlyJustified(v)
+
+UnaidedVote(r) ==
+    /\ Leader[view[r]] \in Honest
+    /\ Vote(r)
+
+UnaidedCommit(r) ==
+    /\ Commit(r)
+    /\ HonestVotes(view[r], commits'[r][view[r]]) >= SlowQuorum
+
+Fairness ==
+    /\ \A v \in Views : WF_vars(UnaidedPropose(v))
+    /\ \A r \in Honest : /\ WF_vars(UnaidedVote(r))
+                         /\ WF_vars(UnaidedCommit(r))
+                         /\ WF_vars(EnterView(r))
+
+FairSpec == Spec /\ Fairness
+
+\* Votes or commits of honest replicas alone decide in the end.
+EventualCommitment ==
+    <>(\E v \in Views, x \in Valid :
+          \/ HonestVotes(v, x) >= FastQuorum
+          \/ SlowPath /\ HonestCommits(v, x) >= SlowQuorum)
+
 ==============================================================================

@@ -1,6 +1,7 @@
 //! `cargo xtask spec`: every configuration in `spec/`, with both checkers.
 //!
-//! Two checkers that share no code must complete each configuration, find the
+//! Two checkers that share no code, and the transcription in Rust of the
+//! module of agreement, must complete each configuration, find the
 //! number of states pinned in [`configurations`], and find the expected
 //! violation wherever a rule of the protocol is switched off. Anything else,
 //! also a checker that stopped at a limit, is a failure. What must happen under
@@ -11,6 +12,7 @@ mod report;
 mod tla_checker;
 mod tlc;
 mod tools;
+mod transcription;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,6 +27,7 @@ use configurations::{ALWAYS, Configuration, NIGHTLY, Outcome};
 use report::Report;
 use tla_checker::TlaChecker;
 use tlc::Tlc;
+use transcription::Transcription;
 
 #[derive(Default, clap::Args)]
 pub(crate) struct Arguments {
@@ -38,11 +41,12 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// One of the two programs.
+/// One of the programs.
 trait Checker {
     const NAME: &'static str;
-    /// Whether it knows fairness, and what must happen under it.
-    const TEMPORAL: bool;
+
+    /// Whether it understands the configuration.
+    fn reads(configuration: &Configuration) -> bool;
 
     /// Installs the program if need be.
     fn prepare() -> Result<Self>
@@ -71,8 +75,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     every_file_is_listed()?;
     let chosen = choose(arguments)?;
 
-    // One lane per checker: on two cores each has its own, and TLC runs while
-    // the other one is still being compiled.
+    // One lane per checker of TLA+: on two cores each has its own, and TLC runs
+    // while the other one is still being compiled.
     let (tlc, tla_checker) = thread::scope(|scope| {
         let tlc = scope.spawn(|| lane::<Tlc>(&chosen));
         let tla_checker = scope.spawn(|| lane::<TlaChecker>(&chosen));
@@ -81,11 +85,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let panicked = |_| anyhow!("a lane panicked");
     // Both lanes have ended here, so both can be heard before one fails us.
     let (tlc, tla_checker) = (tlc.map_err(panicked)?, tla_checker.map_err(panicked)?);
-    let report = match (tlc, tla_checker) {
-        (Ok(tlc), Ok(tla_checker)) => Report::new(&chosen, tlc, tla_checker),
+    let runs = match (tlc, tla_checker) {
+        (Ok(tlc), Ok(tla_checker)) => [tlc, tla_checker],
         (Err(first), Err(second)) => bail!("{first:#}\n{second:#}"),
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
+    // Last, since it compares its states with those that TLC wrote down.
+    let [tlc, tla_checker] = runs;
+    let report = Report::new(&chosen, [tlc, tla_checker, lane::<Transcription>(&chosen)?]);
 
     if arguments.json {
         println!("{:#}", report.json());
@@ -101,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn lane<C: Checker>(chosen: &[&'static Configuration]) -> Result<Vec<Run>> {
     let checker = C::prepare().with_context(|| format!("cannot set up {}", C::NAME))?;
     let mut runs = Vec::new();
-    for configuration in chosen.iter().filter(|configuration| C::TEMPORAL || !configuration.temporal) {
+    for configuration in chosen.iter().filter(|configuration| C::reads(configuration)) {
         let begin = Instant::now();
         let outcome = checker.check(configuration);
         let run = Run { configuration, checker: C::NAME, outcome, time: begin.elapsed() };

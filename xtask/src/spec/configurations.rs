@@ -16,6 +16,13 @@ pub(super) struct Configuration {
     pub(super) expected: Outcome,
 }
 
+impl Configuration {
+    /// Whether every state is written down, to be compared one by one.
+    pub(super) fn writes_states(&self) -> bool {
+        self.module == AGREEMENT && self.name.ends_with("-unreduced")
+    }
+}
+
 /// What a complete run of a checker says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -47,6 +54,7 @@ pub(super) const ALWAYS: &[Configuration] = &[
     holds("n4-p1", 104, 10),
     holds("n4-p1-slow", 860, 16),
     holds("n4-p1-slow-unreduced", 8_818, 16),
+    holds("n4-p0-byzantine-first-unreduced", 5_660, 16),
     holds("n4-p1-byzantine-first", 1_497, 16),
     holds("n4-p1-byzantine-second", 914, 16),
     holds("n4-p0", 860, 16),
@@ -57,6 +65,10 @@ pub(super) const ALWAYS: &[Configuration] = &[
     disagrees("broken-keeps-equivocator", 7),
     disagrees("broken-hides-lock", 12),
     disagrees("broken-uncertified-report", 9),
+    agreement_liveness("live-n4-p1", holds_in(472, 10)),
+    agreement_liveness("live-n4-p0", holds_in(5_660, 16)),
+    agreement_liveness("stuck-n4-p0-fast-alone", starves_in(464)),
+    agreement_liveness("stuck-n4-p1-byzantine-last", starves_in(298)),
     chain("chain-one-value", holds_in(3_040, 20)),
     chain("chain-unreduced", holds_in(5_636, 20)),
     chain("chain-two-values", holds_in(2_655, 14)),
@@ -131,8 +143,14 @@ pub(super) const NIGHTLY: &[Configuration] = &[
 
 // Of `Agreement.tla`.
 
+pub(super) const AGREEMENT: &str = "AgreementCheck";
+
 const fn agreement(name: &'static str, expected: Outcome) -> Configuration {
-    Configuration { module: "AgreementCheck", name, temporal: false, expected }
+    Configuration { module: AGREEMENT, name, temporal: false, expected }
+}
+
+const fn agreement_liveness(name: &'static str, expected: Outcome) -> Configuration {
+    Configuration { module: AGREEMENT, name, temporal: true, expected }
 }
 
 const fn holds(name: &'static str, states: u64, depth: u64) -> Configuration {

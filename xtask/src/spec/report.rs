@@ -13,8 +13,8 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(chosen: &[&Configuration], first: Vec<Run>, second: Vec<Run>) -> Self {
-        let mut runs: Vec<Run> = first.into_iter().chain(second).collect();
+    pub(super) fn new<const LANES: usize>(chosen: &[&Configuration], lanes: [Vec<Run>; LANES]) -> Self {
+        let mut runs: Vec<Run> = lanes.into_iter().flatten().collect();
         // The sort is stable, so the first checker stays first.
         runs.sort_by_key(|run| chosen.iter().position(|c| c.name == run.configuration.name));
         Self { runs }

@@ -20,7 +20,11 @@ pub(super) struct TlaChecker {
 
 impl Checker for TlaChecker {
     const NAME: &'static str = "tla-checker";
-    const TEMPORAL: bool = false;
+
+    /// It does not know fairness, and what must happen under it.
+    fn reads(configuration: &Configuration) -> bool {
+        !configuration.temporal
+    }
 
     fn prepare() -> Result<Self> {
         Ok(Self { program: tools::tla_checker()? })

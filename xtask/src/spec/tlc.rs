@@ -15,7 +15,10 @@ pub(super) struct Tlc {
 
 impl Checker for Tlc {
     const NAME: &'static str = "TLC";
-    const TEMPORAL: bool = true;
+
+    fn reads(_: &Configuration) -> bool {
+        true
+    }
 
     fn prepare() -> Result<Self> {
         tools::java()?;
@@ -42,14 +45,22 @@ impl Checker for Tlc {
             // A state without successors is the end of an epoch, not an error.
             .args(["-deadlock", "-cleanup", "-metadir"])
             .arg(&scratch)
-            .args(["-config", &format!("{}.cfg", configuration.name)])
-            .arg(configuration.module);
+            .args(["-config", &format!("{}.cfg", configuration.name)]);
+        if configuration.writes_states() {
+            command.arg("-dump").arg(states_of(configuration));
+        }
+        command.arg(configuration.module);
         let finished = process::finish(&mut command)?;
         let Some(outcome) = outcome(&finished.stdout) else {
             bail!("TLC did not complete:\n{}", finished.tail());
         };
         Ok(outcome)
     }
+}
+
+/// Where TLC writes the states that it finds.
+pub(super) fn states_of(configuration: &Configuration) -> PathBuf {
+    workspace::target().join("spec").join(configuration.name).join("states.dump")
 }
 
 /// Reads TLC's report. None unless the search is complete.
