@@ -110,7 +110,7 @@ pub struct Liveness {
 /// Explores the world with decisions and asks for every goal; then again with
 /// one promise after the other taken back.
 pub fn check(setting: Setting, crashes: bool, progress: Progress<'_>) -> Liveness {
-    let world = Records::new(setting, Options { symmetry: false, crashes, decide: true });
+    let world = Records::new(setting, Options { crashes, decide: true });
     let fair = |action: &<Records as System>::Label| action.unaided.then(|| (Promise::of(&action.act), action.node));
     let (graph, steps) = Steps::explore(&world, progress, fair);
     let view = View { world: &world, graph: &graph, steps: &steps };

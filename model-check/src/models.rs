@@ -63,6 +63,8 @@ pub struct Agreement {
     pub faulty: usize,
     /// Who leads each view. No node enters a view beyond these.
     pub schedule: &'static [u8],
+    /// Nodes that lead no view are interchangeable.
+    pub symmetry: bool,
     /// The guard that is bent.
     pub mutant: Option<Mutant>,
 }
@@ -103,6 +105,7 @@ impl Agreement {
             delivery,
             reports,
             leftovers: Leftovers::Bare,
+            symmetry: self.symmetry,
             swapped: NodeSet::EMPTY,
             mutant: self.mutant,
         }
@@ -135,9 +138,9 @@ impl Subject {
                 let reports = if *reports == Reports::Single { "" } else { ", reports with question" };
                 format!("{votes}{reports}")
             }
-            Subject::Records { options, .. } => {
+            Subject::Records { agreement, options } => {
                 let crashes = if options.crashes { ", crashes" } else { "" };
-                let symmetry = if options.symmetry { ", symmetry" } else { "" };
+                let symmetry = if agreement.symmetry { ", symmetry" } else { "" };
                 let decide = if options.decide { ", decisions" } else { "" };
                 format!("record to record{crashes}{decide}{symmetry}")
             }

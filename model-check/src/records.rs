@@ -76,9 +76,6 @@ pub struct Action {
 /// How the world is cut down, or made larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Options {
-    /// Honest nodes that lead no view are interchangeable: of the states that
-    /// differ in their names only, one is explored.
-    pub symmetry: bool,
     /// A step remembers only what was made durable in it, as after a crash.
     /// Otherwise nodes go on from what they hold in memory.
     pub crashes: bool,
@@ -143,7 +140,7 @@ impl Records {
     /// The one of the states that differ from `state` in names only which
     /// stands for all of them.
     pub fn representative(&self, state: &State) -> State {
-        if !self.options.symmetry {
+        if !self.setting.parameters.symmetry {
             return *state;
         }
         let mut next = *state;
@@ -160,7 +157,7 @@ impl Records {
     /// How many states differ from `state` in names only, itself included.
     pub fn orbit(&self, state: &State) -> usize {
         let leads = |node: NodeId| self.setting.parameters.schedule.contains(&node);
-        let alike = self.setting.honest().iter().filter(|node| self.options.symmetry && !leads(*node));
+        let alike = self.setting.honest().iter().filter(|node| self.setting.parameters.symmetry && !leads(*node));
         let mut counted: Vec<(Id, usize)> = Vec::new();
         let mut orbit = 1;
         for (before, node) in alike.enumerate() {

@@ -58,7 +58,7 @@ impl Model {
 
 const fn live(name: &'static str, p: u8, schedule: &'static [u8], states: usize) -> Model {
     let resilience = Resilience::outside_the_bounds(4, 1, p);
-    let agreement = Agreement { resilience, faulty: 1, schedule, mutant: None };
+    let agreement = Agreement { resilience, faulty: 1, schedule, symmetry: false, mutant: None };
     let needed: &[Promise] = match (p, schedule.len()) {
         (0, 1) => &[Promise::Propose, Promise::Vote, Promise::Commit, Promise::Decide, Promise::CatchUp],
         (0, _) => &Promise::ALL,
@@ -74,7 +74,7 @@ const fn nightly(model: Model) -> Model {
 
 /// A control: it must get stuck.
 const fn stuck(name: &'static str, resilience: Resilience, schedule: &'static [u8], states: usize) -> Model {
-    let agreement = Agreement { resilience, faulty: 1, schedule, mutant: None };
+    let agreement = Agreement { resilience, faulty: 1, schedule, symmetry: false, mutant: None };
     Model { name, tier: Tier::Always, agreement, states, expect: Expect::Misses(Goal::NoTrap) }
 }
 
@@ -91,7 +91,7 @@ pub const MODELS: &[Model] = &[
     nightly(live("live-p0-0F1", 0, &[0, 3, 1], 1_104_903)),
     nightly(live("live-p0-FF0", 0, &[3, 3, 0], 2_886_279)),
     // The faulty leader of the last view is silent: nobody can leave it.
-    stuck("stuck-p1-0F", Resilience::outside_the_bounds(4, 1, 1), &[0, 3], 0),
+    stuck("stuck-p1-0F", Resilience::outside_the_bounds(4, 1, 1), &[0, 3], 2_288),
     // Three nodes, one of them silent, and quorums of all three.
-    stuck("stuck-three-nodes", Resilience::outside_the_bounds(3, 1, 0), &[0, 1], 0),
+    stuck("stuck-three-nodes", Resilience::outside_the_bounds(3, 1, 0), &[0, 1], 522),
 ];

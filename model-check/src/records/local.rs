@@ -70,8 +70,7 @@ pub struct Public {
     pub commits: [Values; MOST_VIEWS],
     /// What it proposed in each view.
     pub proposals: [Values; MOST_VIEWS],
-    /// The number of its view change for each view, one more than in the table
-    /// of view changes; 0 where there is none.
+    /// The number of its view change for each view; 0 where there is none.
     pub changes: [u8; MOST_VIEWS],
     /// It has taken in a decision.
     pub decided: bool,
@@ -83,7 +82,7 @@ impl Local {
         Local { durable: Durable::fresh(), said: BTreeSet::new(), breaches: BTreeSet::new(), decided: None }
     }
 
-    /// What everybody can see. `number` gives the number of a view change.
+    /// What everybody can see. `number` gives the number of a view change, from 1.
     pub fn public(&self, mut number: impl FnMut(&ViewChange) -> u8) -> Public {
         let mut public =
             Public { view: small(self.durable.view), decided: self.decided.is_some(), ..Public::default() };
@@ -96,7 +95,7 @@ impl Local {
                 Message::Propose { ballot, .. } => add(&mut public.proposals, ballot),
                 Message::Vote(ballot) => add(&mut public.votes, ballot),
                 Message::Commit(ballot) => add(&mut public.commits, ballot),
-                Message::ViewChange(change) => public.changes[place(change.view)] = number(change) + 1,
+                Message::ViewChange(change) => public.changes[place(change.view)] = number(change),
                 Message::CertRequest(_) | Message::CertAck(_) => {}
             }
         }

@@ -13,11 +13,20 @@ use crate::symbolic::{Symbolic, Value};
 use crate::world::faulty::{progress, request};
 use crate::world::network::{Breach, Count, Fact};
 use crate::world::replica::{Run, Step, Witness};
-use crate::world::setting::{Ballot, CertRequest, EPOCH, MOST_HONEST, Machine, Message, Report, Setting, ViewChange};
+use crate::world::setting::{Ballot, EPOCH, MOST_HONEST, Machine, Message, Report, Setting, ViewChange};
 use crate::world::tables::Numbers;
 
-/// View changes, with their authors.
-type Changes = Vec<(NodeId, ViewChange)>;
+/// View changes by their numbers, with their authors.
+type Changes = Vec<(NodeId, u8)>;
+
+/// What a leader asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Question {
+    /// What these members reported.
+    About(NodeSet),
+    /// Reports of nothing from everybody, whatever they reported.
+    Invented,
+}
 
 /// Everything that decides which values can be justified in a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,10 +53,23 @@ pub struct Memo {
     moves: HashMap<(NodeId, Id, Stimulus), Option<Id>>,
     justified: HashMap<Ground, Values>,
     proposals: HashMap<(NodeId, Id, Ground), Vec<Id>>,
-    acknowledged: HashMap<(NodeId, Changes, Option<CertRequest>, Value), bool>,
+    acknowledged: HashMap<(NodeId, Changes, Question, Value), bool>,
     convinced: HashMap<(Count, Ballot, NodeSet), bool>,
     /// Contracts that were broken while the kernel was asked a question.
     breaches: BTreeSet<Breach>,
+}
+
+impl Setting {
+    /// What matters of view changes where nodes that lead no view are
+    /// interchangeable: what each leader reports, and how many of the others,
+    /// honest or faulty, report what.
+    fn without_names(&self, changes: &Changes) -> Vec<(Option<NodeId>, bool, u8)> {
+        let leads = |node: &NodeId| self.parameters.schedule.contains(node);
+        let mut reports: Vec<_> =
+            changes.iter().map(|(node, change)| (Some(*node).filter(leads), self.is_faulty(*node), *change)).collect();
+        reports.sort_unstable();
+        reports
+    }
 }
 
 /// What a node wakes up to.
@@ -84,7 +106,7 @@ impl Memo {
 
     fn number(&mut self, local: Local) -> Id {
         let changes = &mut self.changes;
-        let public = local.public(|change| u8::try_from(changes.number(change.clone())).expect("few view changes"));
+        let public = local.public(|change| number_of(changes, change.clone()));
         let id = Id::try_from(self.locals.number(local)).expect("few local states");
         if self.publics.len() <= usize::from(id) {
             self.publics.push(public);
@@ -294,25 +316,25 @@ impl Memo {
     }
 
     /// Every set of view changes that can be put together on this ground.
-    fn selections(&self, setting: &Setting, ground: &Ground) -> Vec<Changes> {
+    fn selections(&mut self, setting: &Setting, ground: &Ground) -> Vec<Changes> {
         let mut choices: Vec<Changes> = vec![Vec::new()];
         for node in setting.honest().iter() {
             let number = ground.changes[node.index()];
             if number != 0 {
-                let change = self.change(number).clone();
                 let mut with = choices.clone();
-                with.iter_mut().for_each(|choice| choice.push((node, change.clone())));
+                with.iter_mut().for_each(|choice| choice.push((node, number)));
                 choices.extend(with);
             }
         }
         if ground.help == Help::Any {
             let claims = setting.claims(&ground.shown, ground.view);
+            let claims: Vec<u8> = claims.into_iter().map(|claim| number_of(&mut self.changes, claim)).collect();
             for node in setting.faulty().iter() {
                 let mut with = Vec::new();
                 for choice in &choices {
                     for claim in &claims {
                         let mut choice = choice.clone();
-                        choice.push((node, claim.clone()));
+                        choice.push((node, *claim));
                         with.push(choice);
                     }
                 }
@@ -321,6 +343,10 @@ impl Memo {
         }
         let enough = setting.cluster.view_change_quorum();
         choices.retain(|choice| choice.len() >= enough);
+        if setting.parameters.symmetry {
+            let mut known = BTreeSet::new();
+            choices.retain(|choice| known.insert(setting.without_names(choice)));
+        }
         choices
     }
 
@@ -338,8 +364,9 @@ impl Memo {
             let acknowledged = missing == 0
                 || selections.iter().any(|changes| {
                     let ackers = changes.iter().map(|(node, _)| *node).filter(|node| !setting.is_faulty(*node));
+                    let about = Question::About(changes.iter().map(|(node, _)| *node).collect());
                     let acks =
-                        ackers.filter(|acker| self.acknowledges(setting, *acker, ground.view, changes, None, value));
+                        ackers.filter(|acker| self.acknowledges(setting, *acker, ground.view, changes, about, value));
                     acks.take(missing).count() == missing
                 })
                 || self.is_deceived(setting, &ground, value, missing);
@@ -354,43 +381,40 @@ impl Memo {
     /// Whether honest nodes acknowledge a question that names reports which
     /// nobody made.
     fn is_deceived(&mut self, setting: &Setting, ground: &Ground, value: Value, missing: usize) -> bool {
-        let nothing = Report { voted: None, locked: None };
-        let reports = setting.cluster.members().iter().map(|node| (node, nothing));
-        let question = request(Ballot { view: ground.view, value }, reports);
         let entered: Changes = setting
             .honest()
             .iter()
             .filter(|node| ground.changes[node.index()] != 0)
-            .map(|node| (node, self.change(ground.changes[node.index()]).clone()))
+            .map(|node| (node, ground.changes[node.index()]))
             .collect();
         let honest_said_so = entered.len() + setting.faulty().len() >= setting.cluster.members().len()
-            && entered.iter().all(|(_, change)| change.report() == nothing);
+            && entered.iter().all(|(_, change)| self.change(*change).report() == NOTHING);
         if honest_said_so {
             return false;
         }
         let ackers: Vec<NodeId> = entered.iter().map(|(node, _)| *node).collect();
         let acks = ackers
             .into_iter()
-            .filter(|acker| self.acknowledges(setting, *acker, ground.view, &entered, Some(question.clone()), value));
+            .filter(|acker| self.acknowledges(setting, *acker, ground.view, &entered, Question::Invented, value));
         acks.count() >= missing
     }
 
     /// Whether `acker`, just after it entered `view`, acknowledges `value` when
-    /// it holds `changes` and its leader asks about them, or puts the given question.
+    /// it holds `changes` and its leader asks about them.
     fn acknowledges(
         &mut self,
         setting: &Setting,
         acker: NodeId,
         view: View,
         changes: &Changes,
-        question: Option<CertRequest>,
+        question: Question,
         value: Value,
     ) -> bool {
-        let key = (acker, changes.clone(), question.clone(), value);
+        let key = (acker, changes.clone(), question, value);
         if let Some(acknowledges) = self.acknowledged.get(&key) {
             return *acknowledges;
         }
-        let own = changes.iter().find(|(node, _)| *node == acker).map(|(_, change)| change);
+        let own = changes.iter().find(|(node, _)| *node == acker).map(|(_, change)| self.change(*change));
         let durable = Durable {
             view,
             voted: own.and_then(|change| change.voted.clone()),
@@ -401,10 +425,15 @@ impl Memo {
         let mut run = Run::new(setting, acker, Machine::new(&setting.seat(acker), EPOCH, durable, 0));
         run.learn(&setting.inputs(acker));
         for (from, change) in changes.iter().filter(|(from, _)| *from != acker) {
-            let _ = run.receive(*from, Message::ViewChange(change.clone()));
+            let _ = run.receive(*from, Message::ViewChange(self.change(*change).clone()));
         }
-        let reports = changes.iter().map(|(node, change)| (*node, change.report()));
-        let question = question.unwrap_or_else(|| request(ballot, reports));
+        let question = match question {
+            Question::About(members) => {
+                let named = changes.iter().filter(|(node, _)| members.contains(*node));
+                request(ballot, named.map(|(node, change)| (*node, self.change(*change).report())))
+            }
+            Question::Invented => request(ballot, setting.cluster.members().iter().map(|node| (node, NOTHING))),
+        };
         let _ = run.receive(setting.leader(view), Message::CertRequest(question.clone()));
         let acknowledges = run.said().any(|message| *message == Message::CertAck(ballot));
         if acknowledges {
@@ -427,10 +456,14 @@ impl Memo {
         });
         // The leader asks as soon as it can, so it matters who is heard last.
         let selections = selections.flat_map(|changes| {
-            let backwards = changes.iter().rev().cloned().collect();
+            let backwards = changes.iter().rev().copied().collect();
             [changes, backwards]
         });
         for changes in selections.collect::<Vec<Changes>>() {
+            // It proposes one value, and everything else of its step is the same.
+            if proposals.len() == Value::VALID.len() {
+                break;
+            }
             for order in setting.orders() {
                 for learns_first in [true, false] {
                     let next = self.propose(setting, options, (node, local), &ground, &changes, &order, learns_first);
@@ -462,7 +495,7 @@ impl Memo {
         let voted = before.durable.voted.as_ref().map(|proposal| proposal.ballot.value);
         run.learn(if learns_first { order } else { voted.as_slice() });
         for (from, change) in changes.iter().filter(|(from, _)| *from != node) {
-            let _ = run.receive(*from, Message::ViewChange(change.clone()));
+            let _ = run.receive(*from, Message::ViewChange(self.change(*change).clone()));
         }
         if !learns_first {
             run.learn(order);
@@ -472,15 +505,16 @@ impl Memo {
             _ => None,
         })?;
         let value = asked.ballot.value;
-        let named: Changes = changes.iter().filter(|(from, _)| asked.reports.contains(from)).cloned().collect();
+        let named: Changes = changes.iter().filter(|(from, _)| asked.reports.contains(from)).copied().collect();
+        let about = Question::About(named.iter().map(|(from, _)| *from).collect());
         let mut ackers = Vec::new();
         for acker in ground.able.iter().filter(|acker| *acker != node) {
             let mut held = named.clone();
             if !asked.reports.contains(&acker) {
                 // Its own is in its table too, and not asked about.
-                held.push((acker, self.change(ground.changes[acker.index()]).clone()));
+                held.push((acker, ground.changes[acker.index()]));
             }
-            if self.acknowledges(setting, acker, view, &held, Some(asked.clone()), value) {
+            if self.acknowledges(setting, acker, view, &held, about, value) {
                 ackers.push(acker);
             }
         }
@@ -612,6 +646,13 @@ impl Memo {
         }));
     }
 }
+
+/// The number of a view change, from 1: 0 stands for none.
+fn number_of(changes: &mut Numbers<ViewChange>, change: ViewChange) -> u8 {
+    u8::try_from(changes.number(change) + 1).expect("few view changes")
+}
+
+const NOTHING: Report = Report { voted: None, locked: None };
 
 fn statement(count: Count, ballot: Ballot) -> Message {
     match count {

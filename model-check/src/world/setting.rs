@@ -77,6 +77,9 @@ pub struct Parameters {
     pub reports: Reports,
     /// What faulty leaders leave behind.
     pub leftovers: Leftovers,
+    /// Honest nodes that lead no view are interchangeable, and so are faulty
+    /// ones. Only looked at from record to record.
+    pub symmetry: bool,
     /// Nodes that come to know the valid values in the other order than
     /// [`Setting::inputs`] says.
     pub swapped: NodeSet,

@@ -25,6 +25,7 @@ fn parameters(p: u8, schedule: &[u8]) -> Parameters {
         delivery: Delivery::Quorum,
         reports: Reports::Single,
         leftovers: Leftovers::Bare,
+        symmetry: false,
         swapped: NodeSet::EMPTY,
         mutant: None,
     }
