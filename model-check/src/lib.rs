@@ -9,10 +9,12 @@
 //! | [`symbolic`] | cryptography without bytes |
 //! | [`story`] | a run that a person can follow |
 //! | [`models`] | every model by name, with what must come out |
+//! | [`mutants`] | seeded bugs, and what notices each |
 //! | [`run`] | one model to its end, against what must come out |
 
 pub mod explore;
 pub mod models;
+pub mod mutants;
 pub mod records;
 pub mod run;
 pub mod story;

@@ -6,8 +6,10 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_model_check::explore::Engine;
 use butterfly_model_check::models::{Entry, Expect, Tier, find, models};
+use butterfly_model_check::mutants::{self, Row, report};
 use butterfly_model_check::run::{Outcome, run_with};
 use butterfly_model_check::world::PROPERTIES;
 use clap::{Parser, Subcommand};
@@ -48,6 +50,20 @@ enum Command {
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
+    },
+    /// Puts bugs into the kernel, one at a time, and sees that each is noticed.
+    Mutants {
+        /// This one only, with its counterexample.
+        mutant: Option<String>,
+        /// Those that take long as well.
+        #[arg(long)]
+        nightly: bool,
+        /// Print one JSON document.
+        #[arg(long, conflicts_with = "survey")]
+        json: bool,
+        /// Try it in every configuration, by every layer, whatever is pinned.
+        #[arg(long)]
+        survey: bool,
     },
 }
 
@@ -90,7 +106,33 @@ fn main() -> ExitCode {
             }
             status(&outcomes)
         }
+        Command::Mutants { mutant, nightly, json, survey } => {
+            let Some(mutants) = named(mutant.as_deref()) else { return ExitCode::from(USAGE) };
+            if survey {
+                mutants.into_iter().for_each(report::survey);
+                return ExitCode::SUCCESS;
+            }
+            let mut said = |mutant: Mutant| eprintln!("{mutant:?}");
+            let rows: Vec<Row> = mutants.iter().map(|listed| mutants::run(*listed, nightly, &mut said)).collect();
+            if json {
+                println!("{}", report::document(&rows));
+            } else {
+                report::print(&rows, mutant.is_some());
+            }
+            if rows.iter().all(Row::is_expected) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
     }
+}
+
+/// Every mutant, or the one called `name`.
+fn named(name: Option<&str>) -> Option<Vec<Mutant>> {
+    let Some(name) = name else { return Some(Mutant::ALL.to_vec()) };
+    let found = Mutant::ALL.iter().find(|mutant| format!("{mutant:?}") == name);
+    if found.is_none() {
+        eprintln!("there is no mutant `{name}`; there are:");
+        Mutant::ALL.iter().for_each(|mutant| eprintln!("  {mutant:?}: {}", mutant.about()));
+    }
+    found.map(|mutant| vec![*mutant])
 }
 
 /// Runs a model and says on standard error how far it is.

@@ -105,7 +105,7 @@ impl Agreement {
     }
 
     /// n, f, p and leaders in one line. A faulty leader is an F.
-    fn configuration(&self) -> String {
+    pub fn configuration(&self) -> String {
         let resilience = self.resilience;
         let honest = resilience.n().saturating_sub(self.faulty);
         let leader = |leader: &u8| if usize::from(*leader) >= honest { "F".to_owned() } else { leader.to_string() };

@@ -1,0 +1,288 @@
+//! Seeded bugs: what the checks would let through is found by putting it in.
+//!
+//! Each mutant is one guard, quorum, record or rule of the kernel that is bent.
+//! For each, [`table`] says which layer notices, in which configuration, which
+//! property fails and how long the shortest run to that is. Where a smaller
+//! configuration comes first, the mutant survives there: that is why the larger
+//! one is checked at all.
+
+pub mod report;
+pub mod table;
+
+use std::time::Instant;
+
+use butterfly_kernel::agreement::rules::Mutant;
+use serde::Serialize;
+
+use crate::explore::graph::Graph;
+use crate::explore::{Progress, System, Until};
+use crate::models::{Subject, Tier};
+use crate::records::Records;
+use crate::story::Story;
+use crate::world::World;
+use crate::world::setting::{Delivery, Reports, Setting};
+
+/// What notices a mutant. A further layer is a variant here and an arm in
+/// [`search`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// A property fails in a reachable state.
+    Invariant,
+    /// The same, where a step remembers only what was made durable in it.
+    Restart,
+}
+
+impl Layer {
+    /// Those that there are.
+    pub const ALL: [Layer; 2] = [Layer::Invariant, Layer::Restart];
+
+    /// As in tables and documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layer::Invariant => "invariant",
+            Layer::Restart => "restart",
+        }
+    }
+}
+
+/// A mutant that is noticed, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The mutant.
+    pub mutant: Mutant,
+    /// Whether it takes long.
+    pub tier: Tier,
+    /// What notices it.
+    pub layer: Layer,
+    /// Smaller configurations, in which it survives.
+    pub survives: &'static [Subject],
+    /// Where it is noticed.
+    pub killed_in: Subject,
+    /// The property that fails.
+    pub property: &'static str,
+    /// Steps of the shortest run to that.
+    pub steps: usize,
+}
+
+/// What came of one mutant.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its name.
+    pub mutant: String,
+    /// What is wrong.
+    pub about: &'static str,
+    /// The layer that notices.
+    pub layer: Option<Layer>,
+    /// The configuration.
+    pub model: Option<String>,
+    /// The property that fails.
+    pub property: Option<&'static str>,
+    /// Steps of the shortest run to that.
+    pub steps: Option<usize>,
+    /// Wall-clock time, survived configurations included.
+    pub seconds: f64,
+    /// What became of it.
+    pub result: Fate,
+    /// Why it is not counted, or what is not as pinned.
+    pub remarks: Vec<String>,
+    /// The counterexample.
+    #[serde(skip)]
+    pub story: Vec<String>,
+}
+
+/// What becomes of a mutant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// Noticed as pinned.
+    Killed,
+    /// Not noticed, or not as pinned.
+    Survived,
+    /// Nothing can notice it, with a proof: not counted.
+    Equivalent,
+    /// Outside agreement, and noticed by a test of the kernel: not counted.
+    Elsewhere,
+    /// Takes long, and was not asked for: not counted.
+    Skipped,
+}
+
+impl Fate {
+    /// As in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fate::Killed => "killed",
+            Fate::Survived => "SURVIVED",
+            Fate::Equivalent => "equivalent",
+            Fate::Elsewhere => "elsewhere",
+            Fate::Skipped => "skipped",
+        }
+    }
+}
+
+/// What a search came to.
+pub struct Finding {
+    /// The property that fails.
+    pub property: &'static str,
+    /// Steps of a shortest run to that.
+    pub steps: usize,
+    /// The run.
+    pub told: Story,
+}
+
+/// Looks in `subject`, with `mutant` at work, for the first state in which one
+/// of `properties` fails. None: the whole was explored and there is no such state.
+pub fn search(
+    layer: Layer,
+    subject: Subject,
+    mutant: Mutant,
+    properties: &'static [&'static str],
+    progress: Progress<'_>,
+) -> Option<Finding> {
+    match subject {
+        Subject::Receivers { mut agreement, delivery, reports } => {
+            agreement.mutant = Some(mutant);
+            first_failure(World::new(agreement.parameters(delivery, reports)), properties, progress)
+        }
+        Subject::Records { mut agreement, mut options } => {
+            agreement.mutant = Some(mutant);
+            options.crashes = layer == Layer::Restart;
+            let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
+            first_failure(Records::new(setting, options), properties, progress)
+        }
+    }
+}
+
+fn first_failure<S: System>(system: S, properties: &'static [&'static str], progress: Progress<'_>) -> Option<Finding> {
+    let system = Only { system, properties };
+    let graph = Graph::explore(&system, Until::Violation, progress, |_, _, _, _, _| {});
+    let violation = graph.exploration(&system).violations.into_iter().next()?;
+    let told = system.tell(&violation.run.first, &violation.run.path);
+    Some(Finding { property: violation.property, steps: violation.run.path.len(), told })
+}
+
+/// A system of which only some properties are looked at.
+struct Only<S> {
+    system: S,
+    properties: &'static [&'static str],
+}
+
+impl<S: System> System for Only<S> {
+    type State = S::State;
+    type Label = S::Label;
+
+    fn initial(&self) -> Vec<S::State> {
+        self.system.initial()
+    }
+
+    fn steps(&self, state: &S::State, steps: &mut Vec<(S::Label, S::State)>) {
+        self.system.steps(state, steps);
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        self.system.properties()
+    }
+
+    fn violated(&self, state: &S::State) -> Vec<usize> {
+        let mut violated = self.system.violated(state);
+        violated.retain(|property| self.properties.contains(&self.properties()[*property]));
+        violated
+    }
+
+    fn witnesses(&self) -> Vec<String> {
+        self.system.witnesses()
+    }
+
+    fn tell(&self, first: &S::State, path: &[(S::Label, S::State)]) -> Story {
+        self.system.tell(first, path)
+    }
+}
+
+impl Row {
+    /// Whether it is noticed as it must be, or need not be.
+    pub fn is_expected(&self) -> bool {
+        self.result != Fate::Survived
+    }
+}
+
+impl Case {
+    /// Runs the case and compares with the pins.
+    pub fn run(&self, progress: Progress<'_>) -> Row {
+        let started = Instant::now();
+        let mut remarks = Vec::new();
+        for subject in self.survives {
+            if let Some(found) = search(self.layer, *subject, self.mutant, ALL_PROPERTIES, progress) {
+                let (model, steps) = (configuration(*subject), found.steps);
+                remarks.push(format!("{} is violated already in {model}, in {steps} steps", found.property));
+            }
+        }
+        let found = search(self.layer, self.killed_in, self.mutant, only(self.property), progress);
+        match &found {
+            None => remarks.push(format!("{} should be violated and is not", self.property)),
+            Some(found) if found.steps != self.steps => {
+                remarks.push(format!("steps: {}, pinned at {}", found.steps, self.steps));
+            }
+            Some(_) => {}
+        }
+        Row {
+            layer: Some(self.layer),
+            model: Some(configuration(self.killed_in)),
+            property: Some(self.property),
+            steps: found.as_ref().map(|found| found.steps),
+            seconds: started.elapsed().as_secs_f64(),
+            result: if remarks.is_empty() { Fate::Killed } else { Fate::Survived },
+            remarks,
+            story: found.map(|found| found.told.lines()).unwrap_or_default(),
+            ..row(self.mutant, Fate::Survived, "")
+        }
+    }
+}
+
+/// What becomes of `mutant`.
+pub fn run(mutant: Mutant, nightly: bool, each: &mut dyn FnMut(Mutant)) -> Row {
+    if let Some(case) = table::KILLED.iter().find(|case| case.mutant == mutant) {
+        if case.tier == Tier::Nightly && !nightly {
+            return row(mutant, Fate::Skipped, "takes long: --nightly");
+        }
+        each(mutant);
+        return case.run(&mut |_| {});
+    }
+    let about =
+        |list: &[(Mutant, &'static str)]| list.iter().find(|(listed, _)| *listed == mutant).map(|(_, why)| *why);
+    if let Some(proof) = about(table::EQUIVALENT) {
+        return row(mutant, Fate::Equivalent, proof);
+    }
+    if let Some(test) = about(table::ELSEWHERE) {
+        return row(mutant, Fate::Elsewhere, test);
+    }
+    row(mutant, Fate::Survived, about(table::OPEN).unwrap_or("in no table"))
+}
+
+fn row(mutant: Mutant, result: Fate, remark: &str) -> Row {
+    Row {
+        mutant: format!("{mutant:?}"),
+        about: mutant.about(),
+        layer: None,
+        model: None,
+        property: None,
+        steps: None,
+        seconds: 0.0,
+        result,
+        remarks: vec![remark.to_owned()],
+        story: Vec::new(),
+    }
+}
+
+/// n, f, p, leaders and delivery in one line.
+pub fn configuration(subject: Subject) -> String {
+    format!("{}, {}", subject.agreement().configuration(), subject.delivery())
+}
+
+/// What is checked in every state.
+pub const ALL_PROPERTIES: &[&str] = &crate::world::PROPERTIES;
+
+/// `property` alone.
+fn only(property: &'static str) -> &'static [&'static str] {
+    let place = ALL_PROPERTIES.iter().position(|listed| *listed == property).expect("a property of the worlds");
+    &ALL_PROPERTIES[place..=place]
+}
