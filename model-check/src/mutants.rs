@@ -17,13 +17,13 @@ use serde::Serialize;
 use crate::explore::graph::Graph;
 use crate::explore::{Progress, System, Until};
 use crate::models::{Subject, Tier};
-use crate::records::Records;
+use crate::records::{Act, Records};
 use crate::story::Story;
 use crate::world::World;
 use crate::world::setting::{Delivery, Reports, Setting};
 
-/// What notices a mutant. A further layer is a variant here and an arm in
-/// [`search`].
+/// What notices a mutant. A further layer is a variant here, and searches
+/// in its own way in [`Search::run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
@@ -59,11 +59,17 @@ pub struct Case {
     pub survives: &'static [Subject],
     /// Where it is noticed.
     pub killed_in: Subject,
+    /// What each honest node does, in its order, where that is all that is
+    /// looked at: seven nodes in three views are too many for everything.
+    pub script: Option<Script>,
     /// The property that fails.
     pub property: &'static str,
     /// Steps of the shortest run to that.
     pub steps: usize,
 }
+
+/// By node: what it does, one after the other. When, is left open.
+pub type Script = &'static [&'static [Act]];
 
 /// What came of one mutant.
 #[derive(Clone, Debug, Serialize)]
@@ -130,35 +136,89 @@ pub struct Finding {
     pub told: Story,
 }
 
-/// Looks in `subject`, with `mutant` at work, for the first state in which one
-/// of `properties` fails. None: the whole was explored and there is no such state.
-pub fn search(
-    layer: Layer,
-    subject: Subject,
-    mutant: Mutant,
-    properties: &'static [&'static str],
-    progress: Progress<'_>,
-) -> Option<Finding> {
-    match subject {
-        Subject::Receivers { mut agreement, delivery, reports } => {
-            agreement.mutant = Some(mutant);
-            first_failure(World::new(agreement.parameters(delivery, reports)), properties, progress)
+/// Where a mutant is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    /// By what means.
+    pub layer: Layer,
+    /// In which configuration.
+    pub subject: Subject,
+    /// Among which runs; all if none is given.
+    pub script: Option<Script>,
+    /// The properties that are looked at.
+    pub properties: &'static [&'static str],
+}
+
+impl Search {
+    /// With `mutant` at work, a shortest run to a state in which one of the
+    /// properties fails. None: everything was explored, and there is no such state.
+    pub fn run(&self, mutant: Mutant, progress: Progress<'_>) -> Option<Finding> {
+        match self.subject {
+            Subject::Receivers { mut agreement, delivery, reports } => {
+                agreement.mutant = Some(mutant);
+                self.explore(World::new(agreement.parameters(delivery, reports)), progress)
+            }
+            Subject::Records { mut agreement, mut options } => {
+                agreement.mutant = Some(mutant);
+                options.crashes = self.layer == Layer::Restart;
+                let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
+                let records = Records::new(setting, options);
+                match self.script {
+                    None => self.explore(records, progress),
+                    Some(script) => self.explore(Scripted { records, script }, progress),
+                }
+            }
         }
-        Subject::Records { mut agreement, mut options } => {
-            agreement.mutant = Some(mutant);
-            options.crashes = layer == Layer::Restart;
-            let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
-            first_failure(Records::new(setting, options), properties, progress)
-        }
+    }
+
+    fn explore<S: System>(&self, system: S, progress: Progress<'_>) -> Option<Finding> {
+        let system = Only { system, properties: self.properties };
+        let graph = Graph::explore(&system, Until::Violation, progress, |_, _, _, _, _| {});
+        let violation = graph.exploration(&system).violations.into_iter().next()?;
+        let told = system.tell(&violation.run.first, &violation.run.path);
+        Some(Finding { property: violation.property, steps: violation.run.path.len(), told })
     }
 }
 
-fn first_failure<S: System>(system: S, properties: &'static [&'static str], progress: Progress<'_>) -> Option<Finding> {
-    let system = Only { system, properties };
-    let graph = Graph::explore(&system, Until::Violation, progress, |_, _, _, _, _| {});
-    let violation = graph.exploration(&system).violations.into_iter().next()?;
-    let told = system.tell(&violation.run.first, &violation.run.path);
-    Some(Finding { property: violation.property, steps: violation.run.path.len(), told })
+/// The runs in which each node does what its part says.
+struct Scripted {
+    records: Records,
+    script: Script,
+}
+
+impl System for Scripted {
+    type State = <Records as System>::State;
+    type Label = <Records as System>::Label;
+
+    fn initial(&self) -> Vec<Self::State> {
+        self.records.initial()
+    }
+
+    fn steps(&self, state: &Self::State, steps: &mut Vec<(Self::Label, Self::State)>) {
+        self.records.steps(state, steps);
+        let memo = self.records.memo();
+        // A follower says one thing in each step: so far it has done as much as it said.
+        steps.retain(|(action, _)| {
+            let node = action.node.index();
+            self.script[node].get(memo.local(state.0[node]).said.len()) == Some(&action.act)
+        });
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        self.records.properties()
+    }
+
+    fn violated(&self, state: &Self::State) -> Vec<usize> {
+        self.records.violated(state)
+    }
+
+    fn witnesses(&self) -> Vec<String> {
+        self.records.witnesses()
+    }
+
+    fn tell(&self, first: &Self::State, path: &[(Self::Label, Self::State)]) -> Story {
+        self.records.tell(first, path)
+    }
 }
 
 /// A system of which only some properties are looked at.
@@ -211,12 +271,14 @@ impl Case {
         let started = Instant::now();
         let mut remarks = Vec::new();
         for subject in self.survives {
-            if let Some(found) = search(self.layer, *subject, self.mutant, ALL_PROPERTIES, progress) {
+            let search = Search { layer: self.layer, subject: *subject, script: None, properties: ALL_PROPERTIES };
+            if let Some(found) = search.run(self.mutant, progress) {
                 let (model, steps) = (configuration(*subject), found.steps);
                 remarks.push(format!("{} is violated already in {model}, in {steps} steps", found.property));
             }
         }
-        let found = search(self.layer, self.killed_in, self.mutant, only(self.property), progress);
+        let (layer, subject, script) = (self.layer, self.killed_in, self.script);
+        let found = Search { layer, subject, script, properties: only(self.property) }.run(self.mutant, progress);
         match &found {
             None => remarks.push(format!("{} should be violated and is not", self.property)),
             Some(found) if found.steps != self.steps => {
@@ -226,7 +288,7 @@ impl Case {
         }
         Row {
             layer: Some(self.layer),
-            model: Some(configuration(self.killed_in)),
+            model: Some(configuration(self.killed_in) + if script.is_some() { ", by a script" } else { "" }),
             property: Some(self.property),
             steps: found.as_ref().map(|found| found.steps),
             seconds: started.elapsed().as_secs_f64(),

@@ -6,8 +6,9 @@ use butterfly_kernel::agreement::rules::Mutant;
 use serde_json::{Value, json};
 
 use crate::models::Subject;
+use crate::world::AGREEMENT;
 
-use super::{ALL_PROPERTIES, Fate, Layer, Row, configuration, search, table};
+use super::{ALL_PROPERTIES, Fate, Layer, Row, Search, configuration, table};
 
 /// The rows, and how many there are of each kind.
 pub fn document(rows: &[Row]) -> Value {
@@ -52,31 +53,24 @@ pub fn print(rows: &[Row], with_stories: bool) {
     println!("{} of {} mutants killed", number(rows, Fate::Killed), counted(rows));
 }
 
-/// Prints what each configuration and layer makes of `mutant`: the property
-/// that fails first, and then the others.
+/// Prints what each configuration and layer makes of `mutant`: what fails
+/// first, and whether agreement fails.
 pub fn survey(mutant: Mutant) {
     println!("{mutant:?}: {}", mutant.about());
     for subject in table::ARENAS {
-        let crashes = matches!(subject, Subject::Records { .. });
-        for layer in Layer::ALL.into_iter().filter(|layer| crashes || *layer != Layer::Restart) {
-            let place = format!("{}, {}", layer.name(), configuration(*subject));
-            let looked_for = |properties| {
-                let started = Instant::now();
-                let found = search(layer, *subject, mutant, properties, &mut |_| {});
-                let seconds = started.elapsed().as_secs_f64();
-                match &found {
-                    Some(found) => {
-                        println!("  {place}: {} fails in {} steps, {seconds:.1} s", found.property, found.steps)
-                    }
-                    None => println!("  {place}: {} cannot fail, {seconds:.1} s", properties.join(", ")),
-                }
-                found.map(|found| found.property)
-            };
-            if let Some(first) = looked_for(ALL_PROPERTIES) {
-                for property in ALL_PROPERTIES.iter().filter(|property| **property != first) {
-                    looked_for(super::only(property));
-                }
-            }
+        let restarts = matches!(subject, Subject::Records { .. });
+        for layer in Layer::ALL.into_iter().filter(|layer| restarts || *layer != Layer::Restart) {
+            let started = Instant::now();
+            let look_for =
+                |properties| Search { layer, subject: *subject, script: None, properties }.run(mutant, &mut |_| {});
+            let first = look_for(ALL_PROPERTIES);
+            let also = first.as_ref().filter(|first| first.property != AGREEMENT);
+            let also = also.and_then(|_| look_for(super::only(AGREEMENT)));
+            let found = [first, also].into_iter().flatten();
+            let found: Vec<String> = found.map(|found| format!("{} in {}", found.property, found.steps)).collect();
+            let found = if found.is_empty() { "survives".to_owned() } else { found.join(", ") };
+            let seconds = started.elapsed().as_secs_f64();
+            println!("  {:9}  {:50}  {seconds:>5.1} s  {found}", layer.name(), configuration(*subject));
         }
     }
 }

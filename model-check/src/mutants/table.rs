@@ -1,12 +1,13 @@
 //! Which mutant is noticed where.
 
 use butterfly_kernel::agreement::rules::Mutant;
-use butterfly_kernel::types::Resilience;
+use butterfly_kernel::types::{Resilience, View};
 
-use super::{Case, Layer};
+use super::{Case, Layer, Script};
 use crate::models::{Agreement, Subject, Tier};
-use crate::records::Options;
-use crate::world::setting::{Delivery, Reports};
+use crate::records::{Act, Options};
+use crate::symbolic::Value;
+use crate::world::setting::{Ballot, Delivery, Reports};
 use crate::world::{AGREEMENT, CONTRACT, VALIDITY};
 
 const N4_P1: Resilience = Resilience::outside_the_bounds(4, 1, 1);
@@ -19,10 +20,10 @@ const fn records(resilience: Resilience, schedule: &'static [u8]) -> Subject {
     Subject::Records { agreement, options: Options { symmetry: false, crashes: false, decide: false } }
 }
 
-/// Seven nodes, the last two faulty.
+/// Seven nodes, the last two faulty. Names are kept apart: scripts go by them.
 const fn seven(schedule: &'static [u8]) -> Subject {
     let agreement = Agreement { resilience: N7, faulty: 2, schedule, mutant: None };
-    Subject::Records { agreement, options: Options { symmetry: true, crashes: false, decide: false } }
+    Subject::Records { agreement, options: Options { symmetry: false, crashes: false, decide: false } }
 }
 
 /// Four nodes, each message to each receiver.
@@ -35,31 +36,257 @@ const fn receivers(resilience: Resilience, schedule: &'static [u8], delivery: De
 pub const ARENAS: &[Subject] = &[
     receivers(N4_P1, &[0], Delivery::Single),
     receivers(N4_P1, &[3], Delivery::Single),
-    records(N4_P1, &[0, 1]),
     records(N4_P1, &[0, 0]),
     records(N4_P1, &[0, 3]),
     records(N4_P1, &[3, 0]),
     records(N4_P1, &[3, 3]),
-    records(N4_P0, &[0, 1]),
     records(N4_P0, &[0, 3]),
-    records(N4_P0, &[3, 0]),
     records(N4_P0, &[3, 3]),
-    records(N4_P1, &[3, 0, 1]),
     records(N4_P1, &[3, 3, 3]),
     receivers(N4_P1, &[0, 3], Delivery::Quorum),
     receivers(N4_P1, &[3, 3], Delivery::Quorum),
     records(N4_P0, &[3, 3, 3]),
-    receivers(N4_P1, &[0, 1], Delivery::Quorum),
+];
+
+/// Nodes 0, 1 and 2 lock the first value; the others voted for the second, which
+/// is put through in the next view.
+const LOCKED: Script = &[
+    &[vote(0, X), commit(0, X)],
+    &[vote(0, X), commit(0, X), enter(1), vote(1, Y)],
+    &[vote(0, X), commit(0, X), enter(1), vote(1, Y)],
+    &[vote(0, Y), enter(1), vote(1, Y)],
+    &[vote(0, Y), enter(1), vote(1, Y)],
+];
+
+/// The same, but nodes 1 and 2 lock when they have left the view.
+const LOCKED_LATE: Script = &[
+    &[vote(0, X), commit(0, X)],
+    &[vote(0, X), enter(1), commit(0, X), vote(1, Y)],
+    &[vote(0, X), enter(1), commit(0, X), vote(1, Y)],
+    &[vote(0, Y), enter(1), vote(1, Y)],
+    &[vote(0, Y), enter(1), vote(1, Y)],
+];
+
+/// The same as the first, with a view between in which nothing happens.
+const LOCKED_EARLY: Script = &[
+    &[vote(0, X), commit(0, X)],
+    &[vote(0, X), commit(0, X), enter(1), enter(2), vote(2, Y)],
+    &[vote(0, X), commit(0, X), enter(1), enter(2), vote(2, Y)],
+    &[vote(0, Y), enter(1), enter(2), vote(2, Y)],
+    &[vote(0, Y), enter(1), enter(2), vote(2, Y)],
+];
+
+/// Nobody honest locks the first value; the second is decided in the next view,
+/// and then a faulty node shows a commit certificate of the first.
+const OVERTAKEN: Script = &[
+    &[vote(0, X)],
+    &[vote(0, X), enter(1), vote(1, Y), enter(2), vote(2, X)],
+    &[vote(0, X), enter(1), vote(1, Y), enter(2), vote(2, X)],
+    &[vote(0, Y), enter(1), vote(1, Y), enter(2), vote(2, X)],
+    &[vote(0, Y), enter(1), vote(1, Y), enter(2), vote(2, X)],
 ];
 
 /// Mutants that are noticed.
-pub const KILLED: &[Case] = &[];
+pub const KILLED: &[Case] =
+    &[
+        // Thresholds.
+        invariant(Mutant::SmallFastQuorum, records(N4_P1, &[3, 3]), AGREEMENT, 2).not_in(&[records(N4_P0, &[3, 3])]),
+        invariant(Mutant::LargeFastQuorum, records(N4_P1, &[3, 3]), CONTRACT, 2),
+        invariant(Mutant::SmallSlowQuorum, records(N4_P0, &[3, 3]), AGREEMENT, 4).not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::LargeSlowQuorum, records(N4_P0, &[3, 3]), CONTRACT, 5).not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::LargeCommitQuorum, records(N4_P0, &[3, 3]), CONTRACT, 4).not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::SmallViewChangeQuorum, records(N4_P1, &[3, 3]), AGREEMENT, 6),
+        invariant(Mutant::LargeEquivocationThreshold, records(N4_P1, &[3, 3]), AGREEMENT, 7)
+            .not_in(&[records(N4_P1, &[0, 3]), records(N4_P0, &[3, 3])]),
+        invariant(Mutant::SmallProgressQuorum, records(N4_P1, &[3, 3]), AGREEMENT, 6)
+            .not_in(&[records(N4_P1, &[3, 0])]),
+        // Selecting a value.
+        invariant(Mutant::KeepEquivocator, records(N4_P1, &[3, 3]), AGREEMENT, 6)
+            .not_in(&[records(N4_P1, &[0, 3]), records(N4_P0, &[3, 3])]),
+        invariant(Mutant::ExcludeAlways, records(N4_P1, &[0, 3]), AGREEMENT, 6).not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::TooFewWithoutEquivocator, records(N4_P1, &[3, 3]), AGREEMENT, 6)
+            .not_in(&[records(N4_P1, &[0, 3]), records(N4_P0, &[3, 3])]),
+        invariant(Mutant::AnyAfterEquivocation, records(N4_P1, &[3, 3]), AGREEMENT, 7)
+            .not_in(&[records(N4_P1, &[0, 3])]),
+        invariant(Mutant::FirstAfterEquivocation, records(N4_P1, &[3, 3]), AGREEMENT, 8)
+            .not_in(&[records(N4_P1, &[0, 3]), records(N4_P0, &[3, 3])]),
+        invariant(Mutant::SingleVoteIgnored, records(N4_P1, &[3, 3]), AGREEMENT, 6).not_in(&[records(N4_P0, &[3, 3])]),
+        invariant(Mutant::VotesBeforeLock, seven(&[6, 6]), AGREEMENT, 16).by(LOCKED).not_in(&[records(N4_P0, &[3, 3])]),
+        invariant(Mutant::LockAlwaysWins, seven(&[6, 6, 6]), AGREEMENT, 21)
+            .by(OVERTAKEN)
+            .not_in(&[records(N4_P0, &[3, 3])]),
+        invariant(Mutant::IgnoreLocks, seven(&[6, 6]), AGREEMENT, 16).by(LOCKED).not_in(&[records(N4_P0, &[3, 3])]),
+        invariant(Mutant::LowestView, records(N4_P1, &[3, 3, 3]), AGREEMENT, 8).not_in(&[records(N4_P1, &[3, 3])]),
+        // Leaving a view.
+        invariant(Mutant::ForgetVote, records(N4_P1, &[3, 3]), AGREEMENT, 6),
+        invariant(Mutant::ForgetOldVote, records(N4_P1, &[3, 3, 3]), AGREEMENT, 8).not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::ForgetLock, seven(&[6, 6]), AGREEMENT, 16).by(LOCKED).not_in(&[records(N4_P0, &[3, 3])]),
+        invariant(Mutant::ForgetOldLock, seven(&[6, 6, 6]), AGREEMENT, 20)
+            .by(LOCKED_EARLY)
+            .not_in(&[records(N4_P0, &[3, 3])]),
+        invariant(Mutant::StaleReport, records(N4_P1, &[3, 3, 3]), AGREEMENT, 9).not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::LateTimer, records(N4_P1, &[3, 3, 3]), AGREEMENT, 10).not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::LeaveAfterDecision, receivers(N4_P1, &[0, 3], Delivery::Quorum), CONTRACT, 2),
+        invariant(Mutant::ListenAfterDecision, receivers(N4_P1, &[0], Delivery::Single), CONTRACT, 3),
+        // Verifying.
+        invariant(Mutant::UnsignedVote, records(N4_P1, &[3, 3]), AGREEMENT, 2),
+        invariant(Mutant::UncertifiedProposal, records(N4_P1, &[3, 3]), AGREEMENT, 6)
+            .not_in(&[records(N4_P1, &[3, 0])]),
+        invariant(Mutant::UncertifiedReport, records(N4_P1, &[3, 3, 3]), AGREEMENT, 8)
+            .not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::UnsignedReport, records(N4_P1, &[0, 3]), AGREEMENT, 6).not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::ShortLock, records(N4_P0, &[3, 3]), AGREEMENT, 9).not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::ForeignProposal, receivers(N4_P1, &[0], Delivery::Single), CONTRACT, 2).not_in(&[receivers(
+            N4_P1,
+            &[3],
+            Delivery::Single,
+        )]),
+        // Voting and deciding.
+        invariant(Mutant::VoteTwice, records(N4_P1, &[3, 3]), AGREEMENT, 4),
+        invariant(Mutant::VoteInOlderView, records(N4_P1, &[3, 3]), AGREEMENT, 6),
+        invariant(Mutant::VoteUnknown, records(N4_P1, &[3, 3]), VALIDITY, 2).not_in(&[records(N4_P1, &[0, 3])]),
+        invariant(Mutant::CommitInOlderView, seven(&[6, 6]), AGREEMENT, 16)
+            .by(LOCKED_LATE)
+            .not_in(&[records(N4_P0, &[3, 3])]),
+        invariant(Mutant::CountAnyValue, receivers(N4_P1, &[3], Delivery::Single), AGREEMENT, 5).not_in(&[receivers(
+            N4_P1,
+            &[0],
+            Delivery::Single,
+        )]),
+        invariant(Mutant::CountOnArrival, receivers(N4_P1, &[0, 3], Delivery::Quorum), CONTRACT, 3)
+            .not_in(&[receivers(N4_P1, &[3], Delivery::Single)]),
+        invariant(Mutant::OldBallotsIgnored, receivers(N4_P1, &[0, 3], Delivery::Quorum), CONTRACT, 3)
+            .not_in(&[receivers(N4_P1, &[3], Delivery::Single)]),
+        invariant(Mutant::DropOldVotes, receivers(N4_P1, &[0, 3], Delivery::Quorum), CONTRACT, 3).not_in(&[receivers(
+            N4_P1,
+            &[3],
+            Delivery::Single,
+        )]),
+        invariant(Mutant::NeverDecideFast, records(N4_P1, &[3, 3]), CONTRACT, 2),
+        invariant(Mutant::NeverDecideSlow, records(N4_P0, &[3, 3]), CONTRACT, 4).not_in(&[records(N4_P1, &[3, 3])]),
+        // Leading.
+        invariant(Mutant::ProposeTwice, records(N4_P1, &[0, 3]), AGREEMENT, 4).not_in(&[records(N4_P1, &[3, 3])]),
+        invariant(Mutant::AcknowledgeAnything, records(N4_P1, &[3, 3]), AGREEMENT, 6)
+            .not_in(&[records(N4_P1, &[3, 0])]),
+        invariant(Mutant::AcknowledgeUnheld, records(N4_P1, &[3, 3]), AGREEMENT, 6).not_in(&[records(N4_P1, &[3, 0])]),
+        // Blaming.
+        invariant(Mutant::BlameReporter, receivers(N4_P1, &[3, 3], Delivery::Quorum), CONTRACT, 4)
+            .not_in(&[receivers(N4_P1, &[0, 3], Delivery::Quorum)]),
+        invariant(Mutant::BlameAcrossViews, receivers(N4_P1, &[0, 3], Delivery::Quorum), CONTRACT, 6)
+            .not_in(&[receivers(N4_P1, &[3, 3], Delivery::Quorum)]),
+        invariant(Mutant::BlameRepetition, receivers(N4_P1, &[0], Delivery::Single), CONTRACT, 2),
+        // Remembering. A statement that leaves before it is durable breaks the contract in a
+        // step or two; what is asked for here is what that leads to.
+        restart(Mutant::VoteUnrecorded, records(N4_P1, &[3, 3]), AGREEMENT, 4),
+        restart(Mutant::CommitUnrecorded, seven(&[6, 6]), AGREEMENT, 16).by(LOCKED),
+        restart(Mutant::ViewUnrecorded, records(N4_P1, &[3, 3]), AGREEMENT, 6),
+        restart(Mutant::ProposalUnrecorded, records(N4_P1, &[0, 3]), AGREEMENT, 4),
+        restart(Mutant::VoteNotRecalled, records(N4_P0, &[3, 3]), CONTRACT, 3).not_in(&[records(N4_P1, &[3, 3])]),
+        restart(Mutant::CommitNotRecalled, records(N4_P0, &[0, 3]), CONTRACT, 4).not_in(&[records(N4_P0, &[3, 3])]),
+    ];
 
-/// Mutants that no layer here notices yet, with the layer that should.
-pub const OPEN: &[(Mutant, &str)] = &[];
+/// Mutants that the layers here do not notice, with the one that should.
+pub const OPEN: &[(Mutant, &str)] = &[
+    (Mutant::SmallCommitQuorum, "refinement, if what the kernel decides is compared with DecidedIn: see the README"),
+    (Mutant::LargeViewChangeQuorum, "completeness: three reports, a faulty one among them, are enough to propose"),
+    (
+        Mutant::SmallEquivocationThreshold,
+        "completeness of each single question, or with three valid values: see the README",
+    ),
+    (Mutant::WeakestAfterEquivocation, "refinement, where of several strong values only the strongest may be proposed"),
+    (Mutant::StayOnTimeOut, "completeness: EnterView"),
+    (Mutant::VoteOnlyOwnValue, "completeness: Vote"),
+    (Mutant::VoteOnce, "completeness: Vote in a later view"),
+    (Mutant::StickyVote, "completeness: Vote for another value in a later view, after an equivocation"),
+    (Mutant::StickyLock, "completeness: Vote for another value with a commit certificate in hand, n = 7"),
+    (Mutant::CommitOnlyOwnVote, "completeness: Commit"),
+    (Mutant::NeverCommit, "completeness: Commit"),
+    (Mutant::NeverAsk, "completeness: Propose in a later view"),
+    (Mutant::AskOnlyWhenFree, "completeness: Propose in a later view, of a value that binds"),
+    (Mutant::AskOnlyWhenBound, "completeness: Propose in a later view, of any value"),
+    (Mutant::NeverAcknowledge, "completeness: Propose in a later view"),
+    (
+        Mutant::ProgressUnrecorded,
+        "completeness with crashes: a vote of a later view makes every report of it worthless",
+    ),
+];
 
 /// Mutants that nothing can notice, each with a proof.
-pub const EQUIVALENT: &[(Mutant, &str)] = &[];
+pub const EQUIVALENT: &[(Mutant, &str)] = &[
+    (
+        Mutant::LargeProgressQuorum,
+        "f + 2 acknowledgements can be had wherever f + 1 can. Whatever reports justify a value, n - f or more \
+         replicas made them, and an honest one among those acknowledges when it is asked. If only honest ones did, \
+         n - f >= 2f + 1 >= f + 2 acknowledge; if k <= f faulty ones did, n - f - k >= f + 1 honest ones do, and a \
+         faulty one that helped with its report can help with its acknowledgement. And when no faulty one helps, the \
+         n - f honest ones that reach the view are enough.",
+    ),
+    (
+        Mutant::VotedViewsOnly,
+        "A commit certificate of view w never lies above every reported vote. It holds a slow quorum of votes, and \
+         n - f replicas report: at least (n + f + 1) / 2 - f of them voted in w, and (n - 3f + 1) / 2 >= 1 of those \
+         are honest. An honest one reports its highest vote, which is of w or higher. So the highest view among the \
+         votes is the highest of all.",
+    ),
+    (
+        Mutant::AcknowledgeUnknown,
+        "An acknowledgement says that reports justify a value, which is true whether or not the value is known. A \
+         replica that does not know the value neither votes for it nor uses a report that names it, so what a \
+         progress certificate adds can only reach replicas that know the value, and those would have acknowledged. \
+         If nobody honest knows it, nobody votes for it, as if its leader had been silent.",
+    ),
+];
 
 /// Mutants outside agreement, each with the test that notices it.
-pub const ELSEWHERE: &[(Mutant, &str)] = &[];
+pub const ELSEWHERE: &[(Mutant, &str)] = &[
+    (Mutant::PayloadUnrecorded, "kernel/tests/durable.rs: the_payload_of_a_vote_is_durable_before_it_is_sent"),
+    (
+        Mutant::HeadUnrecorded,
+        "kernel/tests/durable.rs: the_decision_of_the_epoch_before_is_durable_before_anything_is_signed",
+    ),
+    (Mutant::DecisionUnrecorded, "kernel/tests/durable.rs: a_decision_is_durable_before_it_is_handed_out"),
+];
+
+const X: Value = Value::VALID[0];
+const Y: Value = Value::VALID[1];
+
+const fn vote(view: u32, value: Value) -> Act {
+    Act::Vote(Ballot { view: View(view), value })
+}
+
+const fn commit(view: u32, value: Value) -> Act {
+    Act::Commit(Ballot { view: View(view), value })
+}
+
+const fn enter(view: u32) -> Act {
+    Act::EnterView(View(view))
+}
+
+const fn invariant(mutant: Mutant, killed_in: Subject, property: &'static str, steps: usize) -> Case {
+    Case {
+        mutant,
+        tier: Tier::Always,
+        layer: Layer::Invariant,
+        survives: &[],
+        killed_in,
+        script: None,
+        property,
+        steps,
+    }
+}
+
+const fn restart(mutant: Mutant, killed_in: Subject, property: &'static str, steps: usize) -> Case {
+    Case { layer: Layer::Restart, ..invariant(mutant, killed_in, property, steps) }
+}
+
+impl Case {
+    /// Only along `script`.
+    const fn by(self, script: Script) -> Case {
+        Case { script: Some(script), ..self }
+    }
+
+    /// It survives in `subjects`.
+    const fn not_in(self, subjects: &'static [Subject]) -> Case {
+        Case { survives: subjects, ..self }
+    }
+}
