@@ -127,8 +127,16 @@ impl Fate {
 }
 
 /// What a search came to.
-pub struct Finding {
-    /// The property that fails.
+pub struct Found {
+    /// States that were met: all that there are, if nothing fails.
+    pub distinct: usize,
+    /// What fails first.
+    pub failure: Option<Failure>,
+}
+
+/// A property that fails.
+pub struct Failure {
+    /// Which.
     pub property: &'static str,
     /// Steps of a shortest run to that.
     pub steps: usize,
@@ -150,16 +158,16 @@ pub struct Search {
 }
 
 impl Search {
-    /// With `mutant` at work, a shortest run to a state in which one of the
-    /// properties fails. None: everything was explored, and there is no such state.
-    pub fn run(&self, mutant: Mutant, progress: Progress<'_>) -> Option<Finding> {
+    /// Looks with `mutant` at work, or with none, until one of the properties
+    /// fails or everything is explored.
+    pub fn run(&self, mutant: Option<Mutant>, progress: Progress<'_>) -> Found {
         match self.subject {
             Subject::Receivers { mut agreement, delivery, reports } => {
-                agreement.mutant = Some(mutant);
+                agreement.mutant = mutant;
                 self.explore(World::new(agreement.parameters(delivery, reports)), progress)
             }
             Subject::Records { mut agreement, mut options } => {
-                agreement.mutant = Some(mutant);
+                agreement.mutant = mutant;
                 options.crashes = self.layer == Layer::Restart;
                 let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
                 let records = Records::new(setting, options);
@@ -171,12 +179,16 @@ impl Search {
         }
     }
 
-    fn explore<S: System>(&self, system: S, progress: Progress<'_>) -> Option<Finding> {
+    fn explore<S: System>(&self, system: S, progress: Progress<'_>) -> Found {
         let system = Only { system, properties: self.properties };
         let graph = Graph::explore(&system, Until::Violation, progress, |_, _, _, _, _| {});
-        let violation = graph.exploration(&system).violations.into_iter().next()?;
-        let told = system.tell(&violation.run.first, &violation.run.path);
-        Some(Finding { property: violation.property, steps: violation.run.path.len(), told })
+        let violation = graph.exploration(&system).violations.into_iter().next();
+        let failure = violation.map(|violation| Failure {
+            property: violation.property,
+            steps: violation.run.path.len(),
+            told: system.tell(&violation.run.first, &violation.run.path),
+        });
+        Found { distinct: graph.states.len(), failure }
     }
 }
 
@@ -266,19 +278,24 @@ impl Row {
 }
 
 impl Case {
+    /// How it is noticed.
+    pub fn search(&self) -> Search {
+        let properties = only(self.property);
+        Search { layer: self.layer, subject: self.killed_in, script: self.script, properties }
+    }
+
     /// Runs the case and compares with the pins.
     pub fn run(&self, progress: Progress<'_>) -> Row {
         let started = Instant::now();
         let mut remarks = Vec::new();
         for subject in self.survives {
             let search = Search { layer: self.layer, subject: *subject, script: None, properties: ALL_PROPERTIES };
-            if let Some(found) = search.run(self.mutant, progress) {
+            if let Some(found) = search.run(Some(self.mutant), progress).failure {
                 let (model, steps) = (configuration(*subject), found.steps);
                 remarks.push(format!("{} is violated already in {model}, in {steps} steps", found.property));
             }
         }
-        let (layer, subject, script) = (self.layer, self.killed_in, self.script);
-        let found = Search { layer, subject, script, properties: only(self.property) }.run(self.mutant, progress);
+        let found = self.search().run(Some(self.mutant), progress).failure;
         match &found {
             None => remarks.push(format!("{} should be violated and is not", self.property)),
             Some(found) if found.steps != self.steps => {
@@ -288,7 +305,7 @@ impl Case {
         }
         Row {
             layer: Some(self.layer),
-            model: Some(configuration(self.killed_in) + if script.is_some() { ", by a script" } else { "" }),
+            model: Some(configuration(self.killed_in) + if self.script.is_some() { ", by a script" } else { "" }),
             property: Some(self.property),
             steps: found.as_ref().map(|found| found.steps),
             seconds: started.elapsed().as_secs_f64(),

@@ -1,14 +1,12 @@
 //! The mutants, as a table and as a document.
 
-use std::time::Instant;
-
 use butterfly_kernel::agreement::rules::Mutant;
 use serde_json::{Value, json};
 
 use crate::models::Subject;
 use crate::world::AGREEMENT;
 
-use super::{ALL_PROPERTIES, Fate, Layer, Row, Search, configuration, table};
+use super::{ALL_PROPERTIES, Failure, Fate, Layer, Row, Search, configuration, table};
 
 /// The rows, and how many there are of each kind.
 pub fn document(rows: &[Row]) -> Value {
@@ -23,7 +21,8 @@ pub fn document(rows: &[Row]) -> Value {
     })
 }
 
-/// Prints the rows as a table, with their counterexamples if asked for.
+/// Prints the rows as a table, with their counterexamples if asked for. Those
+/// that are not counted come last, with the reason.
 pub fn print(rows: &[Row], with_stories: bool) {
     if with_stories {
         rows.iter().flat_map(|row| &row.story).for_each(|line| println!("{line}"));
@@ -36,7 +35,8 @@ pub fn print(rows: &[Row], with_stories: bool) {
         "{:mutant$}  {:9}  {:model$}  {:9}  {:>5}  {:>7}  result",
         "mutant", "layer", "model", "property", "steps", "seconds"
     );
-    for row in rows {
+    let (tried, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.layer.is_some());
+    for row in tried {
         println!(
             "{:mutant$}  {:9}  {:model$}  {:9}  {:>5}  {:>7.1}  {}",
             row.mutant,
@@ -50,27 +50,39 @@ pub fn print(rows: &[Row], with_stories: bool) {
         row.remarks.iter().for_each(|remark| println!("{:mutant$}  ! {remark}", ""));
     }
     println!();
+    for row in others {
+        println!("{:mutant$}  {:10}  {}", row.mutant, row.result.name(), row.remarks.join("; "));
+    }
+    println!();
     println!("{} of {} mutants killed", number(rows, Fate::Killed), counted(rows));
 }
 
 /// Prints what each configuration and layer makes of `mutant`: what fails
-/// first, and whether agreement fails.
+/// first, and whether agreement fails. Where nothing does, whether there are as
+/// many states as without it.
 pub fn survey(mutant: Mutant) {
     println!("{mutant:?}: {}", mutant.about());
     for subject in table::ARENAS {
         let restarts = matches!(subject, Subject::Records { .. });
         for layer in Layer::ALL.into_iter().filter(|layer| restarts || *layer != Layer::Restart) {
-            let started = Instant::now();
-            let look_for =
-                |properties| Search { layer, subject: *subject, script: None, properties }.run(mutant, &mut |_| {});
-            let first = look_for(ALL_PROPERTIES);
-            let also = first.as_ref().filter(|first| first.property != AGREEMENT);
-            let also = also.and_then(|_| look_for(super::only(AGREEMENT)));
-            let found = [first, also].into_iter().flatten();
-            let found: Vec<String> = found.map(|found| format!("{} in {}", found.property, found.steps)).collect();
-            let found = if found.is_empty() { "survives".to_owned() } else { found.join(", ") };
-            let seconds = started.elapsed().as_secs_f64();
-            println!("  {:9}  {:50}  {seconds:>5.1} s  {found}", layer.name(), configuration(*subject));
+            println!("  {:9}  {:50}  {}", layer.name(), configuration(*subject), verdict(mutant, layer, *subject));
+        }
+    }
+}
+
+fn verdict(mutant: Mutant, layer: Layer, subject: Subject) -> String {
+    let look_for = |mutant, properties| Search { layer, subject, script: None, properties }.run(mutant, &mut |_| {});
+    let found = look_for(Some(mutant), ALL_PROPERTIES);
+    let say = |failure: &Failure| format!("{} fails in {} steps", failure.property, failure.steps);
+    match found.failure {
+        Some(first) if first.property == AGREEMENT => say(&first),
+        Some(first) => match look_for(Some(mutant), super::only(AGREEMENT)).failure {
+            Some(second) => format!("{}, {}", say(&first), say(&second)),
+            None => say(&first),
+        },
+        None => {
+            let healthy = look_for(None, ALL_PROPERTIES).distinct;
+            format!("survives: {} states, {healthy} without it", found.distinct)
         }
     }
 }
