@@ -185,29 +185,36 @@ pub const KILLED: &[Case] =
         restart(Mutant::CommitNotRecalled, records(N4_P0, &[0, 3]), CONTRACT, 4).not_in(&[records(N4_P0, &[3, 3])]),
     ];
 
-/// Mutants that the layers here do not notice, with the one that should.
+/// Mutants that the layers here do not notice, with the one that should, and a
+/// small configuration in which what can be said is not what it should be.
 pub const OPEN: &[(Mutant, &str)] = &[
-    (Mutant::SmallCommitQuorum, "refinement, if what the kernel decides is compared with DecidedIn: see the README"),
-    (Mutant::LargeViewChangeQuorum, "completeness: three reports, a faulty one among them, are enough to propose"),
+    (Mutant::SmallCommitQuorum, "refinement, if what the kernel decides is compared with DecidedIn: see MUTANTS.md"),
+    (
+        Mutant::LargeViewChangeQuorum,
+        "completeness: three reports, a faulty one among them, are enough to propose (p = 1, leaders 00)",
+    ),
     (
         Mutant::SmallEquivocationThreshold,
-        "completeness of each single question, or with three valid values: see the README",
+        "completeness of each single question, or with three valid values: see MUTANTS.md",
     ),
-    (Mutant::WeakestAfterEquivocation, "refinement, where of several strong values only the strongest may be proposed"),
-    (Mutant::StayOnTimeOut, "completeness: EnterView"),
-    (Mutant::VoteOnlyOwnValue, "completeness: Vote"),
-    (Mutant::VoteOnce, "completeness: Vote in a later view"),
-    (Mutant::StickyVote, "completeness: Vote for another value in a later view, after an equivocation"),
+    (
+        Mutant::WeakestAfterEquivocation,
+        "refinement, where of several strong values only the strongest may be proposed (p = 0, leaders FF)",
+    ),
+    (Mutant::StayOnTimeOut, "completeness: EnterView (any)"),
+    (Mutant::VoteOnlyOwnValue, "completeness: Vote (p = 1, leaders 00)"),
+    (Mutant::VoteOnce, "completeness: Vote in a later view (p = 1, leaders 00)"),
+    (Mutant::StickyVote, "completeness: Vote for another value in a later view (p = 1, leaders 0F)"),
     (Mutant::StickyLock, "completeness: Vote for another value with a commit certificate in hand, n = 7"),
-    (Mutant::CommitOnlyOwnVote, "completeness: Commit"),
-    (Mutant::NeverCommit, "completeness: Commit"),
-    (Mutant::NeverAsk, "completeness: Propose in a later view"),
-    (Mutant::AskOnlyWhenFree, "completeness: Propose in a later view, of a value that binds"),
-    (Mutant::AskOnlyWhenBound, "completeness: Propose in a later view, of any value"),
-    (Mutant::NeverAcknowledge, "completeness: Propose in a later view"),
+    (Mutant::CommitOnlyOwnVote, "completeness: Commit (p = 0, leaders 0F)"),
+    (Mutant::NeverCommit, "completeness: Commit (p = 0, leaders 0F)"),
+    (Mutant::NeverAsk, "completeness: Propose in a later view (p = 1, leaders 00)"),
+    (Mutant::AskOnlyWhenFree, "completeness: Propose in a later view, of a value that binds (p = 1, leaders 00)"),
+    (Mutant::AskOnlyWhenBound, "completeness: Propose in a later view, of any value (p = 1, leaders 00)"),
+    (Mutant::NeverAcknowledge, "completeness: Propose in a later view (p = 1, leaders 00)"),
     (
         Mutant::ProgressUnrecorded,
-        "completeness with crashes: a vote of a later view makes every report of it worthless",
+        "completeness with crashes: a vote of a later view makes every report of it worthless (p = 1, leaders FFF)",
     ),
 ];
 
@@ -230,10 +237,11 @@ pub const EQUIVALENT: &[(Mutant, &str)] = &[
     ),
     (
         Mutant::AcknowledgeUnknown,
-        "An acknowledgement says that reports justify a value, which is true whether or not the value is known. A \
-         replica that does not know the value neither votes for it nor uses a report that names it, so what a \
-         progress certificate adds can only reach replicas that know the value, and those would have acknowledged. \
-         If nobody honest knows it, nobody votes for it, as if its leader had been silent.",
+        "All that the protocol takes from a progress certificate is that the reports of n - f replicas justify the \
+         value. An acknowledgement says just that, and it is true whether or not the value is known. Whoever votes \
+         for the value, or uses a report that names it, sees for itself that it is known. So no step becomes possible \
+         that the specification does not have, and none becomes impossible. If nobody honest knows the value, nobody \
+         votes for it, as if its leader had been silent.",
     ),
 ];
 
