@@ -243,7 +243,8 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if self.decision.is_some() {
             return false;
         }
-        let Some(proposal) = self.proposal.clone().filter(|proposal| self.may_vote(seat, &proposal.ballot)) else {
+        let held = self.proposal.as_ref().filter(|proposal| self.may_vote(seat, &proposal.ballot));
+        let Some(proposal) = held.cloned() else {
             return false;
         };
         let ballot = proposal.ballot;
