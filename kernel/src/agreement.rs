@@ -37,6 +37,7 @@ mod settle;
 
 use serde::{Deserialize, Serialize};
 
+use self::rules::Mutant;
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Tag};
@@ -187,12 +188,15 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     fn recall(&mut self, seat: &Seat<'_, C, N>) {
         let view = self.durable.view;
         if let Some(proposal) = self.durable.voted.clone().filter(|proposal| proposal.ballot.view.next() >= view) {
-            self.record_vote(seat, proposal.ballot);
+            if !seat.cluster.mutated(Mutant::VoteNotRecalled) {
+                self.record_vote(seat, proposal.ballot);
+            }
             if proposal.ballot.view == view {
                 self.proposal = Some(proposal);
             }
         }
         let locked = self.durable.locked.as_ref().map(|certificate| certificate.ballot);
+        let locked = locked.filter(|_| !seat.cluster.mutated(Mutant::CommitNotRecalled));
         if let Some(ballot) = locked.filter(|ballot| ballot.view.next() >= view) {
             self.record_commit(seat, ballot);
         }
@@ -252,6 +256,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         }
         self.known.insert(value, ()).map_err(|_| Rejection::Full)?;
         self.own.get_or_insert(value);
+        if seat.cluster.mutated(Mutant::ProposeTwice) && self.durable.proposed_in(self.durable.view) {
+            (self.own, self.durable.proposed, self.durable.voted) = (Some(value), None, None);
+        }
         self.settle(seat, out);
         Ok(())
     }
@@ -316,7 +323,10 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         view: View,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        if self.decision.is_some() || view != self.durable.view {
+        let mutated = |mutant| seat.cluster.mutated(mutant);
+        let decided = self.decision.is_some() && !mutated(Mutant::LeaveAfterDecision);
+        let late = view < self.durable.view && mutated(Mutant::LateTimer);
+        if decided || !(view == self.durable.view || late) || mutated(Mutant::StayOnTimeOut) {
             return Err(Rejection::Stale);
         }
         self.enter(seat, view.next(), out);

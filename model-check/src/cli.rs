@@ -4,6 +4,7 @@ pub(crate) mod all;
 pub(crate) mod conform;
 pub(crate) mod list;
 pub(crate) mod liveness;
+pub(crate) mod mutants;
 pub(crate) mod run;
 pub(crate) mod spec;
 

@@ -14,12 +14,14 @@ use serde::Serialize;
 
 use crate::explore::graph::{Graph, Place};
 use crate::explore::{Progress, Run, System, Until};
+use crate::records::wake::Answer;
 use crate::records::{self, Act, Options, Records};
 use crate::story::Story;
 use crate::symbolic::Value;
 use crate::transcription::agreement::{self as specification, Constants, Entry, Specification, entry};
-use crate::world::setting::{Message, Setting};
-use crate::world::{self, World};
+use crate::world::faulty::request;
+use crate::world::setting::{Ballot, Message, Setting};
+use crate::world::{self, World, narrate};
 
 /// A direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -29,6 +31,16 @@ pub enum Direction {
     Refinement,
     /// Every step of the specification is one of the kernel.
     Completeness,
+}
+
+impl Direction {
+    /// As in tables and documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Direction::Refinement => "Refinement",
+            Direction::Completeness => "Completeness",
+        }
+    }
 }
 
 /// A step where kernel and specification part.
@@ -55,6 +67,8 @@ pub struct Conformance {
     pub stutters: usize,
     /// Those that are several steps of the specification at once.
     pub compound: usize,
+    /// Questions of faulty leaders whose answers were compared with `Select`.
+    pub questions: usize,
     /// How often each action of the specification was a step of the kernel.
     pub actions: BTreeMap<&'static str, usize>,
     /// Steps of the specification that the kernel cannot take, for the reason
@@ -105,7 +119,31 @@ pub fn from_records(setting: Setting, options: Options, progress: Progress<'_>) 
             break;
         }
     }
+    // With interchangeable names there are too many questions to put each of them.
+    if found.departure.is_none() && !world.setting().parameters.symmetry {
+        check_answers(&world, &strict, &mut found);
+    }
     found
+}
+
+/// Every question that a faulty leader can put is answered as `Select` says.
+fn check_answers(world: &Records, specification: &Specification, found: &mut Conformance) {
+    let answers = world.memo().answers(world.setting());
+    found.questions = answers.len();
+    let told = |ballot: Option<Ballot>| ballot.map(|ballot| (records::local::place(ballot.view), entry(ballot.value)));
+    for Answer { ballot, reports, acknowledged } in answers {
+        let seen: Vec<_> =
+            reports.iter().map(|(node, report)| (node.index(), [told(report.voted), told(report.locked)])).collect();
+        if specification.admits(&seen, entry(ballot.value)) == acknowledged {
+            continue;
+        }
+        let direction = if acknowledged { Direction::Refinement } else { Direction::Completeness };
+        let verb = if acknowledged { "acknowledges" } else { "does not acknowledge" };
+        let question = narrate::ask(&request(ballot, reports.into_iter()));
+        let step = format!("{verb} {question}");
+        found.departure = Some(Departure { direction, steps: 1, story: vec![format!(" 1. the kernel {step}")], step });
+        return;
+    }
 }
 
 /// Every step from `state`: those of the kernel are the specification's, and
@@ -133,6 +171,15 @@ fn check(
             None if after == Some(before) => found.stutters += 1,
             None => return Err((Direction::Refinement, describe(&action))),
         }
+    }
+    let decided = world.memo().decided(world.setting(), state);
+    let decided: Vec<Entry> = decided.into_iter().map(entry).collect();
+    let must = specification.decided(&before);
+    if let Some(value) = decided.iter().find(|value| !must.contains(value)) {
+        return Err((Direction::Refinement, format!("a decision of value {}", value - 1)));
+    }
+    if let Some(value) = must.iter().find(|value| !decided.contains(value)) {
+        return Err((Direction::Completeness, format!("a decision of value {}", value - 1)));
     }
     let missing: Vec<_> = allowed.iter().filter(|step| !taken.contains(step)).collect();
     if !missing.is_empty() {

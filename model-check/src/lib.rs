@@ -13,6 +13,7 @@
 //! | [`story`] | a run that a person can follow |
 //! | [`liveness`] | what must happen in the end |
 //! | [`models`] | every model by name, with what must come out |
+//! | [`mutants`] | seeded bugs, and what notices each |
 //! | [`run`] | one model to its end, against what must come out |
 
 pub mod chart;
@@ -20,6 +21,7 @@ pub mod conform;
 pub mod explore;
 pub mod liveness;
 pub mod models;
+pub mod mutants;
 pub mod records;
 pub mod run;
 pub mod story;

@@ -77,6 +77,16 @@ pub enum Goal {
 impl Goal {
     /// All of them.
     pub const ALL: [Goal; 4] = [Goal::NoTrap, Goal::EventualCommitment, Goal::EventualAgreement, Goal::DeadLeaderLeft];
+
+    /// As in tables and documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Goal::NoTrap => "NoTrap",
+            Goal::EventualCommitment => "EventualCommitment",
+            Goal::EventualAgreement => "EventualAgreement",
+            Goal::DeadLeaderLeft => "DeadLeaderLeft",
+        }
+    }
 }
 
 /// A goal that is not reached.

@@ -93,6 +93,20 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:3000")]
         address: SocketAddr,
     },
+    /// Put bugs into the kernel, one at a time, and see that each is noticed
+    Mutants {
+        /// This one only, with its counterexample
+        mutant: Option<String>,
+        /// Those that take long as well
+        #[arg(long)]
+        nightly: bool,
+        /// Print one JSON document
+        #[arg(long, conflicts_with = "survey")]
+        json: bool,
+        /// Try it in every configuration, by every layer, whatever is pinned
+        #[arg(long)]
+        survey: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -106,5 +120,8 @@ fn main() -> ExitCode {
         Command::Liveness { nightly, json } => cli::liveness::liveness(nightly, json),
         Command::Spec { configurations, dump, json } => cli::spec::spec(&configurations, dump.as_deref(), json),
         Command::Explore { model, address } => cli::run::explore(&model, address),
+        Command::Mutants { mutant, nightly, json, survey } => {
+            cli::mutants::mutants(mutant.as_deref(), nightly, json, survey)
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! consequences. Handlers are idempotent, and insensitive to order up to
 //! "the first of each sender".
 
+use super::rules::Mutant;
 use super::{Agreement, Ballots, Question, SignedChange, SignedValue, VIEWS_AHEAD, VIEWS_KEPT};
 use crate::bounded::Map;
 use crate::cluster::Seat;
@@ -25,14 +26,14 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         signature: C::Signature,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        if self.decision.is_some() {
+        if self.decision.is_some() && !seat.cluster.mutated(Mutant::ListenAfterDecision) {
             return Err(Rejection::Stale);
         }
         match message {
             AgreementMessage::Propose { ballot, progress } => {
                 self.on_propose(seat, from, Proposal { ballot, signature, progress }, out)?;
             }
-            AgreementMessage::Vote(ballot) => self.on_vote(from, ballot, signature, out)?,
+            AgreementMessage::Vote(ballot) => self.on_vote(seat, from, ballot, signature, out)?,
             AgreementMessage::Commit(ballot) => self.on_commit(seat, from, ballot, signature, out)?,
             AgreementMessage::ViewChange(change) => {
                 self.on_view_change(seat, from, SignedChange { change, signature }, out)?;
@@ -52,11 +53,12 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
         let view = proposal.ballot.view;
-        if seat.cluster.leader(self.epoch, view) != from || from == seat.me {
+        let leads = seat.cluster.leader(self.epoch, view) == from || seat.cluster.mutated(Mutant::ForeignProposal);
+        if !leads || from == seat.me {
             return Err(Rejection::Unauthorised);
         }
-        let proof = self.other_proposal(&proposal.ballot).map(|held| self.two_proposals(from, held, &proposal));
-        if view < self.durable.view {
+        let proof = self.other_proposal(seat, &proposal.ballot).map(|held| self.two_proposals(from, held, &proposal));
+        if view < self.durable.view && !seat.cluster.mutated(Mutant::VoteInOlderView) {
             out.push(Output::Evidence(proof.ok_or(Rejection::Stale)?));
             return Ok(());
         }
@@ -67,6 +69,10 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         match &self.proposal {
             None => self.proposal = Some(proposal),
             Some(held) if held.ballot == proposal.ballot => return Err(Rejection::Duplicate),
+            Some(_) if seat.cluster.mutated(Mutant::VoteTwice) => {
+                self.proposal = Some(proposal);
+                self.durable.voted = None;
+            }
             Some(_) => {}
         }
         if let Some(proof) = proof {
@@ -76,10 +82,11 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     }
 
     /// A proposal for another value in the view of `ballot`, from wherever it is known here.
-    fn other_proposal(&self, ballot: &Ballot<C>) -> Option<&Proposal<C>> {
+    fn other_proposal(&self, seat: &Seat<'_, C, N>, ballot: &Ballot<C>) -> Option<&Proposal<C>> {
+        let anywhere = seat.cluster.mutated(Mutant::BlameAcrossViews);
         let reported = self.changes.iter().filter_map(|(_, signed)| signed.change.voted.as_ref());
         let mut held = self.durable.voted.iter().chain(&self.proposal).chain(reported);
-        held.find(|held| held.ballot.view == ballot.view && held.ballot.value != ballot.value)
+        held.find(|held| (held.ballot.view == ballot.view || anywhere) && held.ballot.value != ballot.value)
     }
 
     fn two_proposals(&self, leader: NodeId, held: &Proposal<C>, other: &Proposal<C>) -> Evidence<C> {
@@ -89,12 +96,15 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
 
     fn on_vote(
         &mut self,
+        seat: &Seat<'_, C, N>,
         from: NodeId,
         ballot: Ballot<C>,
         signature: C::Signature,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        let Some(held) = self.place(from, |agreement| &mut agreement.votes, ballot, &signature)? else {
+        let view = if seat.cluster.mutated(Mutant::CountOnArrival) { self.durable.view } else { ballot.view };
+        let ballot = Ballot { view, ..ballot };
+        let Some(held) = self.place(seat, from, |agreement| &mut agreement.votes, ballot, &signature)? else {
             return Ok(());
         };
         let fault = Fault::Votes { epoch: self.epoch, first: held, second: SignedBallot { ballot, signature } };
@@ -113,7 +123,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if !seat.cluster.resilience().slow_path() {
             return Err(Rejection::Invalid);
         }
-        let Some(held) = self.place(from, |agreement| &mut agreement.commits, ballot, &signature)? else {
+        let Some(held) = self.place(seat, from, |agreement| &mut agreement.commits, ballot, &signature)? else {
             return Ok(());
         };
         let fault = Fault::Commits { epoch: self.epoch, first: held, second: SignedBallot { ballot, signature } };
@@ -125,13 +135,15 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     /// the other value that stands there.
     fn place(
         &mut self,
+        seat: &Seat<'_, C, N>,
         from: NodeId,
         table: impl FnOnce(&mut Self) -> &mut Map<View, Ballots<C, N>, VIEWS_KEPT>,
         ballot: Ballot<C>,
         signature: &C::Signature,
     ) -> Result<Option<SignedBallot<C>>, Rejection> {
         let (view, current) = (ballot.view, self.durable.view);
-        if view.next() < current {
+        let last = if seat.cluster.mutated(Mutant::OldBallotsIgnored) { view } else { view.next() };
+        if last < current {
             return Err(Rejection::Stale);
         }
         if view.0 > current.0.saturating_add(VIEWS_AHEAD) {
@@ -144,7 +156,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
                 ballots.insert(from, signed).map_err(|_| Rejection::Full)?;
                 Ok(None)
             }
-            Some(held) if held.value == ballot.value => Err(Rejection::Duplicate),
+            Some(held) if held.value == ballot.value && !seat.cluster.mutated(Mutant::BlameRepetition) => {
+                Err(Rejection::Duplicate)
+            }
             Some(held) => {
                 Ok(Some(SignedBallot { ballot: Ballot { view, value: held.value }, signature: held.signature.clone() }))
             }
@@ -166,7 +180,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         // on, must not keep it from comparing.
         let named = self.question.as_ref().and_then(|question| question.request.reports.get(&from));
         let asked = signed.change.view == self.durable.view && named == Some(&signed.change.report());
-        let proof = self.deceived(seat, &signed.change);
+        let proof = self.deceived(seat, from, &signed.change);
         let mut replaces = true;
         if let Some(held) = self.changes.get(&from) {
             if held.change.view > signed.change.view && !asked {
@@ -200,10 +214,12 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
 
     /// The proof that a leader signed two proposals: the one that `change`
     /// reports, and another that is known here.
-    fn deceived(&self, seat: &Seat<'_, C, N>, change: &ViewChange<C>) -> Option<Evidence<C>> {
+    fn deceived(&self, seat: &Seat<'_, C, N>, from: NodeId, change: &ViewChange<C>) -> Option<Evidence<C>> {
         let reported = change.voted.as_ref()?;
-        let held = self.other_proposal(&reported.ballot)?;
-        Some(self.two_proposals(seat.cluster.leader(self.epoch, reported.ballot.view), held, reported))
+        let held = self.other_proposal(seat, &reported.ballot)?;
+        let leader = seat.cluster.leader(self.epoch, reported.ballot.view);
+        let accused = if seat.cluster.mutated(Mutant::BlameReporter) { from } else { leader };
+        Some(self.two_proposals(accused, held, reported))
     }
 
     fn on_cert_request(

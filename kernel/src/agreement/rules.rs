@@ -4,57 +4,15 @@
 //! for one is a constant `false`. Thresholds are asked for here, so that each
 //! can be bent by one, for everybody at once.
 
+mod mutant;
+
+pub use mutant::Mutant;
+
 use crate::cluster::Cluster;
 use crate::crypto::Scheme;
 
 #[cfg(feature = "checker")]
 use crate::types::{NodeId, View};
-
-/// A single guard taken out or bent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(not(feature = "checker"), allow(dead_code, reason = "only a checker can choose one"))]
-pub enum Mutant {
-    /// One vote less decides.
-    SmallFastQuorum,
-    /// One vote more is needed to decide.
-    LargeFastQuorum,
-    /// One vote less locks, one commit less decides.
-    SmallSlowQuorum,
-    /// One vote more is needed to lock, one commit more to decide.
-    LargeSlowQuorum,
-    /// A leader needs one report less.
-    SmallViewChangeQuorum,
-    /// A leader needs one report more.
-    LargeViewChangeQuorum,
-    /// After an equivocation one vote less binds.
-    SmallEquivocationThreshold,
-    /// After an equivocation it takes one vote more to bind.
-    LargeEquivocationThreshold,
-    /// One acknowledgement less justifies a proposal.
-    SmallProgressQuorum,
-    /// One acknowledgement more is needed to justify a proposal.
-    LargeProgressQuorum,
-    /// A leader that equivocated is not left out when a new leader selects.
-    KeepEquivocator,
-    /// A view change does not report the vote.
-    ForgetVote,
-    /// A vote is sent before it is durable.
-    VoteUnrecorded,
-    /// The record does not hold the payload of the value voted for.
-    PayloadUnrecorded,
-    /// The record holds proposals without their progress certificates.
-    ProgressUnrecorded,
-    /// A commit is sent before its certificate is durable.
-    CommitUnrecorded,
-    /// A view is left before the next one is durable.
-    ViewUnrecorded,
-    /// A proposal is sent before it is durable.
-    ProposalUnrecorded,
-    /// The record does not hold the decision of the epoch before.
-    HeadUnrecorded,
-    /// A decision is handed out before it is durable.
-    DecisionUnrecorded,
-}
 
 /// What a checker may change: the schedule of leaders and one guard.
 #[cfg(feature = "checker")]
@@ -95,9 +53,14 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
         self.bent(self.resilience().fast_quorum(), Mutant::SmallFastQuorum, Mutant::LargeFastQuorum)
     }
 
-    /// Votes that make a commit certificate, and commits that decide.
+    /// Votes that make a commit certificate.
     pub fn slow_quorum(&self) -> usize {
         self.bent(self.resilience().slow_quorum(), Mutant::SmallSlowQuorum, Mutant::LargeSlowQuorum)
+    }
+
+    /// Commits that decide.
+    pub fn commit_quorum(&self) -> usize {
+        self.bent(self.slow_quorum(), Mutant::SmallCommitQuorum, Mutant::LargeCommitQuorum)
     }
 
     /// View changes that a leader needs before it may propose: n - f.

@@ -6,7 +6,7 @@
 use crate::bounded::Map;
 use crate::cluster::Cluster;
 use crate::crypto::Scheme;
-use crate::message::agreement::Report;
+use crate::message::agreement::{Ballot, Report};
 use crate::types::{Epoch, NodeId};
 
 use super::rules::Mutant;
@@ -46,33 +46,48 @@ pub fn select<C: Scheme, const N: usize>(
     epoch: Epoch,
     reports: &Map<NodeId, Report<C>, N>,
 ) -> Selection<C::Digest> {
+    let mutated = |mutant| cluster.mutated(mutant);
     let votes = || reports.iter().filter_map(|(from, report)| report.voted.map(|ballot| (*from, ballot)));
-    let locks = || reports.iter().filter_map(|(_, report)| report.locked);
-    let voted_views = votes().map(|(_, ballot)| ballot.view);
-    let Some(highest) = voted_views.chain(locks().map(|ballot| ballot.view)).max() else {
+    let locked = |report: &Report<C>| report.locked.filter(|_| !mutated(Mutant::IgnoreLocks));
+    let locks = || reports.iter().filter_map(|(_, report)| locked(report));
+    let locked_views = locks().filter(|_| !mutated(Mutant::VotedViewsOnly)).map(|ballot| ballot.view);
+    let views = votes().map(|(_, ballot)| ballot.view).chain(locked_views);
+    let highest = if mutated(Mutant::LowestView) { views.min() } else { views.max() };
+    let Some(highest) = highest else {
         return Selection::Any;
     };
-    if let Some(lock) = locks().find(|lock| lock.view == highest) {
+    let equivocator = cluster.leader(epoch, highest);
+    let counts = |from: NodeId| from != equivocator || !mutated(Mutant::ExcludeAlways);
+    let at_highest = || votes().filter(|(from, ballot)| ballot.view == highest && counts(*from));
+    let outvoted = mutated(Mutant::VotesBeforeLock) && at_highest().next().is_some();
+    let binds = |lock: &Ballot<C>| lock.view == highest || mutated(Mutant::LockAlwaysWins);
+    if let Some(lock) = locks().find(|lock| binds(lock) && !outvoted) {
         return Selection::Must(lock.value);
     }
-    let at_highest = || votes().filter(|(_, ballot)| ballot.view == highest);
-    let Some((_, first)) = at_highest().next() else {
+    let Some((_, first)) = at_highest().nth(usize::from(mutated(Mutant::SingleVoteIgnored))) else {
         return Selection::Any;
     };
     if at_highest().all(|(_, ballot)| ballot.value == first.value) {
         return Selection::Must(first.value);
     }
-    let equivocator = cluster.leader(epoch, highest);
-    let excluded = |from: NodeId| from == equivocator && !cluster.mutated(Mutant::KeepEquivocator);
-    if reports.iter().filter(|(from, _)| !excluded(**from)).count() < cluster.view_change_quorum() {
+    let excluded = |from: NodeId| from == equivocator && !mutated(Mutant::KeepEquivocator);
+    let counted = reports.iter().filter(|(from, _)| !excluded(**from)).count();
+    if counted < cluster.view_change_quorum() && !mutated(Mutant::TooFewWithoutEquivocator) {
         return Selection::NeedMore;
+    }
+    if mutated(Mutant::AnyAfterEquivocation) {
+        return Selection::Any;
+    }
+    if mutated(Mutant::FirstAfterEquivocation) {
+        return Selection::Must(first.value);
     }
     let support =
         |value: C::Digest| at_highest().filter(|(from, ballot)| !excluded(*from) && ballot.value == value).count();
     let mut best: Option<(usize, C::Digest)> = None;
     for (_, ballot) in at_highest() {
         let count = support(ballot.value);
-        let better = best.is_none_or(|(most, value)| count > most || (count == most && ballot.value < value));
+        let ahead = |most| if mutated(Mutant::WeakestAfterEquivocation) { count < most } else { count > most };
+        let better = best.is_none_or(|(most, value)| ahead(most) || (count == most && ballot.value < value));
         if count >= cluster.equivocation_threshold() && better {
             best = Some((count, ballot.value));
         }

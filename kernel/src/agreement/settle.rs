@@ -34,8 +34,10 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if self.decision.is_some() {
             return false;
         }
-        let fast = self.find_quorum(&self.votes, seat.cluster.fast_quorum(), Path::Fast);
-        let slow = || self.find_quorum(&self.commits, seat.cluster.slow_quorum(), Path::Slow);
+        let fast = self.find_quorum(seat, &self.votes, seat.cluster.fast_quorum(), Path::Fast);
+        let fast = fast.filter(|_| !seat.cluster.mutated(Mutant::NeverDecideFast));
+        let slow = || self.find_quorum(seat, &self.commits, seat.cluster.commit_quorum(), Path::Slow);
+        let slow = || slow().filter(|_| !seat.cluster.mutated(Mutant::NeverDecideSlow));
         let Some(decision) = fast.or_else(slow) else {
             return false;
         };
@@ -45,12 +47,18 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
 
     fn find_quorum(
         &self,
+        seat: &Seat<'_, C, N>,
         table: &Map<View, Ballots<C, N>, VIEWS_KEPT>,
         quorum: usize,
         path: Path,
     ) -> Option<DecisionCertificate<C>> {
         table.iter().find_map(|(view, ballots)| {
-            let value = value_with(ballots, quorum).filter(|value| self.knows(value))?;
+            let value = value_with(seat, ballots, quorum).filter(|value| self.knows(value))?;
+            if seat.cluster.mutated(Mutant::WaitForLast)
+                && !seat.cluster.voters().iter().last().is_some_and(|last| ballots.contains(&last))
+            {
+                return None;
+            }
             let signatures = collect(ballots, quorum, value);
             Some(DecisionCertificate { path, ballot: Ballot { view: *view, value }, signatures })
         })
@@ -97,7 +105,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         let Some(proposed) = self.proposal.as_ref().map(|proposal| proposal.ballot) else {
             return false;
         };
-        let voted = self.votes.get(&view).and_then(|votes| value_with(votes, enough));
+        let voted = self.votes.get(&view).and_then(|votes| value_with(seat, votes, enough));
         let Some(value) = voted.filter(|value| *value != proposed.value && !self.denounced) else {
             return false;
         };
@@ -108,19 +116,21 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
 
     /// A slow quorum of votes in the current view is kept and announced.
     fn try_commit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
-        let view = self.durable.view;
+        let back = u32::from(seat.cluster.mutated(Mutant::CommitInOlderView));
+        let view = View(self.durable.view.0.saturating_sub(back));
         if !seat.cluster.resilience().slow_path() || self.decision.is_some() || self.durable.locked_in(view) {
             return false;
         }
         let quorum = seat.cluster.slow_quorum();
-        let Some((value, votes)) = self
-            .votes
-            .get(&view)
-            .and_then(|ballots| value_with(ballots, quorum).map(|value| (value, collect(ballots, quorum, value))))
-        else {
+        let Some((value, votes)) = self.votes.get(&view).and_then(|ballots| {
+            value_with(seat, ballots, quorum).map(|value| (value, collect(ballots, quorum, value)))
+        }) else {
             return false;
         };
         let ballot = Ballot { view, value };
+        if !self.may_commit(seat, &ballot) {
+            return false;
+        }
         self.durable.locked = Some(CommitCertificate { ballot, votes });
         let signature = self.record_commit(seat, ballot);
         persist(seat, Mutant::CommitUnrecorded, out);
@@ -137,17 +147,18 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             || seat.cluster.leader(self.epoch, view) != seat.me
             || self.durable.proposed_in(view)
             || self.durable.voted_in(view)
+            || seat.cluster.mutated(Mutant::NeverAsk)
         {
             return false;
         }
-        let reports = self.usable_reports();
+        let reports = self.usable_reports(seat);
         if reports.len() < seat.cluster.view_change_quorum() {
             return false;
         }
         let value = match select(seat.cluster, self.epoch, &reports) {
             Selection::NeedMore => None,
-            Selection::Must(value) => Some(value),
-            Selection::Any => self.own,
+            Selection::Must(value) => Some(value).filter(|_| !seat.cluster.mutated(Mutant::AskOnlyWhenFree)),
+            Selection::Any => self.own.filter(|_| !seat.cluster.mutated(Mutant::AskOnlyWhenBound)),
         };
         let Some(value) = value else {
             return false;
@@ -167,13 +178,16 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         };
         let ballot = question.request.ballot;
         let reports = &question.request.reports;
-        let held = || reports.iter().all(|(from, report)| self.usable_report(*from) == Some(*report));
+        let mutated = |mutant| seat.cluster.mutated(mutant);
+        let held = || reports.iter().all(|(from, report)| self.usable_report(seat, *from) == Some(*report));
         let justified = self.decision.is_none()
             && !question.acknowledged
             && ballot.view == self.durable.view
-            && self.knows(&ballot.value)
-            && held()
-            && select(seat.cluster, self.epoch, reports).admits(&ballot.value);
+            && !mutated(Mutant::NeverAcknowledge)
+            && (self.knows(&ballot.value) || mutated(Mutant::AcknowledgeUnknown))
+            && (held() || mutated(Mutant::AcknowledgeUnheld))
+            && (select(seat.cluster, self.epoch, reports).admits(&ballot.value)
+                || mutated(Mutant::AcknowledgeAnything));
         if !justified {
             return false;
         }
@@ -231,11 +245,11 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
 
     /// The first justified proposal of the current view, once its value is known.
     fn try_vote(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> bool {
-        let view = self.durable.view;
-        if self.decision.is_some() || self.durable.voted_in(view) {
+        if self.decision.is_some() {
             return false;
         }
-        let Some(proposal) = self.proposal.clone().filter(|proposal| self.knows(&proposal.ballot.value)) else {
+        let held = self.proposal.as_ref().filter(|proposal| self.may_vote(seat, &proposal.ballot));
+        let Some(proposal) = held.cloned() else {
             return false;
         };
         let ballot = proposal.ballot;
@@ -243,6 +257,26 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         persist(seat, Mutant::VoteUnrecorded, out);
         self.cast(seat, ballot, out);
         true
+    }
+
+    /// It did not vote in that view yet, and the value is known.
+    fn may_vote(&self, seat: &Seat<'_, C, N>, ballot: &Ballot<C>) -> bool {
+        let mutated = |mutant| seat.cluster.mutated(mutant);
+        let voted = self.durable.voted.as_ref().map(|proposal| proposal.ballot.value);
+        let locked = self.durable.locked.as_ref().map(|certificate| certificate.ballot.value);
+        let other = |value: Option<C::Digest>| value.is_some_and(|value| value != ballot.value);
+        !self.durable.voted_in(ballot.view)
+            && (self.knows(&ballot.value) || mutated(Mutant::VoteUnknown))
+            && !(mutated(Mutant::VoteOnlyOwnValue) && other(self.own))
+            && !(mutated(Mutant::VoteOnce) && voted.is_some())
+            && !(mutated(Mutant::StickyVote) && other(voted))
+            && !(mutated(Mutant::StickyLock) && other(locked))
+    }
+
+    /// A lock may be taken and announced, whatever this replica voted for itself.
+    fn may_commit(&self, seat: &Seat<'_, C, N>, ballot: &Ballot<C>) -> bool {
+        let own = self.durable.voted.as_ref().is_some_and(|proposal| proposal.ballot == *ballot);
+        !seat.cluster.mutated(Mutant::NeverCommit) && (own || !seat.cluster.mutated(Mutant::CommitOnlyOwnVote))
     }
 
     fn cast(&mut self, seat: &Seat<'_, C, N>, ballot: Ballot<C>, out: &mut impl Outbox<C, N>) {
@@ -259,7 +293,8 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         self.question = None;
         self.denounced = false;
         self.acks.clear();
-        self.votes.retain(|kept, _| kept.next() >= view);
+        let drop_votes = seat.cluster.mutated(Mutant::DropOldVotes);
+        self.votes.retain(|kept, _| if drop_votes { *kept >= view } else { kept.next() >= view });
         self.commits.retain(|kept, _| kept.next() >= view);
         self.record_change(seat);
         persist(seat, Mutant::ViewUnrecorded, out);
@@ -302,19 +337,24 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if view == View::ZERO || self.durable.voted_in(view) || self.durable.locked_in(view) {
             return;
         }
-        let forget = seat.cluster.mutated(Mutant::ForgetVote);
-        let voted = self.durable.voted.clone().filter(|_| !forget);
-        let change = ViewChange { view, voted, locked: self.durable.locked.clone() };
+        let forgets = |any, old, reported: View| {
+            seat.cluster.mutated(any) || seat.cluster.mutated(old) && reported.next() != view
+        };
+        let voted = self.durable.voted.clone();
+        let voted = voted.filter(|held| !forgets(Mutant::ForgetVote, Mutant::ForgetOldVote, held.ballot.view));
+        let locked = self.durable.locked.clone();
+        let locked = locked.filter(|held| !forgets(Mutant::ForgetLock, Mutant::ForgetOldLock, held.ballot.view));
+        let change = ViewChange { view, voted, locked };
         let statement = AgreementMessage::<C, N>::ViewChange(change.clone()).statement(seat.cluster, self.epoch);
         let signature = C::sign(seat.key, &statement);
         // One slot for each member: there is room.
         let _ = self.changes.insert(seat.me, SignedChange { change, signature });
     }
 
-    fn usable_reports(&self) -> Map<NodeId, Report<C>, N> {
+    fn usable_reports(&self, seat: &Seat<'_, C, N>) -> Map<NodeId, Report<C>, N> {
         let mut reports = Map::new();
         for (from, _) in self.changes.iter() {
-            if let Some(report) = self.usable_report(*from) {
+            if let Some(report) = self.usable_report(seat, *from) {
                 // As many slots as there are view changes.
                 let _ = reports.insert(*from, report);
             }
@@ -323,12 +363,13 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
     }
 
     /// What `from` reported for the current view, if all values in it are known.
-    fn usable_report(&self, from: NodeId) -> Option<Report<C>> {
+    fn usable_report(&self, seat: &Seat<'_, C, N>, from: NodeId) -> Option<Report<C>> {
         let change = &self.changes.get(&from)?.change;
         let report = change.report();
         let mut values = report.voted.iter().chain(report.locked.iter());
-        let usable = change.view == self.durable.view && values.all(|ballot| self.knows(&ballot.value));
-        usable.then_some(report)
+        let stale = seat.cluster.mutated(Mutant::StaleReport) && change.view < self.durable.view;
+        let usable = change.view == self.durable.view || stale;
+        (usable && values.all(|ballot| self.knows(&ballot.value))).then_some(report)
     }
 }
 
@@ -357,8 +398,13 @@ fn record<C: Scheme, const N: usize>(
     }
 }
 
-fn value_with<C: Scheme, const N: usize>(ballots: &Ballots<C, N>, quorum: usize) -> Option<C::Digest> {
-    let count = |value: C::Digest| ballots.iter().filter(|(_, signed)| signed.value == value).count();
+fn value_with<C: Scheme, const N: usize>(
+    seat: &Seat<'_, C, N>,
+    ballots: &Ballots<C, N>,
+    quorum: usize,
+) -> Option<C::Digest> {
+    let any = seat.cluster.mutated(Mutant::CountAnyValue);
+    let count = |value: C::Digest| ballots.iter().filter(|(_, signed)| signed.value == value || any).count();
     ballots.iter().map(|(_, signed)| signed.value).find(|value| count(*value) >= quorum)
 }
 

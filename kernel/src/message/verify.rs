@@ -6,7 +6,8 @@
 
 use super::agreement::{AgreementMessage, CommitCertificate, DecisionCertificate, Path, Proposal};
 use super::inference::Work;
-use super::{Envelope, Message, Payload, SignedRequest};
+use super::{Envelope, Kind, Message, Payload, SignedRequest};
+use crate::agreement::rules::Mutant;
 use crate::chain::Decided;
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Signatures, Tag, Verified};
@@ -45,7 +46,9 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             return Err(Forged::Stranger);
         }
         let statement = envelope.message.statement(self);
-        self.verify_member(envelope.from, &statement, &envelope.signature)?;
+        if !(self.mutated(Mutant::UnsignedVote) && envelope.message.kind() == Kind::Vote) {
+            self.verify_member(envelope.from, &statement, &envelope.signature)?;
+        }
         let genuine = match &envelope.message {
             Message::Forward(request) => return self.verify_request(request).map(|()| Verified::vouch(envelope)),
             Message::StageOutput(_)
@@ -95,7 +98,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     pub fn decision_is_genuine(&self, epoch: Epoch, certificate: &DecisionCertificate<C>) -> bool {
         let (tag, quorum) = match certificate.path {
             Path::Fast => (Tag::Vote, self.fast_quorum()),
-            Path::Slow if self.resilience().slow_path() => (Tag::Commit, self.slow_quorum()),
+            Path::Slow if self.resilience().slow_path() => (Tag::Commit, self.commit_quorum()),
             Path::Slow => return false,
         };
         let statement = self.ballot(tag, epoch, &certificate.ballot);
@@ -155,7 +158,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     fn agreement_is_genuine(&self, epoch: Epoch, message: &AgreementMessage<C, N>) -> bool {
         match message {
             AgreementMessage::Propose { ballot, progress } => {
-                self.progress_is_genuine(epoch, ballot, progress.as_ref())
+                self.mutated(Mutant::UncertifiedProposal) || self.progress_is_genuine(epoch, ballot, progress.as_ref())
             }
             AgreementMessage::Vote(_)
             | AgreementMessage::Commit(_)
@@ -173,8 +176,10 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     fn proposal_is_genuine(&self, epoch: Epoch, proposal: &Proposal<C>) -> bool {
         let leader = self.leader(epoch, proposal.ballot.view);
         let statement = self.ballot(Tag::Propose, epoch, &proposal.ballot);
-        self.verify_member(leader, &statement, &proposal.signature).is_ok()
-            && self.progress_is_genuine(epoch, &proposal.ballot, proposal.progress.as_ref())
+        let signed = self.verify_member(leader, &statement, &proposal.signature).is_ok();
+        (signed || self.mutated(Mutant::UnsignedReport))
+            && (self.mutated(Mutant::UncertifiedReport)
+                || self.progress_is_genuine(epoch, &proposal.ballot, proposal.progress.as_ref()))
     }
 
     fn progress_is_genuine(
@@ -194,6 +199,8 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
 
     fn lock_is_genuine(&self, epoch: Epoch, certificate: &CommitCertificate<C>) -> bool {
         let statement = self.ballot(Tag::Vote, epoch, &certificate.ballot);
-        self.resilience().slow_path() && self.quorum_of_voters(self.slow_quorum(), &statement, &certificate.votes)
+        self.resilience().slow_path()
+            && (self.quorum_of_voters(self.slow_quorum(), &statement, &certificate.votes)
+                || self.mutated(Mutant::ShortLock))
     }
 }

@@ -7,6 +7,7 @@ use crate::explore::System;
 use crate::story::{Arrow, Scene, Story};
 use crate::symbolic::Value;
 use crate::world::narrate::{lifelines, name, nodes, opening};
+use crate::world::network::Count;
 use crate::world::setting::Ballot;
 
 /// The steps of a run from its first state, and what holds at its end.
@@ -108,9 +109,10 @@ fn ending(world: &Records, last: &State) -> Vec<String> {
             }
             let votes = setting.supporters(&publics, |public| &public.votes, ballot);
             let commits = setting.supporters(&publics, |public| &public.commits, ballot);
-            for (what, honest) in [("votes", votes), ("commits", commits)] {
+            for (what, count, honest) in [("votes", Count::Votes, votes), ("commits", Count::Commits, commits)] {
                 if !honest.is_empty() {
-                    let all = honest.into_iter().collect::<butterfly_kernel::types::NodeSet>().union(setting.faulty());
+                    let helpers = setting.helpers(count);
+                    let all = honest.into_iter().collect::<butterfly_kernel::types::NodeSet>().union(helpers);
                     lines.push(format!("{what} for {} exist, or can, of {}", name(ballot), nodes(all)));
                 }
             }

@@ -19,6 +19,16 @@ use crate::world::tables::Numbers;
 /// View changes by their numbers, with their authors.
 type Changes = Vec<(NodeId, u8)>;
 
+/// A question that was put to the kernel.
+pub struct Answer {
+    /// What is to be justified.
+    pub ballot: Ballot,
+    /// By which reports.
+    pub reports: Vec<(NodeId, Report)>,
+    /// Whether the kernel finds that it is.
+    pub acknowledged: bool,
+}
+
 /// What a leader asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Question {
@@ -34,6 +44,8 @@ struct Ground {
     view: View,
     /// The view change of each honest node, one more than its number.
     changes: [u8; MOST_HONEST],
+    /// The same for the view before, where those pass for current ones.
+    stale: [u8; MOST_HONEST],
     /// Who can still acknowledge.
     able: NodeSet,
     /// What faulty nodes can claim.
@@ -76,6 +88,7 @@ impl Setting {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Stimulus {
     TimeOut,
+    LateTimer(View),
     Input(Value),
     Proposal(Ballot),
     Tally(Count, Ballot, usize),
@@ -149,7 +162,13 @@ impl Memo {
         if place(view.next()) < setting.parameters.schedule.len() {
             push(Act::EnterView(view.next()), self.wake(setting, options, node, local, Stimulus::TimeOut));
         }
-        for earlier in setting.views().take_while(|earlier| *earlier <= view) {
+        for earlier in setting.views().take_while(|earlier| *earlier < view) {
+            let late = self.wake(setting, options, node, local, Stimulus::LateTimer(earlier));
+            push(Act::EnterView(earlier.next()), late);
+        }
+        // A node that lost its memory of a view that it entered may be led there again.
+        let entered = |earlier: View| publics[node.index()].changes[place(earlier)] != 0;
+        for earlier in setting.views().filter(|earlier| *earlier <= view || entered(*earlier)) {
             let ballots = |values: Values| values.iter().map(move |value| Ballot { view: earlier, value });
             if setting.leader(earlier) != node {
                 for ballot in ballots(shown.proposals[place(earlier)]) {
@@ -239,7 +258,7 @@ impl Memo {
                     }
                     .into_iter()
                     .collect();
-                    let all = if help == Help::Any { honest.union(setting.faulty()) } else { honest };
+                    let all = if help == Help::Any { honest.union(setting.helpers(count)) } else { honest };
                     if !honest.is_empty() && self.convinces(setting, count, ballot, all) {
                         quorums.push((count, ballot, all));
                     }
@@ -292,12 +311,16 @@ impl Memo {
     }
 
     fn ground(&self, setting: &Setting, publics: &[Public], shown: &Shown, view: View, help: Help) -> Ground {
+        let none = [0; MOST_HONEST];
         let mut ground =
-            Ground { view, changes: [0; MOST_HONEST], able: NodeSet::EMPTY, shown: Shown::default(), help };
+            Ground { view, changes: none, stale: none, able: NodeSet::EMPTY, shown: Shown::default(), help };
         for node in setting.honest().iter() {
             let public = &publics[node.index()];
             ground.changes[node.index()] = public.changes[place(view)];
             let here = place(view);
+            if setting.forgeries.stale_report {
+                ground.stale[node.index()] = public.changes[here.saturating_sub(1)];
+            }
             let still = usize::from(public.view) == here
                 && !public.decided
                 && public.votes[here].is_empty()
@@ -319,9 +342,10 @@ impl Memo {
     fn selections(&mut self, setting: &Setting, ground: &Ground) -> Vec<Changes> {
         let mut choices: Vec<Changes> = vec![Vec::new()];
         for node in setting.honest().iter() {
-            let number = ground.changes[node.index()];
-            if number != 0 {
-                let mut with = choices.clone();
+            let numbers = [ground.changes[node.index()], ground.stale[node.index()]];
+            let without = choices.clone();
+            for number in numbers.into_iter().filter(|number| *number != 0) {
+                let mut with = without.clone();
                 with.iter_mut().for_each(|choice| choice.push((node, number)));
                 choices.extend(with);
             }
@@ -363,10 +387,13 @@ impl Memo {
         for value in Value::ALL {
             let acknowledged = missing == 0
                 || selections.iter().any(|changes| {
-                    let ackers = changes.iter().map(|(node, _)| *node).filter(|node| !setting.is_faulty(*node));
+                    let here = changes.iter().filter(|(_, change)| self.change(*change).view == ground.view);
+                    let ackers: Vec<NodeId> =
+                        here.map(|(node, _)| *node).filter(|node| !setting.is_faulty(*node)).collect();
                     let about = Question::About(changes.iter().map(|(node, _)| *node).collect());
-                    let acks =
-                        ackers.filter(|acker| self.acknowledges(setting, *acker, ground.view, changes, about, value));
+                    let acks = ackers
+                        .into_iter()
+                        .filter(|acker| self.acknowledges(setting, *acker, ground.view, changes, about, value));
                     acks.take(missing).count() == missing
                 })
                 || self.is_deceived(setting, &ground, value, missing);
@@ -376,6 +403,28 @@ impl Memo {
         }
         self.justified.insert(ground, values);
         values
+    }
+
+    /// Every question that a faulty leader could put in some state that was
+    /// met, with the answer of an honest node that it is about.
+    pub fn answers(&mut self, setting: &Setting) -> Vec<Answer> {
+        let grounds: Vec<Ground> = self.justified.keys().copied().collect();
+        let mut answers = Vec::new();
+        for ground in grounds {
+            for changes in self.selections(setting, &ground) {
+                let about = Question::About(changes.iter().map(|(node, _)| *node).collect());
+                let current = changes.iter().filter(|(_, change)| self.change(*change).view == ground.view);
+                let Some(acker) = current.map(|(node, _)| *node).find(|node| !setting.is_faulty(*node)) else {
+                    continue;
+                };
+                for value in Value::VALID {
+                    let reports = changes.iter().map(|(node, change)| (*node, self.change(*change).report())).collect();
+                    let acknowledged = self.acknowledges(setting, acker, ground.view, &changes, about, value);
+                    answers.push(Answer { ballot: Ballot { view: ground.view, value }, reports, acknowledged });
+                }
+            }
+        }
+        answers
     }
 
     /// Whether honest nodes acknowledge a question that names reports which
@@ -545,6 +594,7 @@ impl Memo {
         match stimulus {
             Stimulus::Decided(_) => {}
             Stimulus::TimeOut => run.time_out(before.durable.view),
+            Stimulus::LateTimer(view) => run.time_out(*view),
             Stimulus::Input(value) => run.learn(&[*value]),
             Stimulus::Proposal(ballot) => {
                 run.learn(&setting.inputs(me));
@@ -603,9 +653,10 @@ impl Memo {
         }
         run.learn(&[ballot.value]);
         let convinced = run.step.machine.decision().is_some_and(|decision| decision.ballot == ballot);
+        // What must convince, whether or not a quorum is bent.
         let quorum = match count {
-            Count::Votes => setting.cluster.fast_quorum(),
-            Count::Commits => setting.cluster.slow_quorum(),
+            Count::Votes => setting.cluster.resilience().fast_quorum(),
+            Count::Commits => setting.cluster.resilience().slow_quorum(),
         };
         if !convinced && from.len() >= quorum && Value::VALID.contains(&ballot.value) {
             run.step.news.insert(Fact::Breach(Breach::QuorumIgnored));

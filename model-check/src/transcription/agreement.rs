@@ -16,6 +16,9 @@ pub const MOST_VIEWS: usize = 4;
 /// `None`, or one of the valid values: 0, 1 and 2.
 pub type Entry = u8;
 
+/// A value in a view, if there is one to report.
+pub type Reported = Option<(usize, Entry)>;
+
 /// One honest replica: `view[r]`, `votes[r]`, `commits[r]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Replica {
@@ -318,6 +321,17 @@ impl Specification {
             }
         }
         admitted
+    }
+
+    /// Whether `Select` admits `value` on these reports: of which replica, and
+    /// in which view it voted for what and is locked on what.
+    pub fn admits(&self, reports: &[(usize, [Reported; 2])], value: Entry) -> bool {
+        let at = |reported: Reported| reported.map_or(NOTHING, |(view, value)| At { view: small(view), value });
+        let reports: Vec<(Option<usize>, Report)> = reports
+            .iter()
+            .map(|(replica, [vote, locked])| (Some(*replica), Report { vote: at(*vote), locked: at(*locked) }))
+            .collect();
+        self.select(&reports).contains(&value)
     }
 
     /// Every step that the module allows from `state`.

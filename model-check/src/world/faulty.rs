@@ -119,9 +119,10 @@ impl Setting {
         let mut messages = Vec::new();
         for view in self.views() {
             for ballot in Value::ALL.map(|value| Ballot { view, value }) {
-                if self.leader(view) == from && self.is_justified(network, ballot) {
+                let leads = self.leader(view) == from || self.forgeries.foreign_proposal && view == View::ZERO;
+                if leads && self.is_justified(network, ballot) {
                     messages.push(Message::Propose { ballot, progress: progress(view) });
-                } else if self.leader(view) == from && self.forgeries.uncertified_proposal {
+                } else if leads && self.forgeries.uncertified_proposal {
                     messages.push(Message::Propose { ballot, progress: None });
                 }
                 if self.parameters.delivery == Delivery::Single {
@@ -203,10 +204,13 @@ impl Setting {
 
     /// Quorums that exist for `to`: its own statement is in its table already.
     fn tallies(&self, network: &Network, to: NodeId) -> Vec<Offer> {
-        let mut goals = vec![(Count::Votes, Goal::Decide, self.cluster.fast_quorum())];
-        if self.cluster.resilience().slow_path() {
+        // A quorum that is bent upwards is offered as it should be: it must decide all the same.
+        let should = self.cluster.resilience();
+        let fast = self.cluster.fast_quorum().min(should.fast_quorum());
+        let mut goals = vec![(Count::Votes, Goal::Decide, fast)];
+        if should.slow_path() {
             goals.push((Count::Votes, Goal::Lock, self.cluster.slow_quorum()));
-            goals.push((Count::Commits, Goal::Decide, self.cluster.slow_quorum()));
+            goals.push((Count::Commits, Goal::Decide, self.cluster.commit_quorum().min(should.slow_quorum())));
         }
         let mut tallies = Vec::new();
         for ballot in self.views().flat_map(|view| Value::ALL.map(|value| Ballot { view, value })) {

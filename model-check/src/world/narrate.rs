@@ -144,7 +144,8 @@ pub fn reported(change: &ViewChange) -> String {
     report(&change.report())
 }
 
-fn ask(request: &CertRequest) -> String {
+/// In words.
+pub fn ask(request: &CertRequest) -> String {
     let reports = request.reports.iter().map(|(from, told)| format!("node {} {}", from.0, report(told)));
     let reports: Vec<String> = reports.collect();
     format!("CertRequest {} because {}", name(request.ballot), reports.join(", "))

@@ -148,7 +148,7 @@ impl Network {
         let helpers = setting.faulty().len();
         let quorum = |count: Count| match count {
             Count::Votes => setting.cluster.fast_quorum(),
-            Count::Commits => setting.cluster.slow_quorum(),
+            Count::Commits => setting.cluster.commit_quorum(),
         };
         let ballots = self.said().filter_map(|(_, message)| match message {
             Message::Vote(ballot) => Some((Count::Votes, *ballot)),

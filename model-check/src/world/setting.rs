@@ -1,13 +1,16 @@
 //! Who takes part, who is faulty, who leads, and what the real kernel is told
 //! about it.
 
-use butterfly_kernel::agreement::Agreement;
 use butterfly_kernel::agreement::rules::Mutant;
+use butterfly_kernel::agreement::{Agreement, Durable};
 use butterfly_kernel::cluster::{Assignment, Cluster, Model, Roster, Seat, Timing};
 use butterfly_kernel::message::agreement as message;
 use butterfly_kernel::message::{Envelope, Message as AnyMessage};
 use butterfly_kernel::types::{Epoch, NodeId, NodeSet, Resilience, View};
 
+use super::faulty::{bare_change, request};
+use super::network::Count;
+use super::replica::Run;
 use crate::symbolic::{Quorum, Signature, Symbolic, Value};
 
 /// Room in every table of the kernel: the largest n of any model.
@@ -109,6 +112,12 @@ pub struct Forgeries {
     pub unsigned_report: bool,
     /// The report of a commit certificate with too few votes.
     pub short_lock: bool,
+    /// The proposal of a node that does not lead.
+    pub foreign_proposal: bool,
+    /// A vote that its author did not sign.
+    pub unsigned_vote: bool,
+    /// A report for an earlier view, in the place of one for this.
+    pub stale_report: bool,
 }
 
 impl Setting {
@@ -161,13 +170,54 @@ impl Setting {
             uncertified_report: passes(forger, reported(second, Signature::Genuine, None)),
             unsigned_report: passes(forger, reported(first, Signature::Forged, None)),
             short_lock: passes(forger, Message::ViewChange(ViewChange { view: View(1), voted: None, locked })),
+            foreign_proposal: self.heeds_foreign_proposal(forger),
+            unsigned_vote: self.verify_signed(forger, Message::Vote(first), Signature::Forged).is_some(),
+            stale_report: self.heeds_stale_reports(),
         }
+    }
+
+    /// Whether a node takes in the proposal of one that does not lead view 0.
+    fn heeds_foreign_proposal(&self, forger: NodeId) -> bool {
+        let leader = self.leader(View::ZERO);
+        let Some(me) = self.honest().iter().find(|node| *node != leader).filter(|_| leader != forger) else {
+            return false;
+        };
+        let ballot = Ballot { view: View::ZERO, value: Value::VALID[0] };
+        let mut run = Run::new(self, me, Machine::new(&self.seat(me), EPOCH, Durable::fresh(), 0));
+        run.receive(forger, Message::Propose { ballot, progress: None }).is_ok()
+    }
+
+    /// Whether a node in view 2 acknowledges what was reported on entering view 1.
+    fn heeds_stale_reports(&self) -> bool {
+        let ballot = Ballot { view: View(2), value: Value::VALID[0] };
+        let leader = self.leader(ballot.view);
+        let Some(me) = self.honest().iter().find(|node| *node != leader) else { return false };
+        let durable = Durable { view: ballot.view, ..Durable::fresh() };
+        let mut run = Run::new(self, me, Machine::new(&self.seat(me), EPOCH, durable, 0));
+        run.learn(&Value::VALID);
+        let others = self.cluster.members().without(me);
+        for from in others.iter() {
+            let _ = run.receive(from, Message::ViewChange(bare_change(View(1))));
+        }
+        let nothing = Report { voted: None, locked: None };
+        let question = request(ballot, others.iter().map(|node| (node, nothing)));
+        let _ = run.receive(leader, Message::CertRequest(question));
+        run.said().any(|message| *message == Message::CertAck(ballot))
     }
 
     /// `message` of `from`, if the kernel's verification lets it pass.
     pub fn verify(&self, from: NodeId, message: Message) -> Option<Envelope<Symbolic, MEMBERS>> {
+        self.verify_signed(from, message, Signature::Genuine)
+    }
+
+    fn verify_signed(
+        &self,
+        from: NodeId,
+        message: Message,
+        signature: Signature,
+    ) -> Option<Envelope<Symbolic, MEMBERS>> {
         let message = AnyMessage::Agreement { epoch: EPOCH, message };
-        let envelope = Envelope { from, message, signature: Signature::Genuine };
+        let envelope = Envelope { from, message, signature };
         self.cluster.verify(envelope).ok().map(|verified| verified.into_inner())
     }
 
@@ -212,6 +262,13 @@ impl Setting {
     pub fn faulty(&self) -> NodeSet {
         let honest = self.honest();
         self.cluster.members().iter().filter(|node| !honest.contains(*node)).collect()
+    }
+
+    /// The nodes of which a statement can always be had: the faulty ones, and
+    /// everybody where nobody looks at the signature.
+    pub fn helpers(&self, count: Count) -> NodeSet {
+        let forged = count == Count::Votes && self.forgeries.unsigned_vote;
+        if forged { self.cluster.members() } else { self.faulty() }
     }
 
     /// Whether faulty nodes keep the tables of honest nodes in `view` bare.

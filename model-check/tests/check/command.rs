@@ -40,3 +40,22 @@ fn an_unknown_model_is_refused_with_the_list() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains("`paxos`") && message.contains("p1-faulty-follows"), "{message}");
 }
+
+#[test]
+fn a_seeded_bug_is_one_document_too() {
+    let output = check(&["mutants", "VoteTwice", "--json"]);
+    assert!(output.status.success());
+    let found = document(&output);
+    assert_eq!((&found["total"], &found["killed"], &found["equivalent"]), (&1.into(), &1.into(), &0.into()));
+    let row = &found["rows"][0];
+    assert_eq!((&row["mutant"], &row["layer"]), (&"VoteTwice".into(), &"invariant".into()));
+    assert_eq!((&row["property"], &row["steps"], &row["result"]), (&"Agreement".into(), &4.into(), &"killed".into()));
+    assert!(row["about"].is_string() && row["model"].is_string());
+}
+
+#[test]
+fn an_unknown_bug_is_refused_with_the_list() {
+    let output = check(&["mutants", "VoteNever"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("VoteTwice: "));
+}

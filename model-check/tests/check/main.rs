@@ -2,4 +2,5 @@
 
 mod command;
 mod controls;
+mod mutants;
 mod reductions;

@@ -1,0 +1,422 @@
+//! Seeded bugs: what the checks would let through is found by putting it in.
+//!
+//! Each mutant is one guard, quorum, record or rule of the kernel that is bent.
+//! For each, [`table`] says which layer notices, in which configuration, which
+//! property fails and how long the shortest run to that is. Where a smaller
+//! configuration comes first, the mutant survives there: that is why the larger
+//! one is checked at all.
+
+pub mod report;
+pub mod table;
+
+use std::time::Instant;
+
+use butterfly_kernel::agreement::rules::Mutant;
+use serde::Serialize;
+
+use crate::conform::{self, Direction};
+use crate::explore::graph::Graph;
+use crate::explore::{Progress, System, Until};
+use crate::liveness;
+use crate::models::{Subject, Tier};
+use crate::records::{Act, Options, Records};
+use crate::story::Story;
+use crate::world::World;
+use crate::world::setting::{Delivery, Reports, Setting};
+
+/// What notices a mutant. A further layer is a variant here, and searches
+/// in its own way in [`Search::run`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// A property fails in a reachable state.
+    Invariant,
+    /// The same, where a step remembers only what was made durable in it.
+    Restart,
+    /// The kernel takes a step, decides or answers as the specification does
+    /// not let it.
+    Refinement,
+    /// The kernel cannot take a step, decide or answer as the specification
+    /// lets it.
+    Completeness,
+    /// Honest nodes keep their promises, and yet something that must happen
+    /// does not.
+    Liveness,
+}
+
+impl Layer {
+    /// Those that there are.
+    pub const ALL: [Layer; 5] =
+        [Layer::Invariant, Layer::Restart, Layer::Refinement, Layer::Completeness, Layer::Liveness];
+
+    /// As in tables and documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layer::Invariant => "invariant",
+            Layer::Restart => "restart",
+            Layer::Refinement => "refinement",
+            Layer::Completeness => "completeness",
+            Layer::Liveness => "liveness",
+        }
+    }
+}
+
+/// A mutant that is noticed, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The mutant.
+    pub mutant: Mutant,
+    /// Whether it takes long.
+    pub tier: Tier,
+    /// What notices it.
+    pub layer: Layer,
+    /// Smaller configurations, in which it survives.
+    pub survives: &'static [Subject],
+    /// Where it is noticed.
+    pub killed_in: Subject,
+    /// What each honest node does, in its order, where that is all that is
+    /// looked at: seven nodes in three views are too many for everything.
+    pub script: Option<Script>,
+    /// The property that fails.
+    pub property: &'static str,
+    /// Steps of the shortest run to that.
+    pub steps: usize,
+}
+
+/// By node: what it does, one after the other. When, is left open.
+pub type Script = &'static [&'static [Act]];
+
+/// What came of one mutant.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its name.
+    pub mutant: String,
+    /// What is wrong.
+    pub about: &'static str,
+    /// The layer that notices.
+    pub layer: Option<Layer>,
+    /// The configuration.
+    pub model: Option<String>,
+    /// The property that fails.
+    pub property: Option<&'static str>,
+    /// Steps of the shortest run to that.
+    pub steps: Option<usize>,
+    /// Wall-clock time, survived configurations included.
+    pub seconds: f64,
+    /// What became of it.
+    pub result: Fate,
+    /// Why it is not counted, or what is not as pinned.
+    pub remarks: Vec<String>,
+    /// The counterexample.
+    #[serde(skip)]
+    pub story: Vec<String>,
+}
+
+/// What becomes of a mutant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// Noticed as pinned.
+    Killed,
+    /// Not noticed, or not as pinned.
+    Survived,
+    /// Nothing can notice it, with a proof: not counted.
+    Equivalent,
+    /// Outside agreement, and noticed by a test of the kernel: not counted.
+    Elsewhere,
+    /// Takes long, and was not asked for: not counted.
+    Skipped,
+}
+
+impl Fate {
+    /// As in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fate::Killed => "killed",
+            Fate::Survived => "SURVIVED",
+            Fate::Equivalent => "equivalent",
+            Fate::Elsewhere => "elsewhere",
+            Fate::Skipped => "skipped",
+        }
+    }
+}
+
+/// What a search came to.
+pub struct Found {
+    /// States that were met: all that there are, if nothing fails.
+    pub distinct: usize,
+    /// What fails first.
+    pub failure: Option<Failure>,
+}
+
+/// A property that fails.
+pub struct Failure {
+    /// Which.
+    pub property: &'static str,
+    /// Steps of a shortest run to that.
+    pub steps: usize,
+    /// The run.
+    pub told: Story,
+}
+
+/// Where a mutant is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    /// By what means.
+    pub layer: Layer,
+    /// In which configuration.
+    pub subject: Subject,
+    /// Among which runs; all if none is given.
+    pub script: Option<Script>,
+    /// The properties that are looked at.
+    pub properties: &'static [&'static str],
+}
+
+impl Search {
+    /// Looks with `mutant` at work, or with none, until one of the properties
+    /// fails or everything is explored.
+    pub fn run(&self, mutant: Option<Mutant>, progress: Progress<'_>) -> Found {
+        match self.subject {
+            Subject::Receivers { mut agreement, delivery, reports } => {
+                agreement.mutant = mutant;
+                self.explore(World::new(agreement.parameters(delivery, reports)), progress)
+            }
+            Subject::Records { mut agreement, mut options } => {
+                agreement.mutant = mutant;
+                options.crashes = self.layer != Layer::Invariant;
+                let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
+                match self.layer {
+                    Layer::Invariant | Layer::Restart => {}
+                    Layer::Refinement | Layer::Completeness => return self.conform(setting, options, progress),
+                    Layer::Liveness => return await_goals(setting, progress),
+                }
+                let records = Records::new(setting, options);
+                match self.script {
+                    None => self.explore(records, progress),
+                    Some(script) => self.explore(Scripted { records, script }, progress),
+                }
+            }
+        }
+    }
+
+    /// Only what this layer asks for counts; the other direction is another layer.
+    fn conform(&self, setting: Setting, options: Options, progress: Progress<'_>) -> Found {
+        let found = conform::from_records(setting, options, progress);
+        let wanted = if self.layer == Layer::Refinement { Direction::Refinement } else { Direction::Completeness };
+        let departure = found.departure.filter(|departure| departure.direction == wanted);
+        let failure = departure.map(|departure| Failure {
+            property: departure.direction.name(),
+            steps: departure.steps,
+            told: Story { opening: departure.story, ..Story::default() },
+        });
+        Found { distinct: found.states, failure }
+    }
+
+    fn explore<S: System>(&self, system: S, progress: Progress<'_>) -> Found {
+        let system = Only { system, properties: self.properties };
+        let graph = Graph::explore(&system, Until::Violation, progress, |_, _, _, _, _| {});
+        let violation = graph.exploration(&system).violations.into_iter().next();
+        let failure = violation.map(|violation| Failure {
+            property: violation.property,
+            steps: violation.run.path.len(),
+            told: system.tell(&violation.run.first, &violation.run.path),
+        });
+        Found { distinct: graph.states.len(), failure }
+    }
+}
+
+fn await_goals(setting: Setting, progress: Progress<'_>) -> Found {
+    let found = liveness::check(setting, true, progress);
+    let failure = found.stall.map(|stall| Failure {
+        property: stall.goal.name(),
+        steps: stall.steps,
+        told: Story { opening: stall.story, ..Story::default() },
+    });
+    Found { distinct: found.states, failure }
+}
+
+/// The runs in which each node does what its part says.
+struct Scripted {
+    records: Records,
+    script: Script,
+}
+
+impl System for Scripted {
+    type State = <Records as System>::State;
+    type Label = <Records as System>::Label;
+
+    fn initial(&self) -> Vec<Self::State> {
+        self.records.initial()
+    }
+
+    fn steps(&self, state: &Self::State, steps: &mut Vec<(Self::Label, Self::State)>) {
+        self.records.steps(state, steps);
+        let memo = self.records.memo();
+        // A follower says one thing in each step: so far it has done as much as it said.
+        steps.retain(|(action, _)| {
+            let node = action.node.index();
+            self.script[node].get(memo.local(state.0[node]).said.len()) == Some(&action.act)
+        });
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        self.records.properties()
+    }
+
+    fn violated(&self, state: &Self::State) -> Vec<usize> {
+        self.records.violated(state)
+    }
+
+    fn witnesses(&self) -> Vec<String> {
+        self.records.witnesses()
+    }
+
+    fn describe(&self, label: &Self::Label) -> String {
+        self.records.describe(label)
+    }
+
+    fn tell(&self, first: &Self::State, path: &[(Self::Label, Self::State)]) -> Story {
+        self.records.tell(first, path)
+    }
+}
+
+/// A system of which only some properties are looked at.
+struct Only<S> {
+    system: S,
+    properties: &'static [&'static str],
+}
+
+impl<S: System> System for Only<S> {
+    type State = S::State;
+    type Label = S::Label;
+
+    fn initial(&self) -> Vec<S::State> {
+        self.system.initial()
+    }
+
+    fn steps(&self, state: &S::State, steps: &mut Vec<(S::Label, S::State)>) {
+        self.system.steps(state, steps);
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        self.system.properties()
+    }
+
+    fn violated(&self, state: &S::State) -> Vec<usize> {
+        let mut violated = self.system.violated(state);
+        violated.retain(|property| self.properties.contains(&self.properties()[*property]));
+        violated
+    }
+
+    fn witnesses(&self) -> Vec<String> {
+        self.system.witnesses()
+    }
+
+    fn describe(&self, label: &S::Label) -> String {
+        self.system.describe(label)
+    }
+
+    fn tell(&self, first: &S::State, path: &[(S::Label, S::State)]) -> Story {
+        self.system.tell(first, path)
+    }
+}
+
+impl Row {
+    /// Whether it is noticed as it must be, or need not be.
+    pub fn is_expected(&self) -> bool {
+        self.result != Fate::Survived
+    }
+}
+
+impl Case {
+    /// How it is noticed.
+    pub fn search(&self) -> Search {
+        let properties = only(self.property);
+        Search { layer: self.layer, subject: self.killed_in, script: self.script, properties }
+    }
+
+    /// Runs the case and compares with the pins.
+    pub fn run(&self, progress: Progress<'_>) -> Row {
+        let started = Instant::now();
+        let mut remarks = Vec::new();
+        for subject in self.survives {
+            let search = Search { layer: self.layer, subject: *subject, script: None, properties: ALL_PROPERTIES };
+            if let Some(found) = search.run(Some(self.mutant), progress).failure {
+                let (model, steps) = (configuration(*subject), found.steps);
+                remarks.push(format!("{} is violated already in {model}, in {steps} steps", found.property));
+            }
+        }
+        let found = self.search().run(Some(self.mutant), progress).failure;
+        match &found {
+            None => remarks.push(format!("{} should be violated and is not", self.property)),
+            Some(found) if found.property != self.property => {
+                remarks.push(format!("{} fails, not {}", found.property, self.property));
+            }
+            Some(found) if found.steps != self.steps => {
+                remarks.push(format!("steps: {}, pinned at {}", found.steps, self.steps));
+            }
+            Some(_) => {}
+        }
+        Row {
+            layer: Some(self.layer),
+            model: Some(configuration(self.killed_in) + if self.script.is_some() { ", by a script" } else { "" }),
+            property: Some(self.property),
+            steps: found.as_ref().map(|found| found.steps),
+            seconds: started.elapsed().as_secs_f64(),
+            result: if remarks.is_empty() { Fate::Killed } else { Fate::Survived },
+            remarks,
+            story: found.map(|found| found.told.lines()).unwrap_or_default(),
+            ..row(self.mutant, Fate::Survived, "")
+        }
+    }
+}
+
+/// What becomes of `mutant`.
+pub fn run(mutant: Mutant, nightly: bool, each: &mut dyn FnMut(Mutant)) -> Row {
+    if let Some(case) = table::KILLED.iter().find(|case| case.mutant == mutant) {
+        if case.tier == Tier::Nightly && !nightly {
+            return row(mutant, Fate::Skipped, "takes long: --nightly");
+        }
+        each(mutant);
+        return case.run(&mut |_| {});
+    }
+    let about =
+        |list: &[(Mutant, &'static str)]| list.iter().find(|(listed, _)| *listed == mutant).map(|(_, why)| *why);
+    if let Some(proof) = about(table::EQUIVALENT) {
+        return row(mutant, Fate::Equivalent, proof);
+    }
+    if let Some(test) = about(table::ELSEWHERE) {
+        return row(mutant, Fate::Elsewhere, test);
+    }
+    row(mutant, Fate::Survived, "in no table")
+}
+
+fn row(mutant: Mutant, result: Fate, remark: &str) -> Row {
+    Row {
+        mutant: format!("{mutant:?}"),
+        about: mutant.about(),
+        layer: None,
+        model: None,
+        property: None,
+        steps: None,
+        seconds: 0.0,
+        result,
+        remarks: vec![remark.to_owned()],
+        story: Vec::new(),
+    }
+}
+
+/// n, f, p, leaders and delivery in one line.
+pub fn configuration(subject: Subject) -> String {
+    format!("{}, {}", subject.agreement().configuration(), subject.delivery())
+}
+
+/// What is checked in every state.
+pub const ALL_PROPERTIES: &[&str] = &crate::world::PROPERTIES;
+
+/// `property` alone.
+fn only(property: &'static str) -> &'static [&'static str] {
+    // None of them where a layer looks for something else.
+    let place = ALL_PROPERTIES.iter().position(|listed| *listed == property);
+    place.map_or(&[], |place| &ALL_PROPERTIES[place..=place])
+}
