@@ -183,7 +183,7 @@ impl Search {
             }
             Subject::Records { mut agreement, mut options } => {
                 agreement.mutant = mutant;
-                options.crashes = self.layer != Layer::Invariant;
+                options.crashes = self.layer == Layer::Restart;
                 let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
                 match self.layer {
                     Layer::Invariant | Layer::Restart => {}
@@ -226,7 +226,7 @@ impl Search {
 }
 
 fn await_goals(setting: Setting, progress: Progress<'_>) -> Found {
-    let found = liveness::check(setting, true, progress);
+    let found = liveness::check(setting, false, progress);
     let failure = found.stall.map(|stall| Failure {
         property: stall.goal.name(),
         steps: stall.steps,

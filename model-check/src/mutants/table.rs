@@ -271,7 +271,7 @@ const fn invariant(mutant: Mutant, killed_in: Subject, property: &'static str, s
     }
 }
 
-/// Held against the specification, as after a crash in every step.
+/// Held against the specification.
 const fn refinement(mutant: Mutant, killed_in: Subject, steps: usize) -> Case {
     Case { layer: Layer::Refinement, ..invariant(mutant, killed_in, Direction::Refinement.name(), steps) }
 }
