@@ -1,6 +1,7 @@
 //! One file for each command, and what they share.
 
 pub(crate) mod all;
+pub(crate) mod bench;
 pub(crate) mod conform;
 pub(crate) mod list;
 pub(crate) mod liveness;

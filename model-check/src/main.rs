@@ -78,9 +78,21 @@ enum Command {
     Spec {
         /// Only these configurations, by the names of their files without `.cfg`
         configurations: Vec<String>,
+        /// What explores it
+        #[arg(long, value_enum, default_value = "graph")]
+        engine: Engine,
         /// What TLC wrote with `-dump` for the one configuration that is named
         #[arg(long, value_name = "FILE")]
         dump: Option<PathBuf>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// The same states by TLC, tla-checker, Stateright and our graph, and what each costs
+    Bench {
+        /// A configuration of `spec/` without a reduction
+        #[arg(default_value = "n4-p1-slow-unreduced")]
+        configuration: String,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
@@ -118,7 +130,10 @@ fn main() -> ExitCode {
         Command::All { nightly, json } => cli::all::all(nightly, json),
         Command::Conform { models, nightly, json } => cli::conform::conform(&models, nightly, json),
         Command::Liveness { nightly, json } => cli::liveness::liveness(nightly, json),
-        Command::Spec { configurations, dump, json } => cli::spec::spec(&configurations, dump.as_deref(), json),
+        Command::Spec { configurations, engine, dump, json } => {
+            cli::spec::spec(&configurations, engine, dump.as_deref(), json)
+        }
+        Command::Bench { configuration, json } => cli::bench::bench(&configuration, json),
         Command::Explore { model, address } => cli::run::explore(&model, address),
         Command::Mutants { mutant, nightly, json, survey } => {
             cli::mutants::mutants(mutant.as_deref(), nightly, json, survey)

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use butterfly_model_check::explore::Until;
 use butterfly_model_check::explore::graph::Graph;
+use butterfly_model_check::explore::{Engine, Until};
+use butterfly_model_check::run::explore;
 use butterfly_model_check::transcription::agreement::Specification;
 use butterfly_model_check::transcription::{configuration, dump};
 use serde::Serialize;
@@ -27,8 +28,11 @@ struct Found {
 }
 
 /// The command.
-pub(crate) fn spec(names: &[String], dumped: Option<&Path>, json: bool) -> ExitCode {
+pub(crate) fn spec(names: &[String], engine: Engine, dumped: Option<&Path>, json: bool) -> ExitCode {
     let there_is = configuration::names;
+    if dumped.is_some() && engine != Engine::Graph {
+        return refuse("only one engine keeps its states to be compared", ["--engine graph".to_owned()].into_iter());
+    }
     if dumped.is_some() && names.len() != 1 {
         return refuse("a dump is of one configuration: name it", there_is().into_iter());
     }
@@ -43,8 +47,12 @@ pub(crate) fn spec(names: &[String], dumped: Option<&Path>, json: bool) -> ExitC
         let system = Specification::new(constants);
         // With a rule taken out the run ends where TLC's does.
         let until = if name.starts_with("broken-") { Until::Violation } else { Until::End };
-        let graph = Graph::explore(&system, until, &mut |states| meter.states(states), |_, _, _, _, _| {});
-        let exploration = graph.exploration(&system);
+        let progress = &mut |states| meter.states(states);
+        let graph = (engine == Engine::Graph).then(|| Graph::explore(&system, until, progress, |_, _, _, _, _| {}));
+        let exploration = match &graph {
+            Some(graph) => graph.exploration(&system),
+            None => explore(&system, engine, until, progress),
+        };
         let same_as_dump = match dumped.map(std::fs::read_to_string) {
             None => None,
             Some(Err(error)) => {
@@ -52,9 +60,10 @@ pub(crate) fn spec(names: &[String], dumped: Option<&Path>, json: bool) -> ExitC
                 return ExitCode::FAILURE;
             }
             Some(Ok(text)) => match dump::states(&text, system.constants()) {
-                Ok(states) => Some(
-                    states.len() == graph.states.len() && states.iter().all(|state| graph.states.find(state).is_some()),
-                ),
+                Ok(states) => graph.as_ref().map(|graph| {
+                    let found = &graph.states;
+                    states.len() == found.len() && states.iter().all(|state| found.find(state).is_some())
+                }),
                 Err(error) => {
                     eprintln!("{error}");
                     return ExitCode::FAILURE;
