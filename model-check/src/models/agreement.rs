@@ -52,6 +52,19 @@ const fn seven(name: &'static str, schedule: &'static [u8], expect: Expect) -> E
     Entry { name, tier: Tier::Always, subject: Subject::Records { agreement, options }, expect }
 }
 
+/// A control: a bound that does not hold, or a quorum one below its own.
+const fn control(
+    name: &'static str,
+    resilience: Resilience,
+    faulty: usize,
+    mutant: Option<Mutant>,
+    steps: usize,
+) -> Entry {
+    let agreement = Agreement { resilience, faulty, schedule: &[3, 3], symmetry: false, mutant };
+    let subject = Subject::Records { agreement, options: Options { crashes: false, decide: false } };
+    Entry { name, tier: Tier::Always, subject, expect: Expect::Violates { property: AGREEMENT, steps } }
+}
+
 /// Every model.
 pub(super) const MODELS: &[Entry] = &[
     Entry {
@@ -316,4 +329,10 @@ pub(super) const MODELS: &[Entry] = &[
     seven("seven-0F", &[0, 6], holds(49_899, 218_640, 26, &[FAST_0, FAST_1, SLOW_0, SLOW_1, LOCKED, BLAMED])),
     seven("seven-00", &[0, 0], holds(28_720, 122_585, 26, &[FAST_0, FAST_1, SLOW_0, SLOW_1, LOCKED])),
     seven("seven-01", &[0, 1], holds(100_804, 427_846, 26, &[FAST_0, FAST_1, SLOW_0, SLOW_1, LOCKED])),
+    control("control-two-faulty", N4_P1, 2, None, 2),
+    control("control-fast-quorum", N4_P1, 1, Some(Mutant::SmallFastQuorum), 2),
+    control("control-slow-quorum", N4_P0, 1, Some(Mutant::SmallSlowQuorum), 4),
+    control("control-view-change-quorum", N4_P1, 1, Some(Mutant::SmallViewChangeQuorum), 6),
+    control("control-progress-quorum", N4_P1, 1, Some(Mutant::SmallProgressQuorum), 6),
+    control("control-equivocation-threshold", N4_P1, 1, Some(Mutant::LargeEquivocationThreshold), 7),
 ];
