@@ -70,7 +70,7 @@ pub enum Goal {
     EventualCommitment,
     /// Once some honest node has decided, all of them do.
     EventualAgreement,
-    /// A view in which nothing is decided is left by every honest node.
+    /// View 0 is left by every honest node that does not decide, whoever leads it.
     DeadLeaderLeft,
 }
 
@@ -156,8 +156,9 @@ impl View<'_> {
                 self.steps.leads_to(|place| self.decided(place) > 0, |place| self.decided(place) == all, fair)
             }
             Goal::DeadLeaderLeft => {
-                let left = |place| self.decided(place) > 0 || self.least_view(place) > 0;
-                self.steps.leads_to(|_| true, left, fair)
+                let all = self.world.setting().honest().len();
+                let left = |place| self.decided(place) == all || self.least_view(place) > 0;
+                self.steps.leads_to(|place| self.least_view(place) == 0, left, fair)
             }
         }
     }

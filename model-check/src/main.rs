@@ -45,7 +45,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Everything: each model with each engine, conformance, liveness
+    /// Everything: each model with each engine, conformance, liveness, mutants
     All {
         /// What takes long as well
         #[arg(long)]

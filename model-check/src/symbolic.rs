@@ -64,18 +64,20 @@ pub enum Signature {
     Forged,
 }
 
-/// Signatures in a certificate; whose, does not matter.
+/// So many signatures in a certificate; whose, does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Quorum {
-    /// As many as are needed.
-    Whole,
-    /// Too few.
-    Short,
+pub struct Quorum(pub u8);
+
+impl Quorum {
+    /// Of `count` signatures.
+    pub fn of(count: usize) -> Quorum {
+        Quorum(u8::try_from(count).expect("few members"))
+    }
 }
 
 impl Signatures<Signature> for Quorum {
-    fn collect<'s>(_: impl Iterator<Item = (NodeId, &'s Signature)>) -> Quorum {
-        Quorum::Whole
+    fn collect<'s>(signed: impl Iterator<Item = (NodeId, &'s Signature)>) -> Quorum {
+        Quorum::of(signed.count())
     }
 
     fn get(&self, _: NodeId) -> Option<&Signature> {
@@ -86,8 +88,8 @@ impl Signatures<Signature> for Quorum {
         NodeSet::EMPTY
     }
 
-    fn is_quorum(&self, _: usize, _: impl Fn(NodeId, &Signature) -> bool) -> bool {
-        *self == Quorum::Whole
+    fn is_quorum(&self, quorum: usize, _: impl Fn(NodeId, &Signature) -> bool) -> bool {
+        *self == Quorum::of(quorum)
     }
 }
 

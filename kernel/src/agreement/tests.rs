@@ -6,6 +6,7 @@ use super::*;
 use crate::cluster::{Assignment, Cluster, Model, Roster, Timing};
 use crate::crypto::ideal::Ideal;
 use crate::message::Kind;
+use crate::message::agreement::Report;
 use crate::types::Resilience;
 
 type C = Ideal<8>;
@@ -181,6 +182,30 @@ fn only_the_leader_proposes_and_asks() {
     let outcome = replica.hears(other, AgreementMessage::CertRequest(request));
     assert_eq!(outcome, Err(Rejection::Unauthorised));
     assert_eq!(replica.hears(1, AgreementMessage::Commit(ballot)), Err(Rejection::Invalid), "p = f has no slow path");
+}
+
+#[test]
+fn a_question_about_fewer_reports_than_n_minus_f_is_refused() {
+    let cluster = cluster(4, 1, 1);
+    let leader = cluster.leader(EPOCH, View(1)).0;
+    let mut replica = Replica::new(&cluster, (leader + 1) % 4);
+    replica.learns(7);
+    for other in [leader, (leader + 2) % 4, (leader + 3) % 4] {
+        replica.hears(other, left_for(1)).unwrap();
+    }
+    assert_eq!(replica.agreement.view(), View(1));
+    replica.said();
+    let ask = |named: u8| {
+        let mut request = CertRequest { ballot: Ballot { view: View(1), value: 7 }, reports: Map::new() };
+        for node in 0..named {
+            request.reports.insert(NodeId(node), Report { voted: None, locked: None }).unwrap();
+        }
+        AgreementMessage::CertRequest(request)
+    };
+    assert_eq!(replica.hears(leader, ask(2)), Err(Rejection::Invalid));
+    assert_eq!(replica.said(), []);
+    replica.hears(leader, ask(3)).unwrap();
+    assert_eq!(replica.said(), [Kind::CertAck]);
 }
 
 #[test]

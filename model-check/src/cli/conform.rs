@@ -82,6 +82,9 @@ pub(crate) fn missing(held: &[Held]) -> Vec<String> {
     if held.iter().all(|held| held.found.exempt == 0) {
         missing.push("the exemption is never needed: take it away".to_owned());
     }
+    if held.iter().all(|held| held.found.questions == 0) {
+        missing.push("no question of a faulty leader was put".to_owned());
+    }
     missing
 }
 

@@ -34,6 +34,9 @@ pub(crate) fn run(name: &str, engine: Engine, views: Option<usize>, chart: Optio
             return ExitCode::FAILURE;
         }
     }
+    if chart.is_some() && outcomes.iter().all(|outcome| outcome.violations.is_empty()) {
+        eprintln!("nothing to draw: no property is violated");
+    }
     let expected = outcomes.iter().all(Outcome::is_expected);
     if json {
         outcomes.iter().for_each(|outcome| println!("{}", json!(outcome)));
@@ -51,6 +54,11 @@ pub(crate) fn explore(name: &str, address: SocketAddr) -> ExitCode {
         Ok(entry) => entry,
         Err(refused) => return refused,
     };
+    // The server would panic.
+    if let Err(error) = std::net::TcpListener::bind(address) {
+        eprintln!("cannot listen on {address}: {error}");
+        return ExitCode::FAILURE;
+    }
     match entry.subject {
         Subject::Receivers { agreement, delivery, reports } => {
             stateright::serve(World::new(agreement.parameters(delivery, reports)), address);

@@ -141,6 +141,11 @@ impl<S: System> Graph<S> {
                 progress(graph.states.len());
             }
         }
+        // What a system finds out about itself may come with its last steps.
+        let first = graph.states.iter().next().copied();
+        if let Some(first) = first {
+            graph.judge(system, &first, 0);
+        }
         graph
     }
 
@@ -148,13 +153,17 @@ impl<S: System> Graph<S> {
         let (place, new) = self.states.insert(state);
         if new {
             self.found_from.push(from.unwrap_or(place));
-            for property in system.violated(&state) {
-                if self.failures.iter().all(|(failed, _)| *failed != property) {
-                    self.failures.push((property, place));
-                }
-            }
+            self.judge(system, &state, place);
         }
         place
+    }
+
+    fn judge(&mut self, system: &S, state: &S::State, place: Place) {
+        for property in system.violated(state) {
+            if self.failures.iter().all(|(failed, _)| *failed != property) {
+                self.failures.push((property, place));
+            }
+        }
     }
 
     /// A shortest run to the state at `place`.

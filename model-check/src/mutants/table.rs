@@ -185,6 +185,7 @@ pub const KILLED: &[Case] =
         restart(Mutant::ProposalUnrecorded, records(N4_P1, &[0, 3]), AGREEMENT, 4),
         restart(Mutant::VoteNotRecalled, records(N4_P0, &[3, 3]), CONTRACT, 3).not_in(&[records(N4_P1, &[3, 3])]),
         restart(Mutant::CommitNotRecalled, records(N4_P0, &[0, 3]), CONTRACT, 4).not_in(&[records(N4_P0, &[3, 3])]),
+        invariant(Mutant::ShortQuestion, records(N4_P1, &[3, 3]), AGREEMENT, 6),
         // Against the specification: what is not let, and what is not done.
         refinement(Mutant::SmallCommitQuorum, records(N4_P0, &[3, 3]), 4).not_in(&[records(N4_P1, &[3, 3])]),
         refinement(Mutant::WeakestAfterEquivocation, records(N4_P0, &[3, 3]), 7),

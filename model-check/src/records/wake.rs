@@ -10,7 +10,7 @@ use super::evidence::{Help, Shown};
 use super::local::{Id, Local, MOST_VIEWS, Public, Values, place};
 use super::{Act, Action, Options, State};
 use crate::symbolic::{Symbolic, Value};
-use crate::world::faulty::{progress, request};
+use crate::world::faulty::request;
 use crate::world::network::{Breach, Count, Fact};
 use crate::world::replica::{Run, Step, Witness};
 use crate::world::setting::{Ballot, EPOCH, MOST_HONEST, Machine, Message, Report, Setting, ViewChange};
@@ -140,7 +140,7 @@ impl Memo {
         if options.decide {
             let unaided = self.shown(setting, &publics, Help::None);
             for (action, local) in &mut moves {
-                action.unaided = self.is_unaided(setting, state, &publics, &unaided, action, *local);
+                action.unaided = self.is_unaided(setting, options, state, (&publics, &unaided), action, *local);
             }
         }
         moves
@@ -217,9 +217,9 @@ impl Memo {
     fn is_unaided(
         &mut self,
         setting: &Setting,
+        options: Options,
         state: &State,
-        publics: &[Public],
-        shown: &Shown,
+        (publics, shown): (&[Public], &Shown),
         action: &Action,
         next: Id,
     ) -> bool {
@@ -234,11 +234,15 @@ impl Memo {
             Act::Propose(ballot) if ballot.view == View::ZERO => true,
             Act::Propose(ballot) => {
                 let ground = self.ground(setting, publics, shown, ballot.view, Help::None);
-                let options = Options { decide: true, ..Options::default() };
                 self.proposals(setting, options, node, state.0[node.index()], ground).contains(&next)
             }
             Act::Decide(ballot) => {
-                self.quorums(setting, publics, Help::None).iter().any(|(_, decided, _)| *decided == ballot)
+                let local = state.0[node.index()];
+                let quorums = self.quorums(setting, publics, Help::None);
+                quorums.into_iter().filter(|(_, decided, _)| *decided == ballot).any(|(count, ballot, from)| {
+                    let stimulus = Stimulus::Decision(count, ballot, from.without(node));
+                    self.wake(setting, options, node, local, stimulus) == Some(next)
+                })
             }
         }
     }
@@ -365,7 +369,7 @@ impl Memo {
                 choices.extend(with);
             }
         }
-        let enough = setting.cluster.view_change_quorum();
+        let enough = setting.reports_asked_about();
         choices.retain(|choice| choice.len() >= enough);
         if setting.parameters.symmetry {
             let mut known = BTreeSet::new();
@@ -600,7 +604,7 @@ impl Memo {
                 run.learn(&setting.inputs(me));
                 let _ = run.receive(
                     setting.leader(ballot.view),
-                    Message::Propose { ballot: *ballot, progress: progress(ballot.view) },
+                    Message::Propose { ballot: *ballot, progress: setting.progress(ballot.view) },
                 );
             }
             Stimulus::Tally(_, ballot, others) => {

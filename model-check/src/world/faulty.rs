@@ -8,7 +8,7 @@ use butterfly_kernel::types::{NodeId, NodeSet, View};
 
 use super::network::{Count, Network};
 use super::setting::{Ballot, CertRequest, Delivery, Message, Report, Setting, ViewChange};
-use crate::symbolic::{Quorum, Signature, Symbolic, Value};
+use crate::symbolic::{Signature, Symbolic, Value};
 
 /// Something that may happen to one honest node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,7 +121,7 @@ impl Setting {
             for ballot in Value::ALL.map(|value| Ballot { view, value }) {
                 let leads = self.leader(view) == from || self.forgeries.foreign_proposal && view == View::ZERO;
                 if leads && self.is_justified(network, ballot) {
-                    messages.push(Message::Propose { ballot, progress: progress(view) });
+                    messages.push(Message::Propose { ballot, progress: self.progress(view) });
                 } else if leads && self.forgeries.uncertified_proposal {
                     messages.push(Message::Propose { ballot, progress: None });
                 }
@@ -248,7 +248,7 @@ impl Setting {
             };
             choices = choices.into_iter().flat_map(with_claim).collect();
         }
-        let enough = self.cluster.view_change_quorum();
+        let enough = self.reports_asked_about();
         let mut questions = Vec::new();
         for named in choices.into_iter().filter(|named| named.reports.len() >= enough) {
             for ballot in Value::ALL.map(|value| Ballot { view, value }) {
@@ -281,10 +281,6 @@ impl Setting {
 /// A view change that reports nothing.
 pub(super) fn bare_change(view: View) -> ViewChange {
     ViewChange { view, voted: None, locked: None }
-}
-
-pub(crate) fn progress(view: View) -> Option<Quorum> {
-    (view > View::ZERO).then_some(Quorum::Whole)
 }
 
 pub(crate) fn request(ballot: Ballot, reports: impl Iterator<Item = (NodeId, Report)>) -> CertRequest {

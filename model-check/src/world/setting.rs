@@ -118,6 +118,8 @@ pub struct Forgeries {
     pub unsigned_vote: bool,
     /// A report for an earlier view, in the place of one for this.
     pub stale_report: bool,
+    /// A question that names fewer reports than n - f.
+    pub short_question: bool,
 }
 
 impl Setting {
@@ -164,7 +166,8 @@ impl Setting {
             let voted = Some(message::Proposal { ballot, signature, progress });
             Message::ViewChange(ViewChange { view: View(2), voted, locked: None })
         };
-        let locked = Some(message::CommitCertificate { ballot: first, votes: Quorum::Short });
+        let locked =
+            Some(message::CommitCertificate { ballot: first, votes: Quorum::of(self.cluster.slow_quorum() - 1) });
         Forgeries {
             uncertified_proposal: passes(forger, Message::Propose { ballot: second, progress: None }),
             uncertified_report: passes(forger, reported(second, Signature::Genuine, None)),
@@ -173,7 +176,26 @@ impl Setting {
             foreign_proposal: self.heeds_foreign_proposal(forger),
             unsigned_vote: self.verify_signed(forger, Message::Vote(first), Signature::Forged).is_some(),
             stale_report: self.heeds_stale_reports(),
+            short_question: self.heeds_short_questions(),
         }
+    }
+
+    /// Whether a node acknowledges a question that names its own report only.
+    fn heeds_short_questions(&self) -> bool {
+        let ballot = Ballot { view: View(1), value: Value::VALID[0] };
+        let leader = self.leader(ballot.view);
+        let Some(me) = self.honest().iter().find(|node| *node != leader) else { return false };
+        let durable = Durable { view: ballot.view, ..Durable::fresh() };
+        let mut run = Run::new(self, me, Machine::new(&self.seat(me), EPOCH, durable, 0));
+        run.learn(&Value::VALID);
+        let nothing = Report { voted: None, locked: None };
+        let _ = run.receive(leader, Message::CertRequest(request(ballot, std::iter::once((me, nothing)))));
+        run.said().any(|message| *message == Message::CertAck(ballot))
+    }
+
+    /// Reports that a question has to name.
+    pub fn reports_asked_about(&self) -> usize {
+        if self.forgeries.short_question { 1 } else { self.cluster.view_change_quorum() }
     }
 
     /// Whether a node takes in the proposal of one that does not lead view 0.
@@ -229,13 +251,17 @@ impl Setting {
 
     /// The proposal of `ballot`, signed and justified.
     pub fn proposal(&self, ballot: Ballot) -> message::Proposal<Symbolic> {
-        let progress = (ballot.view > View::ZERO).then_some(Quorum::Whole);
-        message::Proposal { ballot, signature: Signature::Genuine, progress }
+        message::Proposal { ballot, signature: Signature::Genuine, progress: self.progress(ballot.view) }
+    }
+
+    /// What justifies a proposal of `view`.
+    pub fn progress(&self, view: View) -> Option<Quorum> {
+        (view > View::ZERO).then(|| Quorum::of(self.cluster.progress_quorum()))
     }
 
     /// A commit certificate of `ballot`.
     pub fn lock(&self, ballot: Ballot) -> message::CommitCertificate<Symbolic> {
-        message::CommitCertificate { ballot, votes: Quorum::Whole }
+        message::CommitCertificate { ballot, votes: Quorum::of(self.cluster.slow_quorum()) }
     }
 
     /// The place of `me` in the cluster.

@@ -161,6 +161,8 @@ mutants! {
     NeverAcknowledge,
     /// A replica acknowledges whatever value is asked about.
     AcknowledgeAnything,
+    /// A question may name fewer reports than n - f.
+    ShortQuestion,
     /// A replica acknowledges reports that it does not hold.
     AcknowledgeUnheld,
     /// A replica acknowledges a value that it does not know to be valid.
