@@ -121,8 +121,7 @@ impl Records {
 
     /// What everybody can see of each honest node.
     pub fn publics(&self, state: &State) -> Vec<Public> {
-        let memo = self.memo();
-        self.setting.honest().iter().map(|node| *memo.public(state.0[node.index()])).collect()
+        self.memo().publics(&self.setting, state)
     }
 
     /// The steps from `state`, before states that differ only in names are
@@ -144,8 +143,8 @@ impl Records {
             return *state;
         }
         let mut next = *state;
-        let leads = |node: NodeId| self.setting.parameters.schedule.contains(&node);
-        let alike: Vec<usize> = self.setting.honest().iter().filter(|node| !leads(*node)).map(NodeId::index).collect();
+        let honest = self.setting.honest().iter();
+        let alike: Vec<usize> = honest.filter(|node| !self.setting.leads(*node)).map(NodeId::index).collect();
         let mut locals: Vec<Id> = alike.iter().map(|place| state.0[*place]).collect();
         locals.sort_unstable();
         for (place, local) in alike.into_iter().zip(locals) {
@@ -156,8 +155,8 @@ impl Records {
 
     /// How many states differ from `state` in names only, itself included.
     pub fn orbit(&self, state: &State) -> usize {
-        let leads = |node: NodeId| self.setting.parameters.schedule.contains(&node);
-        let alike = self.setting.honest().iter().filter(|node| self.setting.parameters.symmetry && !leads(*node));
+        let symmetry = self.setting.parameters.symmetry;
+        let alike = self.setting.honest().iter().filter(|node| symmetry && !self.setting.leads(*node));
         let mut counted: Vec<(Id, usize)> = Vec::new();
         let mut orbit = 1;
         for (before, node) in alike.enumerate() {

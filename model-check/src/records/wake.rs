@@ -13,7 +13,7 @@ use crate::symbolic::{Symbolic, Value};
 use crate::world::faulty::request;
 use crate::world::network::{Breach, Count, Fact};
 use crate::world::replica::{Run, Step, Witness};
-use crate::world::setting::{Ballot, EPOCH, MOST_HONEST, Machine, Message, Report, Setting, ViewChange};
+use crate::world::setting::{Ballot, EPOCH, MOST_HONEST, Machine, Message, NOTHING, Report, Setting, ViewChange};
 use crate::world::tables::Numbers;
 
 /// View changes by their numbers, with their authors.
@@ -76,9 +76,10 @@ impl Setting {
     /// interchangeable: what each leader reports, and how many of the others,
     /// honest or faulty, report what.
     fn without_names(&self, changes: &Changes) -> Vec<(Option<NodeId>, bool, u8)> {
-        let leads = |node: &NodeId| self.parameters.schedule.contains(node);
-        let mut reports: Vec<_> =
-            changes.iter().map(|(node, change)| (Some(*node).filter(leads), self.is_faulty(*node), *change)).collect();
+        let mut reports: Vec<_> = changes
+            .iter()
+            .map(|(node, change)| (Some(*node).filter(|node| self.leads(*node)), self.is_faulty(*node), *change))
+            .collect();
         reports.sort_unstable();
         reports
     }
@@ -107,6 +108,11 @@ impl Memo {
         &self.publics[usize::from(local)]
     }
 
+    /// What everybody can see of each honest node.
+    pub fn publics(&self, setting: &Setting, state: &State) -> Vec<Public> {
+        setting.honest().iter().map(|node| *self.public(state.0[node.index()])).collect()
+    }
+
     /// The node in state `local`.
     pub fn local(&self, local: Id) -> &Local {
         self.locals.get(u32::from(local))
@@ -129,7 +135,7 @@ impl Memo {
 
     /// Everything that the honest nodes can do next, node by node.
     pub fn moves(&mut self, setting: &Setting, options: Options, state: &State) -> Vec<(Action, Id)> {
-        let publics: Vec<Public> = setting.honest().iter().map(|node| *self.public(state.0[node.index()])).collect();
+        let publics = self.publics(setting, state);
         let shown = self.shown(setting, &publics, Help::Any);
         let mut moves = Vec::new();
         for node in setting.honest().iter() {
@@ -274,7 +280,7 @@ impl Memo {
 
     /// Values for which a quorum exists that would convince somebody.
     pub fn decided(&mut self, setting: &Setting, state: &State) -> BTreeSet<Value> {
-        let publics: Vec<Public> = setting.honest().iter().map(|node| *self.public(state.0[node.index()])).collect();
+        let publics = self.publics(setting, state);
         self.quorums(setting, &publics, Help::Any).into_iter().map(|(_, ballot, _)| ballot.value).collect()
     }
 
@@ -706,8 +712,6 @@ impl Memo {
 fn number_of(changes: &mut Numbers<ViewChange>, change: ViewChange) -> u8 {
     u8::try_from(changes.number(change) + 1).expect("few view changes")
 }
-
-const NOTHING: Report = Report { voted: None, locked: None };
 
 fn statement(count: Count, ballot: Ballot) -> Message {
     match count {

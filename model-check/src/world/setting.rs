@@ -31,6 +31,9 @@ pub type ViewChange = message::ViewChange<Symbolic>;
 /// A leader's question.
 pub type CertRequest = message::CertRequest<Symbolic, MEMBERS>;
 
+/// The report of a node that neither voted nor locked.
+pub const NOTHING: Report = Report { voted: None, locked: None };
+
 /// The one epoch that is agreed on.
 pub const EPOCH: Epoch = Epoch(1);
 
@@ -182,15 +185,31 @@ impl Setting {
 
     /// Whether a node acknowledges a question that names its own report only.
     fn heeds_short_questions(&self) -> bool {
-        let ballot = Ballot { view: View(1), value: Value::VALID[0] };
-        let leader = self.leader(ballot.view);
+        self.heeds_question(View(1), |me| (Vec::new(), vec![me]))
+    }
+
+    /// Whether a node that has just entered `view` acknowledges a question,
+    /// when it heard of those in the first list that they entered the view
+    /// before, and those in the second are said to have reported nothing.
+    fn heeds_question(&self, view: View, lists: impl Fn(NodeId) -> (Vec<NodeId>, Vec<NodeId>)) -> bool {
+        let ballot = Ballot { view, value: Value::VALID[0] };
+        let leader = self.leader(view);
         let Some(me) = self.honest().iter().find(|node| *node != leader) else { return false };
-        let durable = Durable { view: ballot.view, ..Durable::fresh() };
+        let durable = Durable { view, ..Durable::fresh() };
         let mut run = Run::new(self, me, Machine::new(&self.seat(me), EPOCH, durable, 0));
         run.learn(&Value::VALID);
-        let nothing = Report { voted: None, locked: None };
-        let _ = run.receive(leader, Message::CertRequest(request(ballot, std::iter::once((me, nothing)))));
+        let (behind, named) = lists(me);
+        for from in behind {
+            let _ = run.receive(from, Message::ViewChange(bare_change(View(view.0 - 1))));
+        }
+        let question = request(ballot, named.into_iter().map(|node| (node, NOTHING)));
+        let _ = run.receive(leader, Message::CertRequest(question));
         run.said().any(|message| *message == Message::CertAck(ballot))
+    }
+
+    /// Whether `node` leads a view.
+    pub fn leads(&self, node: NodeId) -> bool {
+        self.parameters.schedule.contains(&node)
     }
 
     /// Reports that a question has to name.
@@ -211,20 +230,10 @@ impl Setting {
 
     /// Whether a node in view 2 acknowledges what was reported on entering view 1.
     fn heeds_stale_reports(&self) -> bool {
-        let ballot = Ballot { view: View(2), value: Value::VALID[0] };
-        let leader = self.leader(ballot.view);
-        let Some(me) = self.honest().iter().find(|node| *node != leader) else { return false };
-        let durable = Durable { view: ballot.view, ..Durable::fresh() };
-        let mut run = Run::new(self, me, Machine::new(&self.seat(me), EPOCH, durable, 0));
-        run.learn(&Value::VALID);
-        let others = self.cluster.members().without(me);
-        for from in others.iter() {
-            let _ = run.receive(from, Message::ViewChange(bare_change(View(1))));
-        }
-        let nothing = Report { voted: None, locked: None };
-        let question = request(ballot, others.iter().map(|node| (node, nothing)));
-        let _ = run.receive(leader, Message::CertRequest(question));
-        run.said().any(|message| *message == Message::CertAck(ballot))
+        self.heeds_question(View(2), |me| {
+            let others: Vec<NodeId> = self.cluster.members().without(me).iter().collect();
+            (others.clone(), others)
+        })
     }
 
     /// `message` of `from`, if the kernel's verification lets it pass.
