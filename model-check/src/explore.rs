@@ -28,12 +28,22 @@ pub trait System {
     /// to where it came from.
     fn steps(&self, state: &Self::State, steps: &mut Vec<(Self::Label, Self::State)>);
 
-    /// What must hold in every state.
+    /// What must hold in every state, or of every step.
     fn properties(&self) -> &'static [&'static str];
 
     /// Those of [`System::properties`] that do not hold in `state`, by their
     /// places in that list.
     fn violated(&self, state: &Self::State) -> Vec<usize>;
+
+    /// Whether the property in this place of the list is about steps.
+    fn is_of_steps(&self, _property: usize) -> bool {
+        false
+    }
+
+    /// Those of the properties of steps that this step from `state` breaks.
+    fn violated_by(&self, _state: &Self::State, _label: &Self::Label, _next: &Self::State) -> Vec<usize> {
+        Vec::new()
+    }
 
     /// Branches of the protocol that steps went through so far.
     fn witnesses(&self) -> Vec<String>;
@@ -79,7 +89,8 @@ pub struct Exploration<S: System> {
     pub depth: usize,
     /// Whether the steps of every state were taken.
     pub complete: bool,
-    /// For each property that fails, a shortest run to a state where it does.
+    /// For each property that fails, a shortest run to a state where it does, or
+    /// with the step that breaks it at its end.
     pub violations: Vec<Violation<S>>,
 }
 

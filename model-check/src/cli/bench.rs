@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use butterfly_model_check::transcription::configuration;
+use butterfly_model_check::transcription::configuration::{self, Configuration};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -32,12 +32,15 @@ struct Measured {
 
 /// The command.
 pub(crate) fn bench(name: &str, json: bool) -> ExitCode {
-    match configuration::read(name) {
-        Ok(constants) if !constants.orbits => {}
-        Ok(_) => return refuse("a reduction would be measured as well", unreduced().into_iter()),
-        Err(error) => return refuse(&error.to_string(), unreduced().into_iter()),
+    if configuration::must_fail(name) {
+        return refuse("it has to be explored to its end", unreduced().into_iter());
     }
-    match measure(name) {
+    let root = match configuration::read(name) {
+        Ok(Configuration { constants, .. }) if !constants.are_of_orbits() => constants.root(),
+        Ok(_) => return refuse("a reduction would be measured as well", unreduced().into_iter()),
+        Err(error) => return refuse(&format!("{name}: {error}"), unreduced().into_iter()),
+    };
+    match measure(name, root) {
         Ok(all) => {
             let equal = all.iter().all(|measured| measured.distinct == all[0].distinct);
             let ratio = all[3].states_per_cpu_second / all[0].states_per_cpu_second;
@@ -63,7 +66,10 @@ pub(crate) fn bench(name: &str, json: bool) -> ExitCode {
 }
 
 fn unreduced() -> Vec<String> {
-    let full = |name: &String| configuration::read(name).is_ok_and(|constants| !constants.orbits);
+    let full = |name: &String| {
+        let read = configuration::read(name);
+        read.is_ok_and(|found| !found.constants.are_of_orbits()) && !configuration::must_fail(name)
+    };
     configuration::names().into_iter().filter(full).collect()
 }
 
@@ -86,7 +92,7 @@ fn print(all: &[Measured]) {
     }
 }
 
-fn measure(name: &str) -> Result<Vec<Measured>, String> {
+fn measure(name: &str, root: &str) -> Result<Vec<Measured>, String> {
     let tools = configuration::folder().join("../target/tools");
     let missing = |what: &str| format!("{what} is not in {}: `cargo xtask spec` installs it", tools.display());
     let jar = find(&tools.join("tlc"), "tla2tools.jar").ok_or_else(|| missing("TLC"))?;
@@ -96,9 +102,9 @@ fn measure(name: &str) -> Result<Vec<Measured>, String> {
     let scratch = std::env::temp_dir().join(format!("butterfly-bench-{}", std::process::id()));
     let mut tlc = Command::new("java");
     tlc.arg("-XX:+UseSerialGC").arg("-cp").arg(jar).args(["tlc2.TLC", "-workers", "1", "-deadlock", "-metadir"]);
-    tlc.arg(&scratch).args(["-config", &config, "AgreementCheck"]);
+    tlc.arg(&scratch).args(["-config", &config, root]);
     let mut tla = Command::new(checker);
-    tla.args(["AgreementCheck.tla", "--config", &config, "--allow-deadlock", "--json"]);
+    tla.args([&format!("{root}.tla"), "--config", &config, "--allow-deadlock", "--json"]);
     let engine = |engine: &str| {
         let mut command = Command::new(&own);
         command.args(["spec", name, "--json", "--engine", engine]);

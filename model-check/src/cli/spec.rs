@@ -1,13 +1,16 @@
 //! `butterfly-check spec`.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::ExitCode;
 
 use butterfly_model_check::explore::graph::Graph;
 use butterfly_model_check::explore::{Engine, Until};
 use butterfly_model_check::run::explore;
-use butterfly_model_check::transcription::agreement::Specification;
-use butterfly_model_check::transcription::{configuration, dump};
+use butterfly_model_check::transcription::configuration::{self, Configuration, Constants};
+use butterfly_model_check::transcription::dump::{self, Dumped};
+use butterfly_model_check::transcription::explored::Explored;
+use butterfly_model_check::transcription::{agreement, chain, inference};
 use serde::Serialize;
 use serde_json::json;
 
@@ -27,6 +30,14 @@ struct Found {
     same_as_dump: Option<bool>,
 }
 
+impl Found {
+    /// Where a rule is switched off something must fail, and nowhere else.
+    fn is_as_it_must_be(&self) -> bool {
+        let must_fail = configuration::must_fail(&self.configuration);
+        must_fail != self.violations.is_empty() && (self.complete || must_fail) && self.same_as_dump != Some(false)
+    }
+}
+
 /// The command.
 pub(crate) fn spec(names: &[String], engine: Engine, dumped: Option<&Path>, json: bool) -> ExitCode {
     let there_is = configuration::names;
@@ -36,80 +47,115 @@ pub(crate) fn spec(names: &[String], engine: Engine, dumped: Option<&Path>, json
     if dumped.is_some() && names.len() != 1 {
         return refuse("a dump is of one configuration: name it", there_is().into_iter());
     }
+    let dumped = match dumped.map(std::fs::read_to_string).transpose() {
+        Ok(text) => text,
+        Err(error) => {
+            eprintln!("cannot read the dump: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let names = if names.is_empty() { there_is() } else { names.to_vec() };
     let mut all = Vec::new();
     for name in names {
-        let constants = match configuration::read(&name) {
-            Ok(constants) => constants,
-            Err(error) => return refuse(&error.to_string(), there_is().into_iter()),
+        let configuration = match configuration::read(&name) {
+            Ok(configuration) => configuration,
+            Err(error) => return refuse(&format!("{name}: {error}"), there_is().into_iter()),
         };
-        let mut meter = Meter::new(format!("{name}, in Rust"));
-        let system = Specification::new(constants);
-        // With a rule taken out the run ends where TLC's does.
-        let until = if name.starts_with("broken-") { Until::Violation } else { Until::End };
-        let progress = &mut |states| meter.states(states);
-        let graph = (engine == Engine::Graph).then(|| Graph::explore(&system, until, progress, |_, _, _, _, _| {}));
-        let exploration = match &graph {
-            Some(graph) => graph.exploration(&system),
-            None => explore(&system, engine, until, progress),
-        };
-        let same_as_dump = match dumped.map(std::fs::read_to_string) {
-            None => None,
-            Some(Err(error)) => {
-                eprintln!("cannot read the dump: {error}");
+        match check(name, configuration, engine, dumped.as_deref()) {
+            Ok(found) => all.push(found),
+            Err(error) => {
+                eprintln!("{error}");
                 return ExitCode::FAILURE;
             }
-            Some(Ok(text)) => match dump::states(&text, system.constants()) {
-                Ok(states) => graph.as_ref().map(|graph| {
-                    let found = &graph.states;
-                    states.len() == found.len() && states.iter().all(|state| found.find(state).is_some())
-                }),
-                Err(error) => {
-                    eprintln!("{error}");
-                    return ExitCode::FAILURE;
-                }
-            },
-        };
-        meter.end();
-        all.push(Found {
-            configuration: name,
-            distinct: exploration.distinct,
-            transitions: exploration.transitions,
-            depth: exploration.depth,
-            complete: exploration.complete,
-            violations: exploration.violations.iter().map(|found| (found.property, found.run.path.len() + 1)).collect(),
-            same_as_dump,
-        });
+        }
     }
-    // Where a rule is switched off something must fail, and nowhere else.
-    let as_it_must_be = |found: &Found| {
-        let broken = found.configuration.starts_with("broken-");
-        broken != found.violations.is_empty() && (found.complete || broken) && found.same_as_dump != Some(false)
-    };
-    let ok = !all.is_empty() && all.iter().all(as_it_must_be);
+    let ok = !all.is_empty() && all.iter().all(Found::is_as_it_must_be);
     if json {
         println!("{}", json!({ "ok": ok, "runs": all }));
     } else {
-        let width = all.iter().map(|found| found.configuration.len()).max().unwrap_or(0);
-        println!("{:width$}  {:>9}  {:>11}  {:>5}  result", "configuration", "distinct", "transitions", "depth");
-        for found in &all {
-            let mut result: Vec<String> = found
-                .violations
-                .iter()
-                .map(|(property, states)| format!("{property} is violated after {states} states"))
-                .collect();
-            result.extend(found.same_as_dump.map(|same| {
-                if same { "the same states as TLC".to_owned() } else { "OTHER STATES THAN TLC".to_owned() }
-            }));
-            println!(
-                "{:width$}  {:>9}  {:>11}  {:>5}  {}",
-                found.configuration,
-                found.distinct,
-                found.transitions,
-                found.depth,
-                result.join("; ")
-            );
-        }
+        print(&all);
     }
     status(ok)
+}
+
+fn check(name: String, configuration: Configuration, engine: Engine, dumped: Option<&str>) -> Result<Found, String> {
+    let Configuration { constants, checked, names } = configuration;
+    match constants {
+        Constants::Agreement(constants) => {
+            check_module(name, agreement::Specification::new(constants), checked, &names, engine, dumped)
+        }
+        Constants::Chain(constants) => {
+            check_module(name, chain::Specification::new(constants), checked, &names, engine, dumped)
+        }
+        Constants::Inference(constants) => {
+            check_module(name, inference::Specification::new(constants), checked, &names, engine, dumped)
+        }
+    }
+}
+
+fn check_module<M: Dumped>(
+    name: String,
+    module: M,
+    checked: Vec<usize>,
+    names: &configuration::Names,
+    engine: Engine,
+    dumped: Option<&str>,
+) -> Result<Found, String> {
+    let mut meter = Meter::new(format!("{name}, in Rust"));
+    let system = Explored::new(module.clone(), checked);
+    // What must fail is followed as far as TLC does.
+    let until = if configuration::must_fail(&name) { Until::Violation } else { Until::End };
+    let progress = &mut |states| meter.states(states);
+    let graph = (engine == Engine::Graph).then(|| Graph::explore(&system, until, progress, |_, _, _, _, _| {}));
+    let exploration = match &graph {
+        Some(graph) => graph.exploration(&system),
+        None => explore(&system, engine, until, progress),
+    };
+    let same_as_dump = match (&graph, dumped) {
+        (Some(graph), Some(text)) => {
+            let found: HashSet<M::State> = graph.states.iter().map(|state| system.state(*state)).collect();
+            let dumped = dump::states(text, &module, names)?;
+            for state in found.symmetric_difference(&dumped).take(1) {
+                let whose = if found.contains(state) { "in Rust" } else { "by TLC" };
+                eprintln!("{name}: found {whose} only: {state:?}");
+            }
+            Some(found == dumped)
+        }
+        _ => None,
+    };
+    meter.end();
+    Ok(Found {
+        configuration: name,
+        distinct: exploration.distinct,
+        transitions: exploration.transitions,
+        depth: exploration.depth,
+        complete: exploration.complete,
+        violations: exploration.violations.iter().map(|found| (found.property, found.run.path.len() + 1)).collect(),
+        same_as_dump,
+    })
+}
+
+fn print(all: &[Found]) {
+    let width = all.iter().map(|found| found.configuration.len()).max().unwrap_or(0);
+    println!("{:width$}  {:>9}  {:>11}  {:>5}  result", "configuration", "distinct", "transitions", "depth");
+    for found in all {
+        let mut result: Vec<String> = found
+            .violations
+            .iter()
+            .map(|(property, states)| format!("{property} is violated after {states} states"))
+            .collect();
+        result.extend(
+            found.same_as_dump.map(|same| {
+                if same { "the same states as TLC".to_owned() } else { "OTHER STATES THAN TLC".to_owned() }
+            }),
+        );
+        println!(
+            "{:width$}  {:>9}  {:>11}  {:>5}  {}",
+            found.configuration,
+            found.distinct,
+            found.transitions,
+            found.depth,
+            result.join("; ")
+        );
+    }
 }

@@ -94,8 +94,17 @@ pub struct Graph<S: System> {
     pub depth: usize,
     /// How many states had their steps taken.
     pub expanded: usize,
-    /// The first state that fails each property, by its place.
-    failures: Vec<(usize, Place)>,
+    /// The first state or step that fails each property.
+    failures: Vec<Failure<S>>,
+}
+
+/// Where a property fails.
+struct Failure<S: System> {
+    property: usize,
+    /// The state, or the one that the step leaves.
+    place: Place,
+    /// The step, if it is one that fails.
+    step: Option<(S::Label, S::State)>,
 }
 
 impl<S: System> Graph<S> {
@@ -133,6 +142,9 @@ impl<S: System> Graph<S> {
             system.steps(&state, &mut steps);
             for (label, next) in steps.drain(..) {
                 let to = graph.meet(system, next, Some(from));
+                for property in system.violated_by(&state, &label, &next) {
+                    graph.fail(property, from, Some((label.clone(), next)));
+                }
                 graph.transitions += 1;
                 each(from, &state, &label, to, &next);
             }
@@ -160,9 +172,13 @@ impl<S: System> Graph<S> {
 
     fn judge(&mut self, system: &S, state: &S::State, place: Place) {
         for property in system.violated(state) {
-            if self.failures.iter().all(|(failed, _)| *failed != property) {
-                self.failures.push((property, place));
-            }
+            self.fail(property, place, None);
+        }
+    }
+
+    fn fail(&mut self, property: usize, place: Place, step: Option<(S::Label, S::State)>) {
+        if self.failures.iter().all(|failure| failure.property != property) {
+            self.failures.push(Failure { property, place, step });
         }
     }
 
@@ -187,9 +203,10 @@ impl<S: System> Graph<S> {
 
     /// The numbers and the violations.
     pub fn exploration(&self, system: &S) -> Exploration<S> {
-        let violation = |(property, place): &(usize, Place)| Violation {
-            property: system.properties()[*property],
-            run: self.path(system, *place),
+        let violation = |failure: &Failure<S>| {
+            let mut run = self.path(system, failure.place);
+            run.path.extend(failure.step.clone());
+            Violation { property: system.properties()[failure.property], run }
         };
         Exploration {
             distinct: self.states.len(),

@@ -39,8 +39,13 @@ impl<S: System> ForStateright<S> {
 
     /// Stateright reports the last violation that it meets before it stops, so
     /// only the first is shown to it: breadth first, that is a nearest one.
+    /// It knows properties of states only, so a step is judged where it begins.
     fn holds(&self, property: usize, state: &S::State) -> bool {
-        let holds = !self.system.violated(state).contains(&property);
+        let holds = if self.system.is_of_steps(property) {
+            breaking(&self.system, property, state).is_none()
+        } else {
+            !self.system.violated(state).contains(&property)
+        };
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         holds || failures.entry(property).or_insert(*state) != state
     }
@@ -83,20 +88,39 @@ where
 
     fn properties(&self) -> Vec<Property<Self>> {
         // Conditions are plain functions there, so each place needs its own.
-        let conditions: [fn(&Self, &S::State) -> bool; 8] = [
-            |model, state| model.holds(0, state),
-            |model, state| model.holds(1, state),
-            |model, state| model.holds(2, state),
-            |model, state| model.holds(3, state),
-            |model, state| model.holds(4, state),
-            |model, state| model.holds(5, state),
-            |model, state| model.holds(6, state),
-            |model, state| model.holds(7, state),
+        let conditions: [fn(&Self, &S::State) -> bool; 16] = [
+            holds_at::<0, S>,
+            holds_at::<1, S>,
+            holds_at::<2, S>,
+            holds_at::<3, S>,
+            holds_at::<4, S>,
+            holds_at::<5, S>,
+            holds_at::<6, S>,
+            holds_at::<7, S>,
+            holds_at::<8, S>,
+            holds_at::<9, S>,
+            holds_at::<10, S>,
+            holds_at::<11, S>,
+            holds_at::<12, S>,
+            holds_at::<13, S>,
+            holds_at::<14, S>,
+            holds_at::<15, S>,
         ];
         let names = self.system.properties();
         assert!(names.len() <= conditions.len(), "a system has at most {} properties", conditions.len());
         names.iter().zip(conditions).map(|(name, condition)| Property::always(name, condition)).collect()
     }
+}
+
+fn holds_at<const PROPERTY: usize, S: System>(model: &ForStateright<S>, state: &S::State) -> bool {
+    model.holds(PROPERTY, state)
+}
+
+/// The first step from `state` that breaks `property`, if there is any.
+fn breaking<S: System>(system: &S, property: usize, state: &S::State) -> Option<(S::Label, S::State)> {
+    let mut steps = Vec::new();
+    system.steps(state, &mut steps);
+    steps.into_iter().find(|(label, next)| system.violated_by(state, label, next).contains(&property))
 }
 
 /// Explores `system` with Stateright.
@@ -119,12 +143,15 @@ where
     // Following a path to a violation computes steps again: count before.
     let expanded = checker.model().expanded.load(Ordering::Relaxed);
     let distinct = checker.unique_state_count();
-    let found = system.properties().iter().filter_map(|property| Some((*property, checker.discovery(property)?)));
-    let violations = found.map(|(property, path)| {
+    let names = system.properties().iter().enumerate();
+    let found = names.filter_map(|(place, property)| Some((place, *property, checker.discovery(property)?)));
+    let violations = found.map(|(place, property, path)| {
         let path = path.into_vec();
         let first = path.first().map(|(first, _)| *first).expect("a path has a beginning");
+        let last = path.last().map_or(first, |(last, _)| *last);
         let steps = path.into_iter().filter_map(|(_, step)| step).map(|step| (step.label, step.state));
-        Violation { property, run: Run { first, path: steps.collect() } }
+        let judged = if system.is_of_steps(place) { breaking(&system, place, &last) } else { None };
+        Violation { property, run: Run { first, path: steps.chain(judged).collect() } }
     });
     let initial = system.initial().len();
     Exploration {

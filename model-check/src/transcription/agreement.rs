@@ -1,11 +1,11 @@
 //! `spec/Agreement.tla`. Names and order are those of the module; read it first.
 
+mod properties;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::explore::System;
 use crate::records::Act;
-use crate::story::{Scene, Story};
 use crate::symbolic::Value;
 use crate::world::setting::{Ballot, MOST_HONEST};
 use butterfly_kernel::types::View;
@@ -70,6 +70,14 @@ pub struct Constants {
     pub orbits: bool,
 }
 
+impl Constants {
+    /// `Resilient`: the numbers satisfy the bound of the protocol.
+    pub fn are_within_bound(&self) -> bool {
+        let Constants { n, f, p, byzantine, slow_path, .. } = *self;
+        byzantine <= f && n > 3 * f && n + 1 >= 3 * f + 2 * p && (slow_path || p >= f)
+    }
+}
+
 /// A value tagged with the view it comes from; view -1 is `Nothing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct At {
@@ -87,7 +95,17 @@ struct Report {
 }
 
 /// Everything that [`Specification::justified`] depends on.
-type Ground = (usize, Vec<Option<Report>>, Vec<At>, Vec<At>);
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Ground {
+    view: usize,
+    /// By honest replica, if it has entered the view.
+    actual: Vec<Option<Report>>,
+    /// What a Byzantine replica can report.
+    votes: Vec<At>,
+    locks: Vec<At>,
+    /// The honest leader need not count its own report.
+    may_omit_own: bool,
+}
 
 /// The module with its constants.
 #[derive(Clone)]
@@ -273,7 +291,9 @@ impl Specification {
             .into_iter()
             .chain((0..view).flat_map(|earlier| at(earlier, self.certified(state, earlier))))
             .collect();
-        let ground = (view, actual, votes, locks);
+        let own = self.constants.leaders[view].map(|leader| self.report(&state.replicas[leader], view));
+        let may_omit_own = own.is_some_and(|own| own.locked != NOTHING && own.locked.value != own.vote.value);
+        let ground = Ground { view, actual, votes, locks, may_omit_own };
         if let Some(known) = self.justified.lock().unwrap_or_else(PoisonError::into_inner).get(&ground) {
             return VALID.into_iter().filter(|value| known[usize::from(*value)]).collect();
         }
@@ -282,7 +302,8 @@ impl Specification {
         VALID.into_iter().filter(|value| admitted[usize::from(*value)]).collect()
     }
 
-    fn admitted(&self, (view, actual, votes, locks): &Ground) -> [bool; 3] {
+    fn admitted(&self, ground: &Ground) -> [bool; 3] {
+        let Ground { view, actual, votes, locks, may_omit_own } = ground;
         let mut sets: Vec<Vec<(Option<usize>, Report)>> = vec![Vec::new()];
         for (replica, report) in actual.iter().enumerate() {
             if let Some(report) = report {
@@ -307,10 +328,8 @@ impl Specification {
         }
         let mut admitted = [false; 3];
         let leader = self.constants.leaders[*view];
-        let own = leader.and_then(|leader| actual[leader]);
-        let may_omit_own = own.is_some_and(|own| own.locked != NOTHING && own.locked.value != own.vote.value);
         let has_leader = |set: &[(Option<usize>, Report)]| {
-            leader.is_none() || may_omit_own || set.iter().any(|(who, _)| *who == leader)
+            leader.is_none() || *may_omit_own || set.iter().any(|(who, _)| *who == leader)
         };
         for set in sets.iter().filter(|set| set.len() >= self.view_change_quorum() && has_leader(set)) {
             for value in self.select(set) {
@@ -402,45 +421,6 @@ impl Specification {
             sorted.replicas[place] = replica;
         }
         sorted
-    }
-}
-
-impl System for Specification {
-    type State = State;
-    type Label = Action;
-
-    fn initial(&self) -> Vec<State> {
-        vec![State::default()]
-    }
-
-    fn steps(&self, state: &State, steps: &mut Vec<(Action, State)>) {
-        steps.extend(self.next(state).into_iter().map(|(action, next)| (action, self.representative(&next))));
-    }
-
-    fn properties(&self) -> &'static [&'static str] {
-        &["Agreement"]
-    }
-
-    fn violated(&self, state: &State) -> Vec<usize> {
-        if self.decided(state).len() > 1 { vec![0] } else { Vec::new() }
-    }
-
-    fn witnesses(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn describe(&self, action: &Action) -> String {
-        format!("replica {}: {:?}", action.replica, action.act)
-    }
-
-    fn tell(&self, _: &State, path: &[(Action, State)]) -> Story {
-        let scene = |(action, _): &(Action, State)| Scene {
-            at: action.replica,
-            happening: self.describe(action),
-            arrows: Vec::new(),
-            consequences: Vec::new(),
-        };
-        Story { scenes: path.iter().map(scene).collect(), ..Story::default() }
     }
 }
 

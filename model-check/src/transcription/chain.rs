@@ -1,0 +1,435 @@
+//! `spec/Chain.tla`, with the reduction of `ChainCheck.tla`. Names and order are
+//! those of the module; read it first.
+
+mod orbit;
+mod properties;
+mod value;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub use value::{Chain, Increment, Notice};
+
+/// What a member goes by: one `memory[r]`, or one `record[r]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Record {
+    /// Whether it may sign.
+    pub role: Role,
+    /// The last decision that it holds.
+    pub head: Chain,
+    /// What it voted for in the epoch after that; [`Chain::NONE`] is nothing.
+    pub voted: Chain,
+    /// The same once more if it holds the payload, or [`Chain::NONE`].
+    pub payload: Chain,
+}
+
+/// Whether a member may sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// It signs.
+    Replica,
+    /// It lost its record, and was not admitted again so far.
+    Learner,
+}
+
+/// The variables of the module. Members are the honest ones, from 0.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct State {
+    /// What each member goes by.
+    pub memory: Vec<Record>,
+    /// What each would read back from its disk.
+    pub record: Vec<Record>,
+    /// The values that each ever voted for.
+    pub signed: Vec<BTreeSet<Chain>>,
+    /// The notices that members ever gave.
+    pub notices: BTreeSet<Notice>,
+    /// How many numbers each has drawn; a learner goes by the last.
+    pub drawn: Vec<usize>,
+}
+
+/// The constants of the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constants {
+    /// Members.
+    pub n: usize,
+    /// How many of them may be Byzantine.
+    pub f: usize,
+    /// How many may be silent while the fast path still decides.
+    pub p: usize,
+    /// How many of them are Byzantine.
+    pub byzantine: usize,
+    /// How many epochs are explored.
+    pub epochs: usize,
+    /// How many different things an epoch may add to a request: `Work(0)` and on.
+    pub work: usize,
+    /// How many numbers are drawn in all.
+    pub draws: usize,
+    /// The members that may lose their record.
+    pub fallible: BTreeSet<usize>,
+    /// How many learners there may be at a time.
+    pub together: usize,
+    /// Members may be shown different values in one epoch.
+    pub equivocation: bool,
+    /// What a member says about itself goes before work.
+    pub notices_first: bool,
+    /// The rules.
+    pub rules: Rules,
+    /// States that differ only in the names of members that keep their record,
+    /// or of work, are explored once: `Orbit`.
+    pub orbits: bool,
+}
+
+/// Rules that a run may switch off, to see that the properties notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// A learner signs nothing.
+    pub learners_wait: bool,
+    /// The number is drawn anew after each loss, and each start.
+    pub fresh_nonce: bool,
+    /// A notice names how often its member was admitted.
+    pub count_incarnations: bool,
+    /// Nothing is signed on top of what is not decided.
+    pub wait_for_decision: bool,
+    /// A vote is written before it is sent.
+    pub record_vote: bool,
+    /// A decision is written before its slot is used again.
+    pub record_head: bool,
+    /// The payload of a vote is written with it.
+    pub record_payload: bool,
+}
+
+impl Rules {
+    /// All of them.
+    pub const PROTOCOL: Rules = Rules {
+        learners_wait: true,
+        fresh_nonce: true,
+        count_incarnations: true,
+        wait_for_decision: true,
+        record_vote: true,
+        record_head: true,
+        record_payload: true,
+    };
+}
+
+impl Constants {
+    /// The honest members.
+    pub fn honest(&self) -> usize {
+        self.n - self.byzantine
+    }
+
+    /// `WellFormed`.
+    pub fn are_well_formed(&self) -> bool {
+        self.byzantine <= self.f
+            && self.fallible.iter().all(|member| *member < self.honest())
+            && self.n > 3 * self.f
+            && self.n + 1 >= 3 * self.f + 2 * self.p
+    }
+}
+
+/// A step of a member.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// It votes in the open epoch.
+    Vote {
+        /// Who.
+        member: usize,
+        /// For which value.
+        value: Chain,
+    },
+    /// It holds a quorum of votes in the open epoch.
+    Close {
+        /// Who.
+        member: usize,
+        /// For which value.
+        value: Chain,
+    },
+    /// It is told of a later decision.
+    CatchUp {
+        /// Who.
+        member: usize,
+        /// Which.
+        value: Chain,
+    },
+    /// It crashes and starts from what is durable.
+    Start {
+        /// Who.
+        member: usize,
+    },
+    /// It starts without a record.
+    Lose {
+        /// Who.
+        member: usize,
+    },
+}
+
+impl Action {
+    /// Whose step it is.
+    pub fn member(&self) -> usize {
+        match self {
+            Action::Vote { member, .. }
+            | Action::Close { member, .. }
+            | Action::CatchUp { member, .. }
+            | Action::Start { member }
+            | Action::Lose { member } => *member,
+        }
+    }
+}
+
+/// The module with its constants.
+#[derive(Clone)]
+pub struct Specification {
+    constants: Arc<Constants>,
+}
+
+impl Record {
+    /// `First(role)`: what provisioning writes, and what is left after a loss.
+    pub fn first(role: Role) -> Record {
+        Record { role, head: Chain::GENESIS, voted: Chain::NONE, payload: Chain::NONE }
+    }
+}
+
+impl Specification {
+    /// The module with these constants.
+    pub fn new(constants: Constants) -> Specification {
+        Specification { constants: Arc::new(constants) }
+    }
+
+    /// The constants.
+    pub fn constants(&self) -> &Constants {
+        &self.constants
+    }
+
+    /// The fewest that sign for a decision, on either path.
+    pub fn quorum(&self) -> usize {
+        let Constants { n, f, p, .. } = *self.constants;
+        (n - p).min((n + f + 2) / 2)
+    }
+
+    // What exists. A Byzantine signature can always be added.
+
+    /// `Decided`: the values for which a decision certificate can be put together.
+    pub fn decided(&self, state: &State) -> BTreeSet<Chain> {
+        voted(state).filter(|value| self.is_decided(state, value)).cloned().collect()
+    }
+
+    fn is_decided(&self, state: &State, value: &Chain) -> bool {
+        let honest = state.signed.iter().filter(|signed| signed.contains(value)).count();
+        honest + self.constants.byzantine >= self.quorum()
+    }
+
+    fn decided_after(&self, state: &State, epoch: usize) -> BTreeSet<Chain> {
+        voted(state).filter(|value| value.epoch() > epoch && self.is_decided(state, value)).cloned().collect()
+    }
+
+    /// `Told(r, e)`: the decisions of epochs after `epoch` that `member` can be told.
+    fn told(&self, state: &State, member: usize, epoch: usize) -> BTreeSet<Chain> {
+        let others = state.memory.iter().enumerate().filter(|(other, _)| *other != member);
+        let held = others.map(|(_, other)| &other.head).filter(|head| head.epoch() > epoch).cloned();
+        let mut told: BTreeSet<Chain> = held.collect();
+        if self.constants.byzantine > 0 {
+            told.extend(self.decided_after(state, epoch));
+        }
+        told
+    }
+
+    /// `Known(c)`: whether the payload of `value` can be had.
+    fn is_known(&self, state: &State, value: &Chain) -> bool {
+        is_supplied(state, value) || !is_repeated(state, value) || self.constants.byzantine > 0
+    }
+
+    /// `AdmitsNotice(c, notice)`: whether the epoch after `chain` may commit it.
+    fn admits(&self, chain: &Chain, notice: &Notice) -> bool {
+        !self.constants.rules.count_incarnations
+            || notice.incarnation == chain.next_incarnation(notice.member)
+                && notice.nonce != chain.readmitted(notice.member).nonce
+    }
+
+    /// `Valid(c)`: the values that are valid at the end of `chain`.
+    fn valid(&self, state: &State, chain: &Chain) -> BTreeSet<Chain> {
+        let admitted: Vec<Notice> = state.notices.iter().filter(|notice| self.admits(chain, notice)).copied().collect();
+        let works = if self.constants.notices_first && !admitted.is_empty() { 0 } else { self.constants.work };
+        let increments = admitted.into_iter().map(Increment::Readmit).chain((0..works).map(Increment::Work));
+        increments.map(|increment| chain.with(increment)).collect()
+    }
+
+    /// `Proposed(c)`: the values that members at the end of `chain` may vote for.
+    fn proposed(&self, state: &State, chain: &Chain) -> BTreeSet<Chain> {
+        let has_begun = |value: &&Chain| {
+            value.epoch() == chain.epoch() + 1 && (is_repeated(state, value) || self.is_decided(state, value))
+        };
+        let begun: BTreeSet<Chain> = voted(state).filter(has_begun).cloned().collect();
+        if self.constants.equivocation || begun.is_empty() { self.valid(state, chain) } else { begun }
+    }
+
+    fn votable(&self, state: &State, member: usize) -> BTreeSet<Chain> {
+        let Record { role, head, voted, .. } = &state.memory[member];
+        let rules = self.constants.rules;
+        if rules.learners_wait && *role == Role::Learner {
+            return BTreeSet::new();
+        }
+        // `Bases(r)`: what it may sign on top of.
+        let base = match (voted.is_none(), rules.wait_for_decision) {
+            (true, _) => head,
+            (false, false) => voted,
+            (false, true) => return BTreeSet::new(),
+        };
+        let mut votable = self.proposed(state, base);
+        votable.retain(|value| value.epoch() <= self.constants.epochs && self.is_known(state, value));
+        votable
+    }
+
+    /// `Closable(r)`: the values that `member` sees decided in the open epoch.
+    fn closable(&self, state: &State, member: usize) -> BTreeSet<Chain> {
+        let Record { role, head, .. } = &state.memory[member];
+        if *role == Role::Learner {
+            return BTreeSet::new();
+        }
+        let mut closable = self.decided_after(state, head.epoch());
+        closable.retain(|value| value.parent() == *head && (self.constants.byzantine > 0 || is_supplied(state, value)));
+        closable
+    }
+
+    // Steps.
+
+    /// `Persist(r, m)`: `member` goes by `here` from now on, and it is durable as
+    /// far as the rules want it.
+    fn persist(&self, state: &mut State, member: usize, here: Record) {
+        let rules = self.constants.rules;
+        let record = &mut state.record[member];
+        record.role = here.role;
+        if rules.record_head {
+            record.head = here.head.clone();
+        }
+        record.voted = if rules.record_vote { here.voted.clone() } else { Chain::NONE };
+        record.payload = if rules.record_payload { here.payload.clone() } else { Chain::NONE };
+        state.memory[member] = here;
+    }
+
+    fn redrawn(&self, state: &State, member: usize) -> usize {
+        let drawn = state.drawn[member];
+        if self.constants.rules.fresh_nonce || drawn == 0 { drawn + 1 } else { drawn }
+    }
+
+    fn can_draw(&self, state: &State, member: usize) -> bool {
+        self.redrawn(state, member) == state.drawn[member] || state.drawn.iter().sum::<usize>() < self.constants.draws
+    }
+
+    /// `VoteFor(r, c)`
+    fn vote_for(&self, state: &State, member: usize, value: &Chain) -> State {
+        let mut after = state.clone();
+        let here = Record { voted: value.clone(), payload: value.clone(), ..state.memory[member].clone() };
+        self.persist(&mut after, member, here);
+        after.signed[member].insert(value.clone());
+        after
+    }
+
+    /// `Follow(r, c)`: the decided `value` becomes the head of the member's chain.
+    fn follow(&self, state: &State, member: usize, value: &Chain) -> State {
+        let mut after = state.clone();
+        let here = &state.memory[member];
+        let admitted = value.readmitted(member).nonce == state.drawn[member];
+        let role = if here.role == Role::Learner && !admitted { Role::Learner } else { Role::Replica };
+        // Nothing, unless it signs on top of what is not decided.
+        let ahead = if here.voted.epoch() > value.epoch() { here.voted.clone() } else { Chain::NONE };
+        self.persist(&mut after, member, Record { role, head: value.clone(), voted: ahead.clone(), payload: ahead });
+        give_own_notice(&mut after, member);
+        after
+    }
+
+    // Actions.
+
+    /// `Init`
+    pub fn init(&self) -> State {
+        let honest = self.constants.honest();
+        State {
+            memory: vec![Record::first(Role::Replica); honest],
+            record: vec![Record::first(Role::Replica); honest],
+            signed: vec![BTreeSet::new(); honest],
+            notices: BTreeSet::new(),
+            drawn: vec![0; honest],
+        }
+    }
+
+    /// `Start(r)`
+    fn start(&self, state: &State, member: usize) -> Option<State> {
+        let mut here = state.record[member].clone();
+        // A vote in another epoch than the open one says nothing about it.
+        if self.constants.rules.wait_for_decision && here.voted.epoch() != here.head.epoch() + 1 {
+            here.voted = Chain::NONE;
+        }
+        let mut after = state.clone();
+        if here.role == Role::Learner {
+            if !self.can_draw(state, member) {
+                return None;
+            }
+            after.drawn[member] = self.redrawn(state, member);
+        }
+        after.memory[member] = here;
+        give_own_notice(&mut after, member);
+        Some(after)
+    }
+
+    /// `Lose(r)`
+    fn lose(&self, state: &State, member: usize) -> Option<State> {
+        let others = || state.memory.iter().enumerate().filter(|(other, _)| *other != member);
+        let learners = others().filter(|(_, other)| other.role == Role::Learner).count();
+        let may = self.constants.fallible.contains(&member)
+            && learners < self.constants.together
+            && self.can_draw(state, member);
+        may.then(|| {
+            let mut after = state.clone();
+            after.memory[member] = Record::first(Role::Learner);
+            after.record[member] = Record::first(Role::Learner);
+            after.drawn[member] = self.redrawn(state, member);
+            give_own_notice(&mut after, member);
+            after
+        })
+    }
+
+    /// `Next`: every step that the module allows from `state`, also those that
+    /// change nothing.
+    pub fn next(&self, state: &State) -> Vec<(Action, State)> {
+        let mut next = Vec::new();
+        for member in 0..self.constants.honest() {
+            for value in self.votable(state, member) {
+                let after = self.vote_for(state, member, &value);
+                next.push((Action::Vote { member, value }, after));
+            }
+            for value in self.closable(state, member) {
+                let after = self.follow(state, member, &value);
+                next.push((Action::Close { member, value }, after));
+            }
+            for value in self.told(state, member, state.memory[member].head.epoch()) {
+                let after = self.follow(state, member, &value);
+                next.push((Action::CatchUp { member, value }, after));
+            }
+            next.extend(self.start(state, member).map(|after| (Action::Start { member }, after)));
+            next.extend(self.lose(state, member).map(|after| (Action::Lose { member }, after)));
+        }
+        next
+    }
+}
+
+/// `Voted`, with repetitions.
+fn voted(state: &State) -> impl Iterator<Item = &Chain> {
+    state.signed.iter().flatten()
+}
+
+/// Whether an honest member hands out the payload of `value`.
+fn is_supplied(state: &State, value: &Chain) -> bool {
+    state.memory.iter().any(|member| member.payload == *value)
+}
+
+/// `Repeating(c) # {}`: somebody stands by a vote for `value` and repeats it.
+fn is_repeated(state: &State, value: &Chain) -> bool {
+    state.memory.iter().any(|member| member.voted == *value)
+}
+
+/// `OwnNotice(r, role, head, nonce)`, of what `member` goes by now.
+fn give_own_notice(state: &mut State, member: usize) {
+    let here = &state.memory[member];
+    if here.role == Role::Learner {
+        let incarnation = here.head.next_incarnation(member);
+        state.notices.insert(Notice { member, incarnation, nonce: state.drawn[member] });
+    }
+}

@@ -1,0 +1,186 @@
+//! The properties of `Chain.tla`, and the witnesses of `ChainCheck.tla`.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Chain, Increment, Notice, Record, Role, Specification, State, orbit};
+use crate::transcription::{Module, Property, names};
+
+const PROPERTIES: [Property<Specification>; 14] = [
+    Property::invariant("TypeOK", type_ok),
+    Property::invariant("Agreement", agreement),
+    Property::invariant("Consistency", consistency),
+    Property::invariant("SignedOnDecided", signed_on_decided),
+    Property::invariant("Integrity", integrity),
+    Property::invariant("NeverContradicted", never_contradicted),
+    Property::invariant("DurableBeforeVisible", durable_before_visible),
+    Property::invariant("StuckIsBlocked", stuck_is_blocked),
+    Property::invariant("NobodyIsEverStuck", nobody_is_ever_stuck),
+    Property::invariant("NobodyComesBack", nobody_comes_back),
+    Property::step("NoResign", no_resign),
+    Property::step("LearnersAreSilent", learners_are_silent),
+    Property::step("StuckStays", stuck_stays),
+    Property::step("NobodySkips", nobody_skips),
+];
+
+impl Module for Specification {
+    type State = State;
+    type Action = Action;
+
+    const PROPERTIES: &'static [Property<Self>] = &PROPERTIES;
+    const NAMES: &'static [&'static str] = &names(&PROPERTIES);
+
+    fn init(&self) -> State {
+        Specification::init(self)
+    }
+
+    fn next(&self, state: &State) -> Vec<(Action, State)> {
+        Specification::next(self, state)
+    }
+
+    fn representative(&self, state: &State) -> State {
+        if self.constants.orbits { orbit::representative(&self.constants, state) } else { state.clone() }
+    }
+
+    fn member(action: &Action) -> usize {
+        action.member()
+    }
+}
+
+fn type_ok(specification: &Specification, state: &State) -> bool {
+    let constants = specification.constants();
+    let is_chain = |chain: &Chain| {
+        let is_known = |increment: &Increment| match increment {
+            Increment::Work(work) => *work < constants.work,
+            Increment::Readmit(notice) => state.notices.contains(notice),
+        };
+        chain.epoch() <= constants.epochs && chain.increments().iter().all(is_known)
+    };
+    let is_record = |record: &Record| {
+        is_chain(&record.head)
+            && is_chain(&record.voted)
+            && (record.payload == record.voted || record.payload.is_none())
+    };
+    let is_notice = |notice: &Notice| {
+        let drawn = state.drawn.get(notice.member);
+        drawn.is_some_and(|drawn| (1..=*drawn).contains(&notice.nonce))
+    };
+    state.memory.len() == constants.honest()
+        && state.record.len() == constants.honest()
+        && state.memory.iter().chain(&state.record).all(is_record)
+        && state.signed.iter().flatten().all(|value| is_chain(value) && !value.is_none())
+        && state.notices.iter().all(is_notice)
+        && state.drawn.len() == constants.honest()
+        && state.drawn.iter().all(|drawn| *drawn <= constants.draws)
+}
+
+fn agreement(specification: &Specification, state: &State) -> bool {
+    let decided = specification.decided(state);
+    every_two(&decided, |one, other| one.epoch() != other.epoch() || one == other)
+}
+
+fn consistency(specification: &Specification, state: &State) -> bool {
+    let decided = specification.decided(state);
+    every_two(&decided, |one, other| one.epoch() > other.epoch() || *one == other.until(one.epoch()))
+        && state.memory.iter().all(|member| is_settled(&decided, &member.head))
+}
+
+fn signed_on_decided(specification: &Specification, state: &State) -> bool {
+    let decided = specification.decided(state);
+    state.signed.iter().flatten().all(|value| is_settled(&decided, &value.parent()))
+}
+
+fn integrity(specification: &Specification, state: &State) -> bool {
+    let in_order = |chain: &Chain| {
+        let notices: Vec<Notice> = chain
+            .increments()
+            .iter()
+            .filter_map(|increment| match increment {
+                Increment::Readmit(notice) => Some(*notice),
+                Increment::Work(_) => None,
+            })
+            .collect();
+        let follows = |(place, earlier): (usize, &Notice)| {
+            let of_the_same = notices.iter().skip(place + 1).filter(|later| later.member == earlier.member);
+            of_the_same.into_iter().all(|later| earlier.incarnation < later.incarnation)
+        };
+        notices.iter().enumerate().all(follows)
+    };
+    specification.decided(state).iter().all(in_order)
+}
+
+fn never_contradicted(_: &Specification, state: &State) -> bool {
+    state.signed.iter().all(|signed| every_two(signed, |one, other| one.epoch() != other.epoch() || one == other))
+}
+
+fn durable_before_visible(_: &Specification, state: &State) -> bool {
+    state.record.iter().zip(&state.signed).filter(|(record, _)| record.role == Role::Replica).all(|(record, signed)| {
+        let is_over = |value: &Chain| value.epoch() <= record.head.epoch();
+        let is_there = |value: &Chain| *value == record.voted && *value == record.payload;
+        signed.iter().all(|value| is_over(value) || is_there(value))
+    })
+}
+
+fn stuck_is_blocked(specification: &Specification, state: &State) -> bool {
+    !is_stuck(specification, state) || is_blocked(specification, state)
+}
+
+fn nobody_is_ever_stuck(specification: &Specification, state: &State) -> bool {
+    !is_stuck(specification, state)
+}
+
+fn nobody_comes_back(_: &Specification, state: &State) -> bool {
+    state.memory.iter().zip(&state.drawn).all(|(member, drawn)| *drawn == 0 || member.voted.is_none())
+}
+
+fn no_resign(_: &Specification, before: &State, after: &State) -> bool {
+    (0..after.memory.len()).all(|member| {
+        let vote = &after.memory[member].voted;
+        let is_old = vote.is_none() || *vote == before.memory[member].voted;
+        is_old || before.signed[member].iter().all(|value| value.epoch() != vote.epoch())
+    })
+}
+
+fn learners_are_silent(_: &Specification, before: &State, after: &State) -> bool {
+    let is_silent =
+        |member: usize| after.signed[member] == before.signed[member] && after.memory[member].voted.is_none();
+    (0..before.memory.len()).all(|member| before.memory[member].role == Role::Replica || is_silent(member))
+}
+
+fn stuck_stays(specification: &Specification, before: &State, after: &State) -> bool {
+    !is_stuck(specification, before)
+        || is_stuck(specification, after) && specification.decided(after) == specification.decided(before)
+}
+
+fn nobody_skips(_: &Specification, before: &State, after: &State) -> bool {
+    before.memory.iter().zip(&after.memory).all(|(before, after)| after.head.epoch() <= before.head.epoch() + 1)
+}
+
+/// `Blocked`: fewer than n - f that may sign can be heard of.
+fn is_blocked(specification: &Specification, state: &State) -> bool {
+    let constants = specification.constants();
+    let replicas = state.memory.iter().filter(|member| member.role == Role::Replica).count();
+    replicas + constants.byzantine < constants.n - constants.f
+}
+
+/// `Stuck`: those that signed in the epoch after the last decided one, or still
+/// may, make no quorum, and no learner's number is decided.
+fn is_stuck(specification: &Specification, state: &State) -> bool {
+    let decided = specification.decided(state);
+    let open = decided.iter().map(Chain::epoch).max().unwrap_or(0) + 1;
+    let counts = |member: &usize| {
+        state.memory[*member].role == Role::Replica || state.signed[*member].iter().any(|value| value.epoch() == open)
+    };
+    let honest = (0..state.memory.len()).filter(counts).count();
+    let is_admitted = |member: usize| decided.iter().any(|value| value.readmitted(member).nonce == state.drawn[member]);
+    let learns = |member: &usize| state.memory[*member].role == Role::Learner;
+    honest + specification.constants().byzantine < specification.quorum()
+        && !(0..state.memory.len()).filter(learns).any(is_admitted)
+}
+
+fn is_settled(decided: &BTreeSet<Chain>, chain: &Chain) -> bool {
+    *chain == Chain::GENESIS || decided.contains(chain)
+}
+
+fn every_two(values: &BTreeSet<Chain>, holds: impl Fn(&Chain, &Chain) -> bool) -> bool {
+    values.iter().all(|one| values.iter().all(|other| holds(one, other)))
+}
