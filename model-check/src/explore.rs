@@ -123,3 +123,69 @@ pub enum Until {
 
 /// Called now and then with the number of states found so far.
 pub type Progress<'a> = &'a mut dyn FnMut(usize);
+
+#[cfg(test)]
+mod tests {
+    use super::graph::Graph;
+    use super::*;
+
+    /// 0 -> 1 -> 3 and 0 -> 2 -> 3, of which the last step breaks `Second`.
+    #[derive(Clone)]
+    struct Diamond;
+
+    impl System for Diamond {
+        type State = u8;
+        type Label = ();
+
+        fn initial(&self) -> Vec<u8> {
+            vec![0]
+        }
+
+        fn steps(&self, state: &u8, steps: &mut Vec<((), u8)>) {
+            let next: &[u8] = [&[1, 2][..], &[3], &[3], &[]][usize::from(*state)];
+            steps.extend(next.iter().map(|next| ((), *next)));
+        }
+
+        fn properties(&self) -> &'static [&'static str] {
+            &["First", "Second"]
+        }
+
+        fn violated(&self, _: &u8) -> Vec<usize> {
+            Vec::new()
+        }
+
+        fn is_of_steps(&self, property: usize) -> bool {
+            property == 1
+        }
+
+        fn violated_by(&self, state: &u8, _: &(), next: &u8) -> Vec<usize> {
+            if (*state, *next) == (2, 3) { vec![1] } else { Vec::new() }
+        }
+
+        fn witnesses(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn describe(&self, _: &()) -> String {
+            String::new()
+        }
+
+        fn tell(&self, _: &u8, _: &[((), u8)]) -> Story {
+            Story::default()
+        }
+    }
+
+    #[test]
+    fn a_step_to_a_known_state_is_judged_all_the_same() {
+        let explorations = [
+            Graph::explore(&Diamond, Until::End, &mut |_| {}, |_, _, _, _, _| {}).exploration(&Diamond),
+            stateright::explore(Diamond, Until::End, &mut |_| {}),
+        ];
+        for exploration in explorations {
+            let [violation] = &exploration.violations[..] else { panic!("one violation") };
+            assert_eq!(violation.property, "Second");
+            assert_eq!(violation.run.path, [((), 2), ((), 3)]);
+            assert_eq!((exploration.distinct, exploration.complete), (4, true));
+        }
+    }
+}

@@ -1,11 +1,10 @@
 //! `cargo xtask spec`: every configuration in `spec/`, with both checkers.
 //!
-//! Two checkers that share no code, and the transcription in Rust of the
-//! module of agreement, must complete each configuration, find the
-//! number of states pinned in [`configurations`], and find the expected
-//! violation wherever a rule of the protocol is switched off. Anything else,
-//! also a checker that stopped at a limit, is a failure. What must happen under
-//! fairness is for one of them alone.
+//! Two checkers that share no code, and the transcription in Rust, must
+//! complete each configuration, find the number of states pinned in
+//! [`configurations`], and find the expected violation wherever a rule of the
+//! protocol is switched off. Anything else, also a checker that stopped at a
+//! limit, is a failure. What must happen under fairness is for one of them alone.
 
 mod configurations;
 mod report;

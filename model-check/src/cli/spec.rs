@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use butterfly_model_check::explore::graph::Graph;
-use butterfly_model_check::explore::{Engine, Until};
+use butterfly_model_check::explore::{Engine, Until, Violation};
 use butterfly_model_check::run::explore;
-use butterfly_model_check::transcription::configuration::{self, Configuration, Constants};
+use butterfly_model_check::transcription::configuration::{self, Configuration, Constants, Names};
 use butterfly_model_check::transcription::dump::{self, Dumped};
 use butterfly_model_check::transcription::explored::Explored;
 use butterfly_model_check::transcription::{agreement, chain, inference};
@@ -61,7 +61,7 @@ pub(crate) fn spec(names: &[String], engine: Engine, dumped: Option<&Path>, json
             Ok(configuration) => configuration,
             Err(error) => return refuse(&format!("{name}: {error}"), there_is().into_iter()),
         };
-        match check(name, configuration, engine, dumped.as_deref()) {
+        match (Task { name, engine, dumped: dumped.as_deref() }).check(configuration) {
             Ok(found) => all.push(found),
             Err(error) => {
                 eprintln!("{error}");
@@ -78,61 +78,60 @@ pub(crate) fn spec(names: &[String], engine: Engine, dumped: Option<&Path>, json
     status(ok)
 }
 
-fn check(name: String, configuration: Configuration, engine: Engine, dumped: Option<&str>) -> Result<Found, String> {
-    let Configuration { constants, checked, names } = configuration;
-    match constants {
-        Constants::Agreement(constants) => {
-            check_module(name, agreement::Specification::new(constants), checked, &names, engine, dumped)
-        }
-        Constants::Chain(constants) => {
-            check_module(name, chain::Specification::new(constants), checked, &names, engine, dumped)
-        }
-        Constants::Inference(constants) => {
-            check_module(name, inference::Specification::new(constants), checked, &names, engine, dumped)
-        }
-    }
+/// One configuration to be explored.
+struct Task<'d> {
+    name: String,
+    engine: Engine,
+    /// What TLC wrote.
+    dumped: Option<&'d str>,
 }
 
-fn check_module<M: Dumped>(
-    name: String,
-    module: M,
-    checked: Vec<usize>,
-    names: &configuration::Names,
-    engine: Engine,
-    dumped: Option<&str>,
-) -> Result<Found, String> {
-    let mut meter = Meter::new(format!("{name}, in Rust"));
-    let system = Explored::new(module.clone(), checked);
-    // What must fail is followed as far as TLC does.
-    let until = if configuration::must_fail(&name) { Until::Violation } else { Until::End };
-    let progress = &mut |states| meter.states(states);
-    let graph = (engine == Engine::Graph).then(|| Graph::explore(&system, until, progress, |_, _, _, _, _| {}));
-    let exploration = match &graph {
-        Some(graph) => graph.exploration(&system),
-        None => explore(&system, engine, until, progress),
-    };
-    let same_as_dump = match (&graph, dumped) {
-        (Some(graph), Some(text)) => {
-            let found: HashSet<M::State> = graph.states.iter().map(|state| system.state(*state)).collect();
-            let dumped = dump::states(text, &module, names)?;
-            for state in found.symmetric_difference(&dumped).take(1) {
-                let whose = if found.contains(state) { "in Rust" } else { "by TLC" };
-                eprintln!("{name}: found {whose} only: {state:?}");
-            }
-            Some(found == dumped)
+impl Task<'_> {
+    fn check(self, configuration: Configuration) -> Result<Found, String> {
+        let Configuration { constants, checked, names } = configuration;
+        match constants {
+            Constants::Agreement(constants) => self.explore(agreement::Specification::new(constants), checked, &names),
+            Constants::Chain(constants) => self.explore(chain::Specification::new(constants), checked, &names),
+            Constants::Inference(constants) => self.explore(inference::Specification::new(constants), checked, &names),
         }
-        _ => None,
-    };
-    meter.end();
-    Ok(Found {
-        configuration: name,
-        distinct: exploration.distinct,
-        transitions: exploration.transitions,
-        depth: exploration.depth,
-        complete: exploration.complete,
-        violations: exploration.violations.iter().map(|found| (found.property, found.run.path.len() + 1)).collect(),
-        same_as_dump,
-    })
+    }
+
+    fn explore<M: Dumped>(self, module: M, checked: Vec<usize>, names: &Names) -> Result<Found, String> {
+        let Task { name, engine, dumped } = self;
+        let mut meter = Meter::new(format!("{name}, in Rust"));
+        let system = Explored::new(module.clone(), checked);
+        // What must fail is followed as far as TLC does.
+        let until = if configuration::must_fail(&name) { Until::Violation } else { Until::End };
+        let progress = &mut |states| meter.states(states);
+        let graph = (engine == Engine::Graph).then(|| Graph::explore(&system, until, progress, |_, _, _, _, _| {}));
+        let exploration = match &graph {
+            Some(graph) => graph.exploration(&system),
+            None => explore(&system, engine, until, progress),
+        };
+        let same_as_dump = match (&graph, dumped) {
+            (Some(graph), Some(text)) => {
+                let found: HashSet<M::State> = graph.states.iter().map(|state| system.state(*state)).collect();
+                let dumped = dump::states(text, &module, names)?;
+                if let Some(state) = found.symmetric_difference(&dumped).next() {
+                    let whose = if found.contains(state) { "in Rust" } else { "by TLC" };
+                    eprintln!("{name}: found {whose} only: {state:?}");
+                }
+                Some(found == dumped)
+            }
+            _ => None,
+        };
+        meter.end();
+        let violation = |found: &Violation<_>| (found.property, found.run.path.len() + 1);
+        Ok(Found {
+            configuration: name,
+            distinct: exploration.distinct,
+            transitions: exploration.transitions,
+            depth: exploration.depth,
+            complete: exploration.complete,
+            violations: exploration.violations.iter().map(violation).collect(),
+            same_as_dump,
+        })
+    }
 }
 
 fn print(all: &[Found]) {

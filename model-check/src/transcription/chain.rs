@@ -1,6 +1,7 @@
 //! `spec/Chain.tla`, with the reduction of `ChainCheck.tla`. Names and order are
 //! those of the module; read it first.
 
+mod constants;
 mod orbit;
 mod properties;
 mod value;
@@ -8,6 +9,7 @@ mod value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use constants::{Constants, Rules};
 pub use value::{Chain, Increment, Notice};
 
 /// What a member goes by: one `memory[r]`, or one `record[r]`.
@@ -45,85 +47,6 @@ pub struct State {
     pub notices: BTreeSet<Notice>,
     /// How many numbers each has drawn; a learner goes by the last.
     pub drawn: Vec<usize>,
-}
-
-/// The constants of the module.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Constants {
-    /// Members.
-    pub n: usize,
-    /// How many of them may be Byzantine.
-    pub f: usize,
-    /// How many may be silent while the fast path still decides.
-    pub p: usize,
-    /// How many of them are Byzantine.
-    pub byzantine: usize,
-    /// How many epochs are explored.
-    pub epochs: usize,
-    /// How many different things an epoch may add to a request: `Work(0)` and on.
-    pub work: usize,
-    /// How many numbers are drawn in all.
-    pub draws: usize,
-    /// The members that may lose their record.
-    pub fallible: BTreeSet<usize>,
-    /// How many learners there may be at a time.
-    pub together: usize,
-    /// Members may be shown different values in one epoch.
-    pub equivocation: bool,
-    /// What a member says about itself goes before work.
-    pub notices_first: bool,
-    /// The rules.
-    pub rules: Rules,
-    /// States that differ only in the names of members that keep their record,
-    /// or of work, are explored once: `Orbit`.
-    pub orbits: bool,
-}
-
-/// Rules that a run may switch off, to see that the properties notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// A learner signs nothing.
-    pub learners_wait: bool,
-    /// The number is drawn anew after each loss, and each start.
-    pub fresh_nonce: bool,
-    /// A notice names how often its member was admitted.
-    pub count_incarnations: bool,
-    /// Nothing is signed on top of what is not decided.
-    pub wait_for_decision: bool,
-    /// A vote is written before it is sent.
-    pub record_vote: bool,
-    /// A decision is written before its slot is used again.
-    pub record_head: bool,
-    /// The payload of a vote is written with it.
-    pub record_payload: bool,
-}
-
-impl Rules {
-    /// All of them.
-    pub const PROTOCOL: Rules = Rules {
-        learners_wait: true,
-        fresh_nonce: true,
-        count_incarnations: true,
-        wait_for_decision: true,
-        record_vote: true,
-        record_head: true,
-        record_payload: true,
-    };
-}
-
-impl Constants {
-    /// The honest members.
-    pub fn honest(&self) -> usize {
-        self.n - self.byzantine
-    }
-
-    /// `WellFormed`.
-    pub fn are_well_formed(&self) -> bool {
-        self.byzantine <= self.f
-            && self.fallible.iter().all(|member| *member < self.honest())
-            && self.n > 3 * self.f
-            && self.n + 1 >= 3 * self.f + 2 * self.p
-    }
 }
 
 /// A step of a member.

@@ -59,3 +59,26 @@ fn an_unknown_bug_is_refused_with_the_list() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("VoteTwice: "));
 }
+
+#[test]
+fn a_specification_of_each_module_is_explored() {
+    for (name, property, states) in [
+        ("broken-three-replicas", "Agreement", 3),
+        ("witness-chain-skips", "NobodySkips", 8),
+        ("reached-only-fetched", "NothingOnlyFetched", 6),
+    ] {
+        let output = check(&["spec", name, "--json"]);
+        assert!(output.status.success(), "{name}");
+        let runs = &document(&output)["runs"];
+        assert_eq!(runs[0]["violations"], serde_json::json!([[property, states]]), "{name}");
+    }
+}
+
+#[test]
+fn what_assumes_fairness_is_refused() {
+    let output = check(&["spec", "chain-progress"]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("fairness") && message.contains("  chain-one-value\n"), "{message}");
+    assert!(!message.contains("  chain-progress\n"), "{message}");
+}

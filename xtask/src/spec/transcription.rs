@@ -1,5 +1,5 @@
-//! The module of agreement in Rust, explored by `butterfly-check spec`. Where
-//! TLC wrote its states down, they have to be the same, one by one.
+//! The modules in Rust, explored by `butterfly-check spec`. Where TLC wrote its
+//! states down, they have to be the same, one by one.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::configurations::{AGREEMENT, Configuration, Outcome};
+use super::configurations::{Configuration, Outcome};
 use super::{Checker, tlc};
 use crate::{process, test, workspace};
 
@@ -18,8 +18,9 @@ pub(super) struct Transcription {
 impl Checker for Transcription {
     const NAME: &'static str = "Rust";
 
+    /// Fairness is for TLC.
     fn reads(configuration: &Configuration) -> bool {
-        configuration.module == AGREEMENT && !configuration.temporal
+        !configuration.temporal
     }
 
     fn prepare() -> Result<Self> {
