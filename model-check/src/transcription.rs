@@ -77,3 +77,34 @@ pub const fn names<M: Module, const N: usize>(properties: &[Property<M>; N]) -> 
     }
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A property that never failed would look like one that holds.
+    pub(super) struct Counterexample<M: Module> {
+        pub(super) property: &'static str,
+        pub(super) module: M,
+        pub(super) before: M::State,
+        pub(super) after: M::State,
+    }
+
+    /// Each property of `module` holds where it begins, and fails in each of
+    /// its counterexamples, of which there is one.
+    pub(super) fn every_property_can_fail<M: Module>(module: &M, counterexamples: &[Counterexample<M>]) {
+        let first = module.init();
+        for Property { name, holds } in M::PROPERTIES {
+            let (begins, fails): (bool, Box<dyn Fn(&Counterexample<M>) -> bool>) = match holds {
+                Holds::In(holds) => (holds(module, &first), Box::new(|found| !holds(&found.module, &found.after))),
+                Holds::Between(holds) => (
+                    holds(module, &first, &first),
+                    Box::new(|found| !holds(&found.module, &found.before, &found.after)),
+                ),
+            };
+            assert!(begins, "{name}");
+            let mut against = counterexamples.iter().filter(|found| found.property == *name).peekable();
+            assert!(against.peek().is_some() && against.all(|found| fails(found)), "{name}");
+        }
+    }
+}

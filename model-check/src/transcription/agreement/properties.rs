@@ -80,3 +80,57 @@ fn never_taken_back(specification: &Specification, before: &State, after: &State
     specification.replicas(before).iter().zip(specification.replicas(after)).all(goes_on)
         && stays(&before.proposals, &after.proposals)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcription::agreement::Constants;
+    use crate::transcription::configuration;
+    use crate::transcription::tests::{Counterexample, every_property_can_fail};
+
+    fn constants() -> Constants {
+        match configuration::read("n4-p1").unwrap().constants {
+            configuration::Constants::Agreement(constants) => constants,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_property_fails_somewhere() {
+        let module = Specification::new(constants());
+        let case = |property, constants: Constants, before: &dyn Fn(&mut State), after: &dyn Fn(&mut State)| {
+            let (mut first, mut second) = (State::default(), State::default());
+            before(&mut first);
+            after(&mut second);
+            Counterexample { property, module: Specification::new(constants), before: first, after: second }
+        };
+        let vote = |state: &mut State, replicas: &[usize], view: usize, value: Entry| {
+            for replica in replicas {
+                state.replicas[*replica].votes[view] = value;
+            }
+        };
+        // A Byzantine replica alone decides what it likes.
+        let one_decides = Constants { p: 3, ..constants() };
+        // The leader of view 0 lies about its vote.
+        let liar_counts = Constants { exclude_equivocator: false, ..constants() };
+        let counterexamples = [
+            case("TypeOK", constants(), &|_| {}, &|state| state.replicas[0].view = 2),
+            case("TypeOK", constants(), &|_| {}, &|state| vote(state, &[0], 0, INVALID)),
+            case("Agreement", constants(), &|_| {}, &|state| {
+                vote(state, &[0, 1], 0, 1);
+                vote(state, &[1, 2], 1, 2);
+            }),
+            case("Validity", one_decides, &|_| {}, &|_| {}),
+            case("LockedIn", liar_counts, &|_| {}, &|state| {
+                vote(state, &[0, 1], 0, 1);
+                vote(state, &[2], 0, 2);
+                state.replicas.iter_mut().take(3).for_each(|replica| replica.view = 1);
+            }),
+            case("NeverTakenBack", constants(), &|state| state.replicas[0].view = 1, &|_| {}),
+            case("NeverTakenBack", constants(), &|state| vote(state, &[0], 0, 1), &|_| {}),
+            case("NeverTakenBack", constants(), &|state| state.replicas[0].commits[0] = 1, &|_| {}),
+            case("NeverTakenBack", constants(), &|state| state.proposals[0] = 1, &|state| state.proposals[0] = 2),
+        ];
+        every_property_can_fail(&module, &counterexamples);
+    }
+}

@@ -184,3 +184,96 @@ fn is_settled(decided: &BTreeSet<Chain>, chain: &Chain) -> bool {
 fn every_two(values: &BTreeSet<Chain>, holds: impl Fn(&Chain, &Chain) -> bool) -> bool {
     values.iter().all(|one| values.iter().all(|other| holds(one, other)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcription::chain::Constants;
+    use crate::transcription::configuration;
+    use crate::transcription::tests::{Counterexample, every_property_can_fail};
+
+    const WORK: Increment = Increment::Work(0);
+    const NOTICE: Increment = Increment::Readmit(Notice { member: 0, incarnation: 1, nonce: 1 });
+
+    fn constants() -> Constants {
+        match configuration::read("chain-unreduced").unwrap().constants {
+            configuration::Constants::Chain(constants) => constants,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_property_fails_somewhere() {
+        let module = Specification::new(constants());
+        let case = |property, before: &dyn Fn(&mut State), after: &dyn Fn(&mut State)| {
+            let (mut first, mut second) = (module.init(), module.init());
+            before(&mut first);
+            after(&mut second);
+            Counterexample { property, module: module.clone(), before: first, after: second }
+        };
+        let at = |property, change: &dyn Fn(&mut State)| case(property, &|_| {}, change);
+        let chain = |increments: &[Increment]| increments.iter().copied().collect::<Chain>();
+        let sign = |state: &mut State, members: &[usize], increments: &[Increment]| {
+            for member in members {
+                state.signed[*member].insert(chain(increments));
+            }
+        };
+        let learn = |state: &mut State| {
+            for member in [0, 1] {
+                state.memory[member].role = Role::Learner;
+                state.drawn[member] = 1;
+            }
+        };
+        // Outside the bound a cluster can be stuck before it is blocked.
+        let three = Constants { n: 3, p: 0, ..constants() };
+        let mut stuck_unseen = at("StuckIsBlocked", &|state| {
+            learn(state);
+            state.memory[1].role = Role::Replica;
+            state.memory.truncate(2);
+        });
+        stuck_unseen.module = Specification::new(three);
+        let counterexamples = [
+            at("TypeOK", &|state| state.drawn[0] = 2),
+            at("TypeOK", &|state| sign(state, &[0], &[NOTICE])),
+            at("TypeOK", &|state| state.record[0].payload = chain(&[WORK])),
+            at("Agreement", &|state| {
+                sign(state, &[0, 1], &[WORK]);
+                sign(state, &[1, 2], &[NOTICE]);
+            }),
+            at("Consistency", &|state| {
+                sign(state, &[0, 1], &[WORK]);
+                sign(state, &[0, 1], &[NOTICE, WORK]);
+            }),
+            at("Consistency", &|state| state.memory[0].head = chain(&[WORK])),
+            at("SignedOnDecided", &|state| sign(state, &[0], &[WORK, WORK])),
+            at("Integrity", &|state| sign(state, &[0, 1], &[NOTICE, WORK, NOTICE])),
+            at("NeverContradicted", &|state| {
+                sign(state, &[0], &[WORK]);
+                sign(state, &[0], &[NOTICE]);
+            }),
+            at("DurableBeforeVisible", &|state| sign(state, &[0], &[WORK])),
+            at("DurableBeforeVisible", &|state| {
+                sign(state, &[0], &[WORK]);
+                state.record[0].voted = chain(&[WORK]);
+            }),
+            stuck_unseen,
+            at("NobodyIsEverStuck", &learn),
+            at("NobodyComesBack", &|state| {
+                state.drawn[0] = 1;
+                state.memory[0].voted = chain(&[WORK]);
+            }),
+            case("NoResign", &|state| sign(state, &[0], &[NOTICE]), &|state| {
+                state.memory[0].voted = chain(&[WORK]);
+            }),
+            case("LearnersAreSilent", &learn, &|state| sign(state, &[0], &[WORK])),
+            case("LearnersAreSilent", &learn, &|state| state.memory[0].voted = chain(&[WORK])),
+            case("StuckStays", &learn, &|_| {}),
+            case("StuckStays", &learn, &|state| {
+                learn(state);
+                sign(state, &[0, 1], &[WORK]);
+            }),
+            at("NobodySkips", &|state| state.memory[0].head = chain(&[WORK, WORK])),
+        ];
+        every_property_can_fail(&module, &counterexamples);
+    }
+}

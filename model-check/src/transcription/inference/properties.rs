@@ -135,3 +135,79 @@ fn nothing_only_fetched(specification: &Specification, before: &State, after: &S
     let can_certify = |member: usize| !specification.certified(before).is_subset(&before.candidates[member]);
     members.into_iter().all(|member| !is_fetched(member) || can_certify(member))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcription::configuration;
+    use crate::transcription::tests::{Counterexample, every_property_can_fail};
+
+    fn module() -> Specification {
+        match configuration::read("inference").unwrap().constants {
+            configuration::Constants::Inference(constants) => Specification::new(constants),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_property_fails_somewhere() {
+        const RIGHT: [usize; 3] = [0, 0, 0];
+        const WRONG: [usize; 3] = [0, 0, 1];
+        const OLD: [usize; 3] = [2, 2, 2];
+        let module = module();
+        let case = |property, before: &dyn Fn(&mut State), after: &dyn Fn(&mut State)| {
+            let (mut first, mut second) = (module.init(), module.init());
+            before(&mut first);
+            after(&mut second);
+            Counterexample { property, module: module.clone(), before: first, after: second }
+        };
+        let at = |property, change: &dyn Fn(&mut State)| case(property, &|_| {}, change);
+        let hold = |state: &mut State, member: usize, value: [usize; 3]| {
+            state.candidates[member].insert(value.to_vec());
+        };
+        let vote = |state: &mut State, members: &[usize], view: usize, value: [usize; 3]| {
+            for member in members {
+                state.votes[*member][view] = Some(value.to_vec());
+            }
+        };
+        let attest = |state: &mut State, input: usize, output: usize| {
+            state.computed[0][0] = Some(Computation { input, output });
+            state.attested[0][0] = true;
+        };
+        let counterexamples = [
+            at("TypeOK", &|state| state.view[0] = 2),
+            at("TypeOK", &|state| hold(state, 0, [0, 0, 3])),
+            at("Validity", &|state| hold(state, 0, WRONG)),
+            at("Validity", &|state| vote(state, &[0, 1], 0, WRONG)),
+            at("ByzantineResistance", &|state| attest(state, 0, 1)),
+            at("Integrity", &|state| hold(state, 0, OLD)),
+            at("Agreement", &|state| {
+                vote(state, &[0, 1], 0, RIGHT);
+                vote(state, &[1, 2], 1, WRONG);
+            }),
+            // Against itself, and against a certificate that others made.
+            at("Accountability", &|state| attest(state, 2, 1)),
+            at("Accountability", &|state| {
+                attest(state, 0, 1);
+                state.computed[1][0] = Some(Computation { input: 0, output: 0 });
+                state.attested[1][0] = true;
+            }),
+            at("Carried", &|state| vote(state, &[0], 0, RIGHT)),
+            at("NothingCarriedIsDecided", &|state| {
+                hold(state, 0, RIGHT);
+                vote(state, &[0], 0, RIGHT);
+                vote(state, &[0, 1, 2], 1, RIGHT);
+            }),
+            case("NeverTakenBack", &|state| state.view[0] = 1, &|_| {}),
+            case("NeverTakenBack", &|state| vote(state, &[0], 0, RIGHT), &|_| {}),
+            case("NeverTakenBack", &|state| state.proposals[0] = Some(RIGHT.to_vec()), &|state| {
+                state.proposals[0] = Some(WRONG.to_vec());
+            }),
+            case("NothingOnlyFetched", &|state| hold(state, 1, RIGHT), &|state| {
+                hold(state, 0, RIGHT);
+                hold(state, 1, RIGHT);
+            }),
+        ];
+        every_property_can_fail(&module, &counterexamples);
+    }
+}
