@@ -74,6 +74,7 @@ pub(super) const ALWAYS: &[Configuration] = &[
     chain("chain-two-values", holds_in(2_655, 14)),
     chain("chain-lost-twice", holds_in(1_107, 16)),
     chain("chain-two-members-lost", holds_in(5_292, 16)),
+    chain("chain-one-learner", holds_in(4_060, 16)),
     chain("chain-too-many-lost", holds_in(624, 11)),
     chain_liveness("chain-progress", holds_in(3_098, 18)),
     chain_liveness("chain-progress-byzantine", holds_in(260, 13)),
