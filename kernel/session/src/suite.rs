@@ -87,3 +87,28 @@ impl RngCore for NoRandomness {
 }
 
 impl CryptoRng for NoRandomness {}
+
+#[cfg(test)]
+mod vectors;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_of_small_order_give_no_secret() {
+        let secret = Secret::from_slice(&[7; 32]);
+        let order_1 = [0; 32];
+        let mut order_4 = [0; 32];
+        order_4[0] = 1;
+        let honest = X25519::pubkey(&Secret::from_slice(&[8; 32]));
+        assert!(X25519::dh(&secret, &honest).is_ok());
+        assert!(X25519::dh(&secret, &order_1).is_err());
+        assert!(X25519::dh(&secret, &order_4).is_err());
+    }
+
+    #[test]
+    fn without_an_ephemeral_key_there_is_no_handshake() {
+        assert!(X25519::genkey_rng(&mut NoRandomness).is_err());
+    }
+}
