@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use crate::error::Closed;
 use crate::keys::{ClusterId, ExchangeKey, ExchangeSecret, IdentityKey, KeyRecord, Peer};
-use crate::suite::{Blake2s, Pair};
+use crate::suite::{Blake2s, Pair, pair};
 use crate::wire::{KEY, MAC, Pattern, VERSION, Writer};
 
 /// A member: its cluster, its keys, its record, and how long a message it
@@ -32,13 +32,13 @@ impl Local {
         record: KeyRecord,
         longest_message: u32,
     ) -> Result<Local, Closed> {
-        let us = record.verify(cluster)?;
-        if us.exchange() != secret.public() {
+        let (us, pair) = (record.verify(cluster)?, pair(secret.secret().clone()));
+        if us.exchange() != ExchangeKey(pair.public) {
             return Err(Closed::Record);
         }
         Ok(Local {
             cluster,
-            pair: crate::suite::pair(secret.secret().clone()),
+            pair,
             record,
             longest_message,
             guard_of_members: Guard::of_member(cluster, us.exchange()),
