@@ -15,6 +15,8 @@
 //! connection.
 
 mod enrolment;
+#[cfg(feature = "checker")]
+mod rehearsed;
 
 use core::ops::{Range, RangeInclusive};
 

@@ -1,12 +1,15 @@
 //! How somebody is let in who is no member yet.
 
+mod rogue;
 mod world;
 
 use std::collections::BTreeSet;
 
+use butterfly_session::limits::Limits;
 use butterfly_session::token::{BearerSecret, Invitee, Operators, TokenNumber};
 use butterfly_session::{Closed, IdentityKey, Peer, Token, Unsent, wire};
 use ed25519_dalek::SigningKey;
+use rogue::Claims;
 use world::{CLUSTER, End, FOREIGN, Member, ROSTER, Said, identity_of, member, member_of};
 
 const FRAME: usize = 1024;
@@ -157,6 +160,50 @@ fn a_newcomer_shows_its_token_to_nobody_but_its_sponsor() {
     let answer = other.answer(&ROSTER).unwrap();
     assert_eq!(newcomer.hear(&answer), Err(Closed::Handshake), "the same ephemeral key, another sponsor");
     assert_eq!(double.hear(&answer), Ok(vec![Said::Answered]));
+}
+
+/// What comes of the answer that `sponsor` makes up.
+fn answered(sponsor: &Member, claims: &Claims) -> Result<Vec<Said>, Closed> {
+    let mut newcomer = End::<FRAME, LIFE>::new(member(NEWCOMER), 1);
+    let ephemeral = newcomer.random.ephemeral();
+    let first = newcomer.write(|session, local, out| session.enrol(local, &for_newcomer(), ephemeral, out)).unwrap();
+    let (_, answer) = rogue::answer_newcomer(sponsor, &first, claims, 5);
+    newcomer.hear(&answer)
+}
+
+#[test]
+fn a_sponsor_has_the_identity_that_the_token_names_and_its_key() {
+    let (sponsor, other) = (member(SPONSOR), member(2));
+    let good = Claims::of(&sponsor, sponsor.peer.identity());
+    assert_eq!(answered(&sponsor, &good), Ok(vec![Said::Answered]));
+    let as_itself = Claims { credential: Claims::of(&other, sponsor.peer.identity()).credential, ..good.clone() };
+    assert_eq!(answered(&other, &as_itself), Err(Closed::Stranger));
+    assert_eq!(answered(&other, &good), Err(Closed::Record), "the record is of another key");
+    let narrow = Claims { limits: Limits { frame: 511, message: 1 }, ..good };
+    assert_eq!(answered(&sponsor, &narrow), Err(Closed::Limits));
+}
+
+/// The other implementation of Noise as the sponsor, up to frames.
+#[test]
+fn a_sponsor_on_snow_reads_the_application() {
+    let (sponsor, secret) = (member(SPONSOR), BearerSecret::from_random([5; 32]));
+    let token = token(Invitee::Bearer(secret.digest()));
+    let mut newcomer = End::<FRAME, LIFE>::new(member(NEWCOMER), 1);
+    let ephemeral = newcomer.random.ephemeral();
+    let first = newcomer.write(|session, local, out| session.enrol(local, &token, ephemeral, out)).unwrap();
+    let claims = Claims::of(&sponsor, sponsor.peer.identity());
+    let code = rogue::code(CLUSTER, 2, &sponsor.peer.identity().0, &first[2..first.len() - 16]);
+    assert!(first.ends_with(&code));
+    let (sponsoring, answer) = rogue::answer_newcomer(&sponsor, &first, &claims, 5);
+    assert_eq!(newcomer.hear(&answer), Ok(vec![Said::Answered]));
+    let application = newcomer.write(|session, local, out| session.apply(local, &token, &secret, out)).unwrap();
+    let (mut rogue, payload) = sponsoring.read(&application);
+    let credential = Claims::of(&newcomer.member, sponsor.peer.identity()).credential;
+    let limits = [&1024_u16.to_le_bytes()[..], &world::LONGEST.to_le_bytes()].concat();
+    assert_eq!(payload, [&credential[..], &limits, &token.to_bytes(), &[5; 32]].concat());
+    let frame = rogue.seal(b"\x01welcome");
+    assert_eq!(newcomer.hear(&frame), Ok(vec![Said::Message(b"welcome".to_vec())]));
+    assert_eq!(rogue.open(&newcomer.say(b"thanks")), Some(vec![b"\x01thanks".to_vec()]));
 }
 
 #[test]

@@ -70,9 +70,10 @@ pub fn guarded(claims: &Claims, key: &[u8; 32], inside: &[u8]) -> Vec<u8> {
 }
 
 const IK: &str = "Noise_IK_25519_ChaChaPoly_BLAKE2s";
+const XX: &str = "Noise_XX_25519_ChaChaPoly_BLAKE2s";
 
-fn builder<'b>(member: &'b Member, prologue: &'b [u8]) -> Builder<'b> {
-    let builder = Builder::new(IK.parse().unwrap()).local_private_key(&member.secret).unwrap();
+fn builder<'b>(protocol: &str, member: &'b Member, prologue: &'b [u8]) -> Builder<'b> {
+    let builder = Builder::new(protocol.parse().unwrap()).local_private_key(&member.secret).unwrap();
     builder.prologue(prologue).unwrap()
 }
 
@@ -84,7 +85,7 @@ pub struct Dialling {
 
 /// Dials `peer`. Noise wants a fresh ephemeral key; here it is drawn from `seed`.
 pub fn dial(us: &Member, peer: &Peer, claims: &Claims, seed: u8) -> Dialling {
-    let mut noise = builder(us, &claims.prologue)
+    let mut noise = builder(IK, us, &claims.prologue)
         .remote_public_key(&peer.exchange().0)
         .unwrap()
         .fixed_ephemeral_key_for_testing_only(&[seed; 32])
@@ -111,7 +112,8 @@ impl Dialling {
 /// Answers a first message to `us`, as a responder. Also returns the payload.
 pub fn answer(us: &Member, first: &[u8], limits: Limits, seed: u8) -> (Rogue, Vec<u8>, Vec<u8>) {
     let prologue = prologue(us.local.cluster(), us.peer.identity());
-    let mut noise = builder(us, &prologue).fixed_ephemeral_key_for_testing_only(&[seed; 32]).build_responder().unwrap();
+    let mut noise =
+        builder(IK, us, &prologue).fixed_ephemeral_key_for_testing_only(&[seed; 32]).build_responder().unwrap();
     let (guarded, end) = first.split_at(first.len() - 16);
     assert_eq!(end, code(us.local.cluster(), 1, &us.peer.exchange().0, &guarded[2..]));
     assert_eq!(guarded[2..4], [1, 1], "version and pattern");
@@ -122,6 +124,30 @@ pub fn answer(us: &Member, first: &[u8], limits: Limits, seed: u8) -> (Rogue, Ve
     let written = noise.write_message(&announced(limits), &mut message).unwrap();
     let rogue = Rogue { noise: noise.into_transport_mode().unwrap(), heard: Vec::new() };
     (rogue, framed(&message[..written]), payload)
+}
+
+/// Answers the first message of a newcomer, with `claims` instead of what is
+/// right, and reads the application that comes of the answer.
+pub struct Sponsoring(HandshakeState);
+
+pub fn answer_newcomer(us: &Member, first: &[u8], claims: &Claims, seed: u8) -> (Sponsoring, Vec<u8>) {
+    let mut noise =
+        builder(XX, us, &claims.prologue).fixed_ephemeral_key_for_testing_only(&[seed; 32]).build_responder().unwrap();
+    assert_eq!(noise.read_message(&first[4..first.len() - 16], &mut [0; 64]), Ok(0), "nothing but a key");
+    let mut message = vec![0; 1024];
+    let payload = [&claims.credential[..], &announced(claims.limits)].concat();
+    let written = noise.write_message(&payload, &mut message).unwrap();
+    (Sponsoring(noise), framed(&message[..written]))
+}
+
+impl Sponsoring {
+    /// The session, and what the newcomer applied with.
+    pub fn read(mut self, application: &[u8]) -> (Rogue, Vec<u8>) {
+        let mut payload = vec![0; 1024];
+        let read = self.0.read_message(&application[2..], &mut payload).unwrap();
+        payload.truncate(read);
+        (Rogue { noise: self.0.into_transport_mode().unwrap(), heard: Vec::new() }, payload)
+    }
 }
 
 /// Both directions of its session.
