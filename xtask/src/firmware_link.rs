@@ -29,6 +29,8 @@ struct Program {
     binary: &'static str,
     /// The crate that it shows to need no heap, as symbols name it.
     shows: &'static str,
+    /// Crates that are in there only because of that one.
+    brings: &'static [&'static str],
     /// Statics that hold what takes RAM, and what they are called in the table.
     statics: &'static [(&'static str, &'static str)],
 }
@@ -37,11 +39,13 @@ const PROGRAMS: [Program; 2] = [
     Program {
         binary: "butterfly-link-check",
         shows: "butterfly_kernel",
+        brings: &["heapless", "postcard", "serde"],
         statics: &[("NODE_OF_4", "one node, n = 4"), ("NODE_OF_7", "one node, n = 7")],
     },
     Program {
         binary: "butterfly-link-check-session",
         shows: "butterfly_session",
+        brings: &["clatter", "chacha20", "poly1305", "blake2", "cipher", "aead", "x25519_dalek"],
         statics: &[
             ("SESSION_THAT_DIALS", "one session"),
             ("SESSION_THAT_LISTENS", "another session"),
@@ -212,7 +216,7 @@ impl Program {
     }
 
     fn check_symbols(&self, elf: &object::File<'_>) -> Result<()> {
-        let Program { binary, shows, statics } = self;
+        let Program { binary, shows, brings, statics } = self;
         let symbols: Vec<(&str, u64)> =
             elf.symbols().filter_map(|symbol| Some((symbol.name().ok()?, symbol.size()))).collect();
         let with = |part: &str| symbols.iter().filter(|(name, _)| name.contains(part)).count();
@@ -221,6 +225,9 @@ impl Program {
             let (_, size) = place.with_context(|| format!("{binary} holds no {part}"))?;
             println!("{what:<20} {size:>8}");
         }
+        let is_of = |name: &str| name.contains(shows) || brings.iter().any(|part| name.contains(part));
+        let flash: u64 = symbols.iter().filter(|(name, _)| is_of(name)).map(|(_, size)| size).sum();
+        println!("{:<20} {flash:>8}", "its own flash");
         let shown = with(shows);
         ensure!(shown > 0, "there is nothing of {shows} in {binary}, so that it links proves nothing");
         println!("{:<20} {shown:>8}", "its own symbols");

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use butterfly_session::limits::{LEAST_FRAME, Limits};
 use butterfly_session::wire::{LAST_UNDER_KEY, TAG};
 use butterfly_session::{
-    Closed, ClusterId, Ephemeral, Event, ExchangeSecret, KeyRecord, Local, Outgoing, Peer, Session, Unsent,
+    Closed, ClusterId, Ephemeral, Event, ExchangeSecret, KeyRecord, Local, Outgoing, Peer, Refused, Session,
 };
 use clatter::cipherstate::CipherState;
 use clatter::crypto::cipher::ChaChaPoly;
@@ -73,10 +73,10 @@ pub fn from_peer(script: &[u8]) -> Option<usize> {
                 }
             }
         }
-        // Whatever the peer does, our own direction goes on.
-        let mut out = [0; Fuzzed::ROOM];
-        assert!(session.seal(&mut Outgoing::new(b"unmoved"), &mut out).is_ok());
     }
+    // Whatever the peer did, our own direction goes on.
+    let mut out = [0; Fuzzed::ROOM];
+    assert!(session.seal(&mut Outgoing::new(b"unmoved"), &mut out).is_ok());
     assert_eq!(session.end_of_bytes().is_ok(), heard.has_ended);
     Some(heard.events)
 }
@@ -88,9 +88,9 @@ fn opened(peer: Peer) -> Fuzzed {
 
 fn is_closed(session: &mut Fuzzed, local: &Local, reason: Closed) {
     let mut out = [0; Fuzzed::ROOM];
-    assert_eq!(session.seal_nothing(&mut out), Err(Unsent::Closed(reason)));
+    assert_eq!(session.seal_nothing(&mut out), Err(Refused::Closed(reason)));
     let dialled = session.dial(local, &MEMBER.1, Ephemeral::from_random([1; 32]), &mut out);
-    assert_eq!(dialled, Err(Unsent::Closed(reason)));
+    assert_eq!(dialled, Err(Refused::Closed(reason)));
     assert_eq!(session.receive(local, &mut &b"more"[..]).err(), Some(reason));
     assert_eq!(session.end_of_bytes(), Err(reason));
 }

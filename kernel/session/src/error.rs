@@ -1,4 +1,4 @@
-//! Why a session is closed, and why a call wrote nothing.
+//! Why a session is closed, and why a call did nothing.
 
 use core::fmt::{Display, Formatter, Result};
 
@@ -61,10 +61,10 @@ impl Display for Closed {
 
 impl core::error::Error for Closed {}
 
-/// Why a call wrote nothing. Nothing has changed, except where it says that
-/// the session is closed.
+/// Why a call did nothing. It has written nothing, and nothing has changed
+/// except where this says that the session is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Unsent {
+pub enum Refused {
     /// The session is at another point: the call does not belong here.
     NotNow,
     /// The buffer is too short: [`Session::ROOM`](crate::Session::ROOM) bytes always do.
@@ -77,22 +77,22 @@ pub enum Unsent {
     Closed(Closed),
 }
 
-impl Display for Unsent {
+impl Display for Refused {
     fn fmt(&self, out: &mut Formatter<'_>) -> Result {
         out.write_str(match self {
-            Unsent::NotNow => "the session is not at the point where this can be sent",
-            Unsent::NoRoom => "the buffer is too short",
-            Unsent::TooLong => "the message is longer than the peer takes",
-            Unsent::Unfinished => "another message is not all sent",
-            Unsent::Closed(reason) => return reason.fmt(out),
+            Refused::NotNow => "the session is at another point",
+            Refused::NoRoom => "the buffer is too short",
+            Refused::TooLong => "the message is longer than the peer takes",
+            Refused::Unfinished => "another message is not all sent",
+            Refused::Closed(reason) => return reason.fmt(out),
         })
     }
 }
 
-impl core::error::Error for Unsent {}
+impl core::error::Error for Refused {}
 
-impl From<Closed> for Unsent {
-    fn from(reason: Closed) -> Unsent {
-        Unsent::Closed(reason)
+impl From<Closed> for Refused {
+    fn from(reason: Closed) -> Refused {
+        Refused::Closed(reason)
     }
 }

@@ -42,11 +42,11 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// A handshake takes a server a third of a millisecond: flooded, it spends
-    /// a fiftieth of a core on it. All members of the largest cluster may come
-    /// at once, from one source.
+    /// All members of the largest cluster may come at once, from one source. An
+    /// answer takes a server a third of a millisecond (the example `costs`
+    /// measures it), so a flood costs it a fiftieth of a core.
     pub const SERVER: Patience = Patience { deadline: 5_000, burst: 128, per_second: 64 };
-    /// A handshake takes a microcontroller a tenth of a second or more.
+    /// A microcontroller has other work to do.
     pub const MICROCONTROLLER: Patience = Patience { deadline: 5_000, burst: 4, per_second: 1 };
 }
 

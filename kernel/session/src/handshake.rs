@@ -8,7 +8,7 @@ use clatter::Handshaker;
 use clatter::cipherstate::CipherStates;
 use clatter::handshakepattern::{noise_ik, noise_xx};
 
-use crate::error::{Closed, Unsent};
+use crate::error::{Closed, Refused};
 use crate::keys::{Ephemeral, ExchangeKey, IdentityKey};
 use crate::limits::Limits;
 use crate::local::{Guard, Local, prologue};
@@ -79,7 +79,7 @@ fn begin(
 }
 
 /// Writes Noise's next message behind its length. `bytes` is how long it is.
-pub(crate) fn write(noise: &mut Noise, payload: &[u8], bytes: usize, out: &mut [u8]) -> Result<usize, Unsent> {
+pub(crate) fn write(noise: &mut Noise, payload: &[u8], bytes: usize, out: &mut [u8]) -> Result<usize, Refused> {
     let (length, message) = framed(bytes, out)?;
     noise.write_message(payload, message).map_err(|_| Closed::Handshake)?;
     Ok(length)
@@ -92,10 +92,10 @@ pub(crate) fn write_first(
     guard: &Guard,
     payload: &[u8],
     out: &mut [u8],
-) -> Result<usize, Unsent> {
+) -> Result<usize, Refused> {
     let (length, message) = framed(pattern.first(), out)?;
-    let (guarded, code) = message.split_at_mut_checked(pattern.first().saturating_sub(MAC)).ok_or(Unsent::NoRoom)?;
-    let (preface, inside) = guarded.split_at_mut_checked(PREFACE).ok_or(Unsent::NoRoom)?;
+    let (guarded, code) = message.split_at_mut_checked(pattern.first().saturating_sub(MAC)).ok_or(Refused::NoRoom)?;
+    let (preface, inside) = guarded.split_at_mut_checked(PREFACE).ok_or(Refused::NoRoom)?;
     preface.copy_from_slice(&[VERSION, pattern.byte()]);
     noise.write_message(payload, inside).map_err(|_| Closed::Handshake)?;
     code.copy_from_slice(&guard.code(guarded));
@@ -103,17 +103,17 @@ pub(crate) fn write_first(
 }
 
 /// Whether `out` has room for a message of `bytes`: asked before anything is used up.
-pub(crate) fn has_room(bytes: usize, out: &[u8]) -> Result<(), Unsent> {
-    if out.len() < bytes.saturating_add(LENGTH) { Err(Unsent::NoRoom) } else { Ok(()) }
+pub(crate) fn has_room(bytes: usize, out: &[u8]) -> Result<(), Refused> {
+    if out.len() < bytes.saturating_add(LENGTH) { Err(Refused::NoRoom) } else { Ok(()) }
 }
 
 /// The place of a message of `bytes` behind its length, which is written, and
 /// how long both are.
-fn framed(bytes: usize, out: &mut [u8]) -> Result<(usize, &mut [u8]), Unsent> {
-    let length = u16::try_from(bytes).map_err(|_| Unsent::TooLong)?;
+fn framed(bytes: usize, out: &mut [u8]) -> Result<(usize, &mut [u8]), Refused> {
+    let length = u16::try_from(bytes).map_err(|_| Refused::TooLong)?;
     let framed = bytes.saturating_add(LENGTH);
     let (front, message) =
-        out.get_mut(..framed).and_then(|out| out.split_at_mut_checked(LENGTH)).ok_or(Unsent::NoRoom)?;
+        out.get_mut(..framed).and_then(|out| out.split_at_mut_checked(LENGTH)).ok_or(Refused::NoRoom)?;
     front.copy_from_slice(&length.to_le_bytes());
     Ok((framed, message))
 }

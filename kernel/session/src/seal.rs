@@ -1,6 +1,6 @@
 //! The direction out: messages become frames.
 
-use crate::error::{Closed, Unsent};
+use crate::error::{Closed, Refused};
 use crate::limits::Limits;
 use crate::suite::Cipher;
 use crate::wire::{FRAME_OVERHEAD, KIND, Kind, LAST_UNDER_KEY, LENGTH, TAG, TOTAL, Writer};
@@ -50,19 +50,19 @@ impl<const FRAMES_PER_KEY: u32> Sealer<FRAMES_PER_KEY> {
     }
 
     /// The next frame of `message`.
-    pub(crate) fn message(&mut self, message: &mut Outgoing<'_>, out: &mut [u8]) -> Result<usize, Unsent> {
+    pub(crate) fn message(&mut self, message: &mut Outgoing<'_>, out: &mut [u8]) -> Result<usize, Refused> {
         if message.is_sent() {
-            return Err(Unsent::NotNow);
+            return Err(Refused::NotNow);
         }
         let expected = if message.has_begun { message.rest.len() } else { 0 };
         if self.missing != expected {
-            return Err(Unsent::Unfinished);
+            return Err(Refused::Unfinished);
         }
-        let total = u32::try_from(message.rest.len()).map_err(|_| Unsent::TooLong)?;
+        let total = u32::try_from(message.rest.len()).map_err(|_| Refused::TooLong)?;
         let (kind, body) = if message.has_begun {
             (Kind::More, self.limits.body())
         } else if total > self.limits.message {
-            return Err(Unsent::TooLong);
+            return Err(Refused::TooLong);
         } else if message.rest.len() <= self.limits.body() {
             (Kind::Whole, self.limits.body())
         } else {
@@ -77,23 +77,23 @@ impl<const FRAMES_PER_KEY: u32> Sealer<FRAMES_PER_KEY> {
     }
 
     /// A frame of which the kind is all.
-    pub(crate) fn empty(&mut self, out: &mut [u8]) -> Result<usize, Unsent> {
+    pub(crate) fn empty(&mut self, out: &mut [u8]) -> Result<usize, Refused> {
         self.frame(Kind::Empty, &[], &[], out)
     }
 
     /// The last frame.
-    pub(crate) fn end(&mut self, out: &mut [u8]) -> Result<usize, Unsent> {
+    pub(crate) fn end(&mut self, out: &mut [u8]) -> Result<usize, Refused> {
         if self.missing > 0 {
-            return Err(Unsent::Unfinished);
+            return Err(Refused::Unfinished);
         }
         let written = self.frame(Kind::End, &[], &[], out)?;
         self.has_ended = true;
         Ok(written)
     }
 
-    fn frame(&mut self, kind: Kind, head: &[u8], body: &[u8], out: &mut [u8]) -> Result<usize, Unsent> {
+    fn frame(&mut self, kind: Kind, head: &[u8], body: &[u8], out: &mut [u8]) -> Result<usize, Refused> {
         if self.has_ended {
-            return Err(Unsent::NotNow);
+            return Err(Refused::NotNow);
         }
         debug_assert!(head.len() == if kind == Kind::First { TOTAL } else { 0 });
         self.under_key = self.under_key.saturating_add(1);
@@ -111,17 +111,17 @@ impl<const FRAMES_PER_KEY: u32> Sealer<FRAMES_PER_KEY> {
         Ok(written)
     }
 
-    fn seal(&mut self, kind: u8, head: &[u8], body: &[u8], out: &mut [u8]) -> Result<usize, Unsent> {
+    fn seal(&mut self, kind: u8, head: &[u8], body: &[u8], out: &mut [u8]) -> Result<usize, Refused> {
         let plain = KIND.saturating_add(head.len()).saturating_add(body.len());
         let sealed = plain.saturating_add(TAG);
-        let length = u16::try_from(sealed).map_err(|_| Unsent::TooLong)?;
-        let frame = out.get_mut(..sealed.saturating_add(LENGTH)).ok_or(Unsent::NoRoom)?;
+        let length = u16::try_from(sealed).map_err(|_| Refused::TooLong)?;
+        let frame = out.get_mut(..sealed.saturating_add(LENGTH)).ok_or(Refused::NoRoom)?;
         let written = frame.len();
-        let (front, inside) = frame.split_at_mut_checked(LENGTH).ok_or(Unsent::NoRoom)?;
+        let (front, inside) = frame.split_at_mut_checked(LENGTH).ok_or(Refused::NoRoom)?;
         front.copy_from_slice(&length.to_le_bytes());
         let mut writer = Writer(inside);
         let fields: [&[u8]; 3] = [&[kind], head, body];
-        fields.iter().try_for_each(|field| writer.put(field)).ok_or(Unsent::NoRoom)?;
+        fields.iter().try_for_each(|field| writer.put(field)).ok_or(Refused::NoRoom)?;
         self.cipher.encrypt_with_ad_in_place(&[], inside, plain).map_err(|_| Closed::Altered)?;
         Ok(written)
     }

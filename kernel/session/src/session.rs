@@ -20,7 +20,7 @@ mod rehearsed;
 
 use core::ops::{Range, RangeInclusive};
 
-use crate::error::{Closed, Unsent};
+use crate::error::{Closed, Refused};
 use crate::handshake::{Traffic, inside_of_first, look_at_first, member, newcomer};
 use crate::inbox::Inbox;
 use crate::keys::{Ephemeral, IdentityKey, Peer};
@@ -140,8 +140,8 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// Writes the first message to `peer` and returns how long it is.
     ///
     /// # Errors
-    /// [`Unsent`]. The randomness is used up in any case.
-    pub fn dial(&mut self, local: &Local, peer: &Peer, ephemeral: Ephemeral, out: &mut [u8]) -> Result<usize, Unsent> {
+    /// [`Refused`]. The randomness is used up in any case.
+    pub fn dial(&mut self, local: &Local, peer: &Peer, ephemeral: Ephemeral, out: &mut [u8]) -> Result<usize, Refused> {
         let Phase::Fresh = self.phase else { return Err(self.not_now()) };
         let (noise, written) = self.settle(member::first(local, peer, ephemeral, Self::ours(local), out))?;
         self.phase = Phase::Dialled(noise, *peer);
@@ -149,7 +149,8 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     }
 
     /// Takes bytes from the front of `bytes` up to the next event. Without an
-    /// event it has taken all of them and waits for more.
+    /// event it has taken all of them and waits for more. `local` is the same
+    /// in all calls of one session.
     ///
     /// # Errors
     /// [`Closed`], now or earlier. The rest of `bytes` means nothing any more.
@@ -171,7 +172,7 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// that costs Diffie-Hellman operations. Nothing is believed yet.
     ///
     /// # Errors
-    /// [`Unsent`]. When the first message is not genuine, or of somebody whom
+    /// [`Refused`]. When the first message is not genuine, or of somebody whom
     /// `members` does not admit, the session is closed.
     pub fn answer(
         &mut self,
@@ -179,7 +180,7 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
         members: &impl Members,
         ephemeral: Ephemeral,
         out: &mut [u8],
-    ) -> Result<usize, Unsent> {
+    ) -> Result<usize, Refused> {
         let Phase::Knocked(pattern) = self.phase else { return Err(self.not_now()) };
         let ours = Self::ours(local);
         let inside = self.inbox.body().get(..pattern.first()).and_then(inside_of_first).unwrap_or_default();
@@ -203,8 +204,8 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// responder believe us. From then on both may seal.
     ///
     /// # Errors
-    /// [`Unsent`].
-    pub fn confirm(&mut self, out: &mut [u8]) -> Result<usize, Unsent> {
+    /// [`Refused`].
+    pub fn confirm(&mut self, out: &mut [u8]) -> Result<usize, Refused> {
         let Phase::Answered(traffic, _) = &mut self.phase else { return Err(self.not_now()) };
         let sealed = traffic.sealer.empty(out);
         let written = self.settle(sealed)?;
@@ -218,8 +219,8 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// called until [`Outgoing::is_sent`]; no other message can begin before.
     ///
     /// # Errors
-    /// [`Unsent`].
-    pub fn seal(&mut self, message: &mut Outgoing<'_>, out: &mut [u8]) -> Result<usize, Unsent> {
+    /// [`Refused`].
+    pub fn seal(&mut self, message: &mut Outgoing<'_>, out: &mut [u8]) -> Result<usize, Refused> {
         let sealed = self.open_traffic()?.sealer.message(message, out);
         self.settle(sealed)
     }
@@ -228,8 +229,8 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// brings a new key after [`Session::change_key`].
     ///
     /// # Errors
-    /// [`Unsent`].
-    pub fn seal_nothing(&mut self, out: &mut [u8]) -> Result<usize, Unsent> {
+    /// [`Refused`].
+    pub fn seal_nothing(&mut self, out: &mut [u8]) -> Result<usize, Refused> {
         let sealed = self.open_traffic()?.sealer.empty(out);
         self.settle(sealed)
     }
@@ -238,8 +239,8 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// somebody else brought about.
     ///
     /// # Errors
-    /// [`Unsent`].
-    pub fn seal_end(&mut self, out: &mut [u8]) -> Result<usize, Unsent> {
+    /// [`Refused`].
+    pub fn seal_end(&mut self, out: &mut [u8]) -> Result<usize, Refused> {
         let sealed = self.open_traffic()?.sealer.end(out);
         self.settle(sealed)
     }
@@ -343,25 +344,25 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
         Ok(heard)
     }
 
-    fn open_traffic(&mut self) -> Result<&mut Traffic<KEY_LIFE>, Unsent> {
+    fn open_traffic(&mut self) -> Result<&mut Traffic<KEY_LIFE>, Refused> {
         match &mut self.phase {
             Phase::Open(traffic, _) => Ok(traffic),
-            Phase::Closed(reason) => Err(Unsent::Closed(*reason)),
-            _ => Err(Unsent::NotNow),
+            Phase::Closed(reason) => Err(Refused::Closed(*reason)),
+            _ => Err(Refused::NotNow),
         }
     }
 
     /// Why a call does not belong here.
-    fn not_now(&self) -> Unsent {
+    fn not_now(&self) -> Refused {
         match &self.phase {
-            Phase::Closed(reason) => Unsent::Closed(*reason),
-            _ => Unsent::NotNow,
+            Phase::Closed(reason) => Refused::Closed(*reason),
+            _ => Refused::NotNow,
         }
     }
 
     /// Closes the session if that is what a call came to.
-    fn settle<T>(&mut self, outcome: Result<T, Unsent>) -> Result<T, Unsent> {
-        if let Err(Unsent::Closed(reason)) = &outcome {
+    fn settle<T>(&mut self, outcome: Result<T, Refused>) -> Result<T, Refused> {
+        if let Err(Refused::Closed(reason)) = &outcome {
             self.close(*reason);
         }
         outcome

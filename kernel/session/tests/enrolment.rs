@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use butterfly_session::limits::Limits;
 use butterfly_session::token::{BearerSecret, Invitee, Operators, TokenNumber};
-use butterfly_session::{Closed, IdentityKey, Peer, Token, Unsent, wire};
+use butterfly_session::{Closed, IdentityKey, Peer, Refused, Token, wire};
 use ed25519_dalek::SigningKey;
 use rogue::Claims;
 use world::{CLUSTER, End, FOREIGN, Member, ROSTER, Said, identity_of, member, member_of};
@@ -57,7 +57,7 @@ fn enrol(newcomer: Member, token: &Token, secret: &BearerSecret) -> Enrolment {
     Enrolment { newcomer, sponsor, messages: [first, answer, application] }
 }
 
-fn examine(sponsor: &mut End<FRAME, LIFE>) -> Result<(Peer, TokenNumber), Unsent> {
+fn examine(sponsor: &mut End<FRAME, LIFE>) -> Result<(Peer, TokenNumber), Refused> {
     let applicant = sponsor.session.examine(&sponsor.member.local, &operator())?;
     Ok((applicant.newcomer, applicant.number))
 }
@@ -70,10 +70,10 @@ fn a_newcomer_with_a_token_is_let_in_and_both_know_each_other() {
         let Enrolment { mut newcomer, mut sponsor, messages } = enrol(member(NEWCOMER), &token, &secret);
         let lengths = [wire::FIRST_OF_NEWCOMER, wire::ANSWER_TO_NEWCOMER, wire::APPLICATION];
         assert_eq!(messages.map(|message| message.len()), lengths.map(|length| length + wire::LENGTH));
-        assert_eq!(sponsor.session.accept(), Err(Unsent::NotNow), "not before the token was looked at");
+        assert_eq!(sponsor.session.accept(), Err(Refused::NotNow), "not before the token was looked at");
         assert_eq!(examine(&mut sponsor), Ok((newcomer.member.peer, token.number)));
         assert_eq!(sponsor.session.peer(), None, "not before it was written down");
-        assert_eq!(sponsor.frames(b"early"), Err(Unsent::NotNow));
+        assert_eq!(sponsor.frames(b"early"), Err(Refused::NotNow));
         assert_eq!(sponsor.session.accept(), Ok(newcomer.member.peer));
         assert_eq!(newcomer.session.peer(), Some(&sponsor.member.peer));
         let frame = sponsor.say(b"welcome");
@@ -129,8 +129,8 @@ fn a_token_is_for_one_newcomer_one_sponsor_one_cluster_and_of_an_operator() {
     ];
     for (name, token) in cases {
         let Enrolment { mut sponsor, .. } = enrol(member(NEWCOMER), &token, &secret);
-        assert_eq!(examine(&mut sponsor), Err(Unsent::Closed(Closed::Token)), "{name}");
-        assert_eq!(sponsor.session.accept(), Err(Unsent::Closed(Closed::Token)), "{name}");
+        assert_eq!(examine(&mut sponsor), Err(Refused::Closed(Closed::Token)), "{name}");
+        assert_eq!(sponsor.session.accept(), Err(Refused::Closed(Closed::Token)), "{name}");
     }
     let Enrolment { mut sponsor, .. } = enrol(member(NEWCOMER), &good, &secret);
     assert!(examine(&mut sponsor).is_ok());

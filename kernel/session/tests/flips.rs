@@ -5,7 +5,7 @@
 mod rogue;
 mod world;
 
-use butterfly_session::{Closed, Unsent, wire};
+use butterfly_session::{Closed, Refused, wire};
 use world::{CLUSTER, Connected, End, ROSTER, Said, connect, member};
 
 const FRAME: usize = 1024;
@@ -21,7 +21,7 @@ fn flips(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
 
 /// A length that was made greater is waited for; so that it ends, the peer
 /// goes on sending.
-const MORE: [u8; 70_000] = [0x5a; 70_000];
+static MORE: [u8; 70_000] = [0x5a; 70_000];
 
 fn fresh(number: u8) -> End<FRAME, LIFE> {
     End::new(member(number), 11)
@@ -34,7 +34,7 @@ fn of_a_first_message() {
         let mut responder = fresh(1);
         let heard = responder.hear(&flipped).and_then(|_| responder.hear(&MORE));
         assert!(heard.is_err(), "bit {bit}: {heard:?}");
-        assert_eq!(responder.answer(&ROSTER), Err(Unsent::Closed(heard.unwrap_err())), "bit {bit}");
+        assert_eq!(responder.answer(&ROSTER), Err(Refused::Closed(heard.unwrap_err())), "bit {bit}");
     }
 }
 
@@ -48,7 +48,7 @@ fn of_a_first_message_with_its_code_made_anew() {
         let code = rogue::code(CLUSTER, 1, &responder.peer.exchange().0, &flipped);
         let mut responder = fresh(1);
         assert_eq!(responder.hear(&rogue::framed(&[flipped, code].concat())), Ok(vec![Said::Knock]));
-        assert_eq!(responder.answer(&ROSTER), Err(Unsent::Closed(Closed::Handshake)), "bit {bit}");
+        assert_eq!(responder.answer(&ROSTER), Err(Refused::Closed(Closed::Handshake)), "bit {bit}");
     }
 }
 
@@ -61,7 +61,7 @@ fn of_an_answer() {
         let mut initiator = fresh(0);
         assert_eq!(initiator.dial(&member(1).peer), Ok(first.clone()));
         assert!(initiator.hear(&flipped).is_err(), "bit {bit}");
-        assert!(matches!(initiator.confirm(), Err(Unsent::Closed(_))), "bit {bit}");
+        assert!(matches!(initiator.confirm(), Err(Refused::Closed(_))), "bit {bit}");
     }
 }
 

@@ -5,7 +5,7 @@ mod rogue;
 mod world;
 
 use butterfly_session::limits::Limits;
-use butterfly_session::{Closed, Outgoing, Unsent, wire};
+use butterfly_session::{Closed, Outgoing, Refused, wire};
 use rogue::{Claims, Rogue};
 use world::{Connected, End, LONGEST, ROSTER, Random, Said, connect, member};
 
@@ -24,7 +24,7 @@ fn pair() -> (End<FRAME, LIFE>, End<FRAME, LIFE>) {
 fn closed(end: &mut End<FRAME, LIFE>, reason: Closed) {
     assert_eq!(end.session.peer(), None);
     assert_eq!(end.hear(b"more"), Err(reason));
-    assert_eq!(end.frames(b"more"), Err(Unsent::Closed(reason)));
+    assert_eq!(end.frames(b"more"), Err(Refused::Closed(reason)));
     assert_eq!(end.session.end_of_bytes(), Err(reason));
 }
 
@@ -76,7 +76,7 @@ fn an_end_that_the_peer_did_not_announce_is_told_from_one_that_it_did() {
     let (mut alice, mut bob) = pair();
     let bytes = [alice.say(b"last words"), alice.end()].concat();
     assert_eq!(bob.hear(&bytes), Ok(vec![Said::Message(b"last words".to_vec()), Said::Ended]));
-    assert_eq!(alice.frames(b"more"), Err(Unsent::NotNow));
+    assert_eq!(alice.frames(b"more"), Err(Refused::NotNow));
     // The other direction is still open.
     let frame = bob.say(b"farewell");
     assert_eq!(alice.hear(&frame), Ok(vec![Said::Message(b"farewell".to_vec())]));
@@ -185,14 +185,14 @@ fn one_message_at_a_time() {
     let (mut message, mut another) = (Outgoing::new(&long), Outgoing::new(&other));
     let first = alice.write(|session, _, out| session.seal(&mut message, out)).unwrap();
     let mut refused = |message: &mut Outgoing<'_>| alice.write(|session, _, out| session.seal(message, out));
-    assert_eq!(refused(&mut another), Err(Unsent::Unfinished));
-    assert_eq!(refused(&mut Outgoing::new(b"short")), Err(Unsent::Unfinished));
-    assert_eq!(alice.write(|session, _, out| session.seal_end(out)), Err(Unsent::Unfinished));
+    assert_eq!(refused(&mut another), Err(Refused::Unfinished));
+    assert_eq!(refused(&mut Outgoing::new(b"short")), Err(Refused::Unfinished));
+    assert_eq!(alice.write(|session, _, out| session.seal_end(out)), Err(Refused::Unfinished));
     let mut frames = vec![first, alice.nothing()];
     while !message.is_sent() {
         frames.push(alice.write(|session, _, out| session.seal(&mut message, out)).unwrap());
     }
-    assert_eq!(alice.write(|session, _, out| session.seal(&mut message, out)), Err(Unsent::NotNow), "it is sent");
+    assert_eq!(alice.write(|session, _, out| session.seal(&mut message, out)), Err(Refused::NotNow), "it is sent");
     frames.push(alice.say(&other));
     assert_eq!(bob.hear(&frames.concat()).unwrap().len(), 3 + 4);
 }
@@ -253,7 +253,7 @@ fn genuine_frames_that_may_not_come_now_close_the_session() {
 fn a_whole_message_keeps_to_the_agreed_length_as_well() {
     let (mut us, mut rogue) = rogue(Limits { frame: 1024, message: 10 });
     us.hear(&rogue.seal(&[0])).unwrap();
-    assert_eq!(us.frames(&[7; 11]), Err(Unsent::TooLong));
+    assert_eq!(us.frames(&[7; 11]), Err(Refused::TooLong));
     assert_eq!(us.hear(&rogue.seal(&[1; 11])).unwrap().len(), 1, "ten bytes");
     assert_eq!(us.hear(&rogue.seal(&[1; 12])), Err(Closed::MessageTooLong));
 }
@@ -266,7 +266,7 @@ fn limits_that_no_message_fits_in_are_refused() {
         let claims = Claims { limits, ..Claims::of(&them, us.peer.identity()) };
         let mut us = End::<FRAME, LIFE>::new(member(1), 1);
         us.hear(&rogue::dial(&them, &us.member.peer, &claims, 3).first).unwrap();
-        assert_eq!(us.answer(&ROSTER), Err(Unsent::Closed(Closed::Limits)));
+        assert_eq!(us.answer(&ROSTER), Err(Refused::Closed(Closed::Limits)));
         let mut us = End::<FRAME, LIFE>::new(member(0), 1);
         let them = member(1);
         let (_, answer, _) = rogue::answer(&them, &us.dial(&them.peer).unwrap(), limits, 4);
@@ -308,8 +308,8 @@ fn claims_with_a_right_code_are_still_checked() {
     ];
     for (name, claims, reason) in cases {
         let mut us = End::<FRAME, LIFE>::new(member(1), 1);
-        let heard = us.hear(&rogue::dial(&them, &us.member.peer, &claims, 3).first).map_err(Unsent::Closed);
-        assert_eq!(heard.and_then(|_| us.answer(&ROSTER)), Err(Unsent::Closed(reason)), "{name}");
+        let heard = us.hear(&rogue::dial(&them, &us.member.peer, &claims, 3).first).map_err(Refused::Closed);
+        assert_eq!(heard.and_then(|_| us.answer(&ROSTER)), Err(Refused::Closed(reason)), "{name}");
         closed(&mut us, reason);
     }
 }

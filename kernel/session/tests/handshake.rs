@@ -4,7 +4,7 @@ mod world;
 
 use butterfly_session::limits::LEAST_FRAME;
 use butterfly_session::{
-    Closed, ExchangeSecret, KeyRecord, Local, MicroSession, Outgoing, ServerSession, Session, Unsent, wire,
+    Closed, ExchangeSecret, KeyRecord, Local, MicroSession, Outgoing, Refused, ServerSession, Session, wire,
 };
 use world::{
     CLUSTER, Connected, End, FOREIGN, LONGEST, Member, ROSTER, Roster, Said, connect, member, member_of, shake,
@@ -20,10 +20,10 @@ fn end(member: Member) -> End<FRAME, LIFE> {
 /// What comes of `first` at a responder who is member 1 and admits `roster`.
 fn refusal(first: &[u8], roster: &Roster) -> Closed {
     let mut responder = end(member(1));
-    let refused = responder.hear(first).map_err(Unsent::Closed).and_then(|_| responder.answer(roster));
-    let Err(Unsent::Closed(reason)) = refused else { panic!("it was answered: {refused:?}") };
+    let refused = responder.hear(first).map_err(Refused::Closed).and_then(|_| responder.answer(roster));
+    let Err(Refused::Closed(reason)) = refused else { panic!("it was answered: {refused:?}") };
     assert_eq!(responder.hear(&[]), Err(reason), "the session stays closed");
-    assert_eq!(responder.answer(roster), Err(Unsent::Closed(reason)));
+    assert_eq!(responder.answer(roster), Err(Refused::Closed(reason)));
     reason
 }
 
@@ -137,7 +137,7 @@ fn a_replayed_first_message_establishes_nobody() {
     assert_ne!(second_answer, answer, "a new ephemeral key");
     assert_eq!(again.session.peer(), None, "nothing is believed");
     let sealed = again.write(|session, _, out| session.seal(&mut Outgoing::new(b"secret"), out));
-    assert_eq!(sealed, Err(Unsent::NotNow), "nothing is sent to whom nobody knows");
+    assert_eq!(sealed, Err(Refused::NotNow), "nothing is sent to whom nobody knows");
     assert_eq!(again.hear(&confirmation), Err(Closed::Altered));
     // The real connection does not notice.
     let frames = initiator.say(b"on and on");
@@ -166,8 +166,8 @@ fn the_smaller_limit_wins_in_both_directions() {
     assert!(frames.iter().all(|frame| frame.len() <= 600 + wire::LENGTH));
     assert_eq!(frames.concat().len(), server.session.sealed_len(50_000).unwrap());
     assert_eq!(micro.hear(&frames.concat()).unwrap().len(), frames.len());
-    assert_eq!(server.frames(&vec![3; 50_001]), Err(Unsent::TooLong));
-    assert_eq!(micro.frames(&vec![3; 50_001]), Err(Unsent::TooLong));
+    assert_eq!(server.frames(&vec![3; 50_001]), Err(Refused::TooLong));
+    assert_eq!(micro.frames(&vec![3; 50_001]), Err(Refused::TooLong));
     let said = server.hear(&micro.say(&longest)).unwrap();
     assert_eq!(said.len(), frames.len());
 }
@@ -185,28 +185,28 @@ fn the_other_way_round_as_well() {
 fn calls_out_of_turn_change_nothing() {
     let (mut initiator, mut responder) = (end(member(0)), end(member(1)));
     let nothing_fits = |end: &mut End<FRAME, LIFE>| {
-        assert_eq!(end.confirm(), Err(Unsent::NotNow));
-        assert_eq!(end.frames(b"early"), Err(Unsent::NotNow));
-        assert_eq!(end.write(|session, _, out| session.seal_end(out)), Err(Unsent::NotNow));
-        assert_eq!(end.write(|session, _, out| session.seal_nothing(out)), Err(Unsent::NotNow));
+        assert_eq!(end.confirm(), Err(Refused::NotNow));
+        assert_eq!(end.frames(b"early"), Err(Refused::NotNow));
+        assert_eq!(end.write(|session, _, out| session.seal_end(out)), Err(Refused::NotNow));
+        assert_eq!(end.write(|session, _, out| session.seal_nothing(out)), Err(Refused::NotNow));
     };
     nothing_fits(&mut initiator);
-    assert_eq!(initiator.answer(&ROSTER), Err(Unsent::NotNow));
+    assert_eq!(initiator.answer(&ROSTER), Err(Refused::NotNow));
     let first = initiator.dial(&responder.member.peer).unwrap();
     nothing_fits(&mut initiator);
-    assert_eq!(initiator.dial(&responder.member.peer), Err(Unsent::NotNow));
+    assert_eq!(initiator.dial(&responder.member.peer), Err(Refused::NotNow));
     responder.hear(&first).unwrap();
     assert_eq!(responder.hear(&[]), Ok(vec![Said::Knock]), "said until it is answered");
     nothing_fits(&mut responder);
-    assert_eq!(responder.dial(&initiator.member.peer), Err(Unsent::NotNow));
+    assert_eq!(responder.dial(&initiator.member.peer), Err(Refused::NotNow));
     let answer = responder.answer(&ROSTER).unwrap();
     nothing_fits(&mut responder);
-    assert_eq!(responder.answer(&ROSTER), Err(Unsent::NotNow));
+    assert_eq!(responder.answer(&ROSTER), Err(Refused::NotNow));
     initiator.hear(&answer).unwrap();
-    assert_eq!(initiator.frames(b"early"), Err(Unsent::NotNow));
+    assert_eq!(initiator.frames(b"early"), Err(Refused::NotNow));
     let confirmation = initiator.confirm().unwrap();
     assert_eq!(responder.hear(&confirmation).unwrap().len(), 1);
-    assert_eq!(initiator.confirm(), Err(Unsent::NotNow));
+    assert_eq!(initiator.confirm(), Err(Refused::NotNow));
 }
 
 #[test]
@@ -215,19 +215,19 @@ fn without_room_nothing_is_written_and_nothing_changes() {
     let peer = responder.member.peer;
     let ephemeral = initiator.random.ephemeral();
     let short = initiator.session.dial(&initiator.member.local, &peer, ephemeral, &mut [0; 100]);
-    assert_eq!(short, Err(Unsent::NoRoom));
+    assert_eq!(short, Err(Refused::NoRoom));
     let first = initiator.dial(&peer).unwrap();
     responder.hear(&first).unwrap();
     let ephemeral = responder.random.ephemeral();
     let short = responder.session.answer(&responder.member.local, &ROSTER, ephemeral, &mut [0; 50]);
-    assert_eq!(short, Err(Unsent::NoRoom));
+    assert_eq!(short, Err(Refused::NoRoom));
     let answer = responder.answer(&ROSTER).unwrap();
     initiator.hear(&answer).unwrap();
-    assert_eq!(initiator.session.confirm(&mut [0; 18]), Err(Unsent::NoRoom));
+    assert_eq!(initiator.session.confirm(&mut [0; 18]), Err(Refused::NoRoom));
     let confirmation = initiator.confirm().unwrap();
     responder.hear(&confirmation).unwrap();
     let mut message = Outgoing::new(b"twenty bytes and more");
-    assert_eq!(initiator.session.seal(&mut message, &mut [0; 39]), Err(Unsent::NoRoom));
+    assert_eq!(initiator.session.seal(&mut message, &mut [0; 39]), Err(Refused::NoRoom));
     assert!(!message.is_sent());
     let frame = initiator.write(|session, _, out| session.seal(&mut message, out)).unwrap();
     assert_eq!(responder.hear(&frame), Ok(vec![Said::Message(b"twenty bytes and more".to_vec())]));

@@ -15,7 +15,7 @@
 use super::{
     INTRODUCTION, Side, Traffic, has_room, initiate, introduction, read, respond, their_key, write, write_first,
 };
-use crate::error::{Closed, Unsent};
+use crate::error::{Closed, Refused};
 use crate::keys::{Ephemeral, KeyRecord, Peer};
 use crate::limits::Limits;
 use crate::local::{Guard, Local, Members, member};
@@ -29,7 +29,7 @@ pub(crate) fn first(
     ephemeral: Ephemeral,
     ours: Limits,
     out: &mut [u8],
-) -> Result<(Noise, usize), Unsent> {
+) -> Result<(Noise, usize), Refused> {
     has_room(FIRST_OF_MEMBER, out)?;
     let mut noise = initiate(local, Pattern::Member, ephemeral, peer.identity(), Some(peer.exchange()))?;
     let guard = Guard::of_member(local.cluster(), peer.exchange());
@@ -52,7 +52,7 @@ pub(crate) fn answer<const FRAMES_PER_KEY: u32>(
     ours: Limits,
     inside: &[u8],
     out: &mut [u8],
-) -> Result<Answer<FRAMES_PER_KEY>, Unsent> {
+) -> Result<Answer<FRAMES_PER_KEY>, Refused> {
     has_room(ANSWER_TO_MEMBER, out)?;
     let mut noise = respond(local, Pattern::Member, ephemeral)?;
     let payload: [u8; INTRODUCTION] = read(&mut noise, inside)?;

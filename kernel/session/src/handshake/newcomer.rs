@@ -10,10 +10,12 @@
 //! nobody gets from a secret stolen later. The third message answers the
 //! sponsor's ephemeral key, so it cannot be sent again.
 
+use zeroize::Zeroizing;
+
 use super::{
     INTRODUCTION, Side, Traffic, has_room, initiate, introduction, read, respond, their_key, write, write_first,
 };
-use crate::error::{Closed, Unsent};
+use crate::error::{Closed, Refused};
 use crate::keys::{Ephemeral, IdentityKey, KeyRecord, Peer};
 use crate::limits::Limits;
 use crate::local::{Guard, Local};
@@ -27,7 +29,7 @@ pub(crate) fn first(
     sponsor: IdentityKey,
     ephemeral: Ephemeral,
     out: &mut [u8],
-) -> Result<(Noise, usize), Unsent> {
+) -> Result<(Noise, usize), Refused> {
     has_room(FIRST_OF_NEWCOMER, out)?;
     let mut noise = initiate(local, Pattern::Newcomer, ephemeral, sponsor, None)?;
     let guard = Guard::of_newcomer(local.cluster(), sponsor);
@@ -42,7 +44,7 @@ pub(crate) fn answer(
     ours: Limits,
     inside: &[u8],
     out: &mut [u8],
-) -> Result<(Noise, usize), Unsent> {
+) -> Result<(Noise, usize), Refused> {
     has_room(ANSWER_TO_NEWCOMER, out)?;
     let mut noise = respond(local, Pattern::Newcomer, ephemeral)?;
     let [] = read(&mut noise, inside)?;
@@ -78,14 +80,14 @@ pub(crate) fn apply(
     token: &Token,
     secret: &BearerSecret,
     out: &mut [u8],
-) -> Result<usize, Unsent> {
+) -> Result<usize, Refused> {
     has_room(APPLICATION, out)?;
-    let mut payload = [0; PAYLOAD];
-    let mut fields = Writer(&mut payload);
+    let mut payload = Zeroizing::new([0; PAYLOAD]);
+    let mut fields = Writer(&mut *payload);
     let parts: [&[u8]; 3] = [&introduction(local, ours), &token.to_bytes(), secret.bytes()];
     // The array is as long as its fields together.
     let _ = parts.iter().try_for_each(|part| fields.put(part));
-    write(noise, &payload, APPLICATION, out)
+    write(noise, &*payload, APPLICATION, out)
 }
 
 /// What the sponsor has once the newcomer has applied. The token is not yet checked.
@@ -95,8 +97,8 @@ pub(crate) fn read_application<const FRAMES_PER_KEY: u32>(
     ours: Limits,
     message: &[u8],
 ) -> Result<(Traffic<FRAMES_PER_KEY>, Application), Closed> {
-    let payload: [u8; PAYLOAD] = read(&mut noise, message)?;
-    let mut reader = Reader(&payload);
+    let payload = Zeroizing::new(read::<PAYLOAD>(&mut noise, message)?);
+    let mut reader = Reader(&*payload);
     let record = KeyRecord::read(&mut reader, their_key(&noise)?).ok_or(Closed::Handshake)?;
     let agreed = ours.agree(Limits::read(&mut reader).ok_or(Closed::Handshake)?)?;
     let token = Token::read(&mut reader).ok_or(Closed::Token)?;

@@ -4,7 +4,7 @@
 use butterfly_session::limits::Limits;
 use butterfly_session::{
     Closed, ClusterId, Ephemeral, Event, ExchangeSecret, IdentityKey, KeyRecord, Local, Members, Outgoing, Peer,
-    Session, Unsent,
+    Refused, Session,
 };
 use ed25519_dalek::SigningKey;
 
@@ -137,30 +137,30 @@ impl<const FRAME: usize, const KEY_LIFE: u32> End<FRAME, KEY_LIFE> {
     /// What a call writes.
     pub fn write(
         &mut self,
-        call: impl FnOnce(&mut Session<FRAME, KEY_LIFE>, &Local, &mut [u8]) -> Result<usize, Unsent>,
-    ) -> Result<Vec<u8>, Unsent> {
+        call: impl FnOnce(&mut Session<FRAME, KEY_LIFE>, &Local, &mut [u8]) -> Result<usize, Refused>,
+    ) -> Result<Vec<u8>, Refused> {
         let mut out = vec![0; ROOM];
         let written = call(&mut self.session, &self.member.local, &mut out)?;
         out.truncate(written);
         Ok(out)
     }
 
-    pub fn dial(&mut self, peer: &Peer) -> Result<Vec<u8>, Unsent> {
+    pub fn dial(&mut self, peer: &Peer) -> Result<Vec<u8>, Refused> {
         let ephemeral = self.random.ephemeral();
         self.write(|session, local, out| session.dial(local, peer, ephemeral, out))
     }
 
-    pub fn answer(&mut self, roster: &Roster) -> Result<Vec<u8>, Unsent> {
+    pub fn answer(&mut self, roster: &Roster) -> Result<Vec<u8>, Refused> {
         let ephemeral = self.random.ephemeral();
         self.write(|session, local, out| session.answer(local, roster, ephemeral, out))
     }
 
-    pub fn confirm(&mut self) -> Result<Vec<u8>, Unsent> {
+    pub fn confirm(&mut self) -> Result<Vec<u8>, Refused> {
         self.write(|session, _, out| session.confirm(out))
     }
 
     /// All frames of a message, one by one.
-    pub fn frames(&mut self, message: &[u8]) -> Result<Vec<Vec<u8>>, Unsent> {
+    pub fn frames(&mut self, message: &[u8]) -> Result<Vec<Vec<u8>>, Refused> {
         let (mut message, mut frames) = (Outgoing::new(message), Vec::new());
         while !message.is_sent() {
             frames.push(self.write(|session, _, out| session.seal(&mut message, out))?);
