@@ -46,9 +46,14 @@ struct Enrolment {
 
 /// Everything up to where the sponsor looks at the token.
 fn enrol(newcomer: Member, token: &Token, secret: &BearerSecret) -> Enrolment {
+    enrol_and_apply(newcomer, token, token, secret)
+}
+
+/// The same, with another token in the end than the one that named the sponsor.
+fn enrol_and_apply(newcomer: Member, named: &Token, token: &Token, secret: &BearerSecret) -> Enrolment {
     let (mut newcomer, mut sponsor) = (End::new(newcomer, 1), End::new(member(SPONSOR), 2));
     let ephemeral = newcomer.random.ephemeral();
-    let first = newcomer.write(|session, local, out| session.enrol(local, token, ephemeral, out)).unwrap();
+    let first = newcomer.write(|session, local, out| session.enrol(local, named, ephemeral, out)).unwrap();
     assert_eq!(sponsor.hear(&first), Ok(vec![Said::Knock]));
     let answer = sponsor.answer(&ROSTER).unwrap();
     assert_eq!(newcomer.hear(&answer), Ok(vec![Said::Answered]));
@@ -132,6 +137,9 @@ fn a_token_is_for_one_newcomer_one_sponsor_one_cluster_and_of_an_operator() {
         assert_eq!(examine(&mut sponsor), Err(Refused::Closed(Closed::Token)), "{name}");
         assert_eq!(sponsor.session.accept(), Err(Refused::Closed(Closed::Token)), "{name}");
     }
+    let for_another = sign(&operator().0, CLUSTER, 2);
+    let Enrolment { mut sponsor, .. } = enrol_and_apply(member(NEWCOMER), &good, &for_another, &secret);
+    assert_eq!(examine(&mut sponsor), Err(Refused::Closed(Closed::Token)), "genuine, and for another sponsor");
     let Enrolment { mut sponsor, .. } = enrol(member(NEWCOMER), &good, &secret);
     assert!(examine(&mut sponsor).is_ok());
 }

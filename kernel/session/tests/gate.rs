@@ -163,6 +163,28 @@ fn among_equals_the_oldest_that_has_not_knocked_goes() {
 }
 
 #[test]
+fn who_comes_during_a_flood_displaces_the_flood_and_not_who_came_before_it() {
+    let mut gate = server();
+    let before = gate.arrive(HONEST, Moment(0)).ticket;
+    let flood: Vec<Ticket> = (0..63).map(|_| gate.arrive(FLOOD, Moment(1)).ticket).collect();
+    for (number, oldest) in flood.into_iter().take(10).enumerate() {
+        let arrival = gate.arrive(Source(100 + u64::try_from(number).unwrap()), Moment(2));
+        assert_eq!(arrival.displaced, Some(oldest));
+    }
+    assert_eq!(gate.knock(before, Moment(3)), Ok(()));
+}
+
+#[test]
+fn a_seat_past_its_deadline_is_taken_before_any_other() {
+    let mut gate = server();
+    let late = gate.arrive(HONEST, Moment(0)).ticket;
+    for _ in 0..63 {
+        gate.arrive(FLOOD, Moment(100));
+    }
+    assert_eq!(gate.arrive(Source(3), Moment(5_050)).displaced, Some(late));
+}
+
+#[test]
 fn nobody_keeps_a_seat_beyond_the_deadline() {
     let mut gate = server();
     assert_eq!(gate.next_deadline(), None);
