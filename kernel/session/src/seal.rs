@@ -95,7 +95,6 @@ impl<const FRAMES_PER_KEY: u32> Sealer<FRAMES_PER_KEY> {
         if self.has_ended {
             return Err(Refused::NotNow);
         }
-        debug_assert!(head.len() == if kind == Kind::First { TOTAL } else { 0 });
         self.under_key = self.under_key.saturating_add(1);
         let is_last = self.key_is_old || self.under_key >= FRAMES_PER_KEY;
         let sealed = self.seal(if is_last { kind.byte() | LAST_UNDER_KEY } else { kind.byte() }, head, body, out);
