@@ -1,9 +1,10 @@
-//! `cargo xtask firmware-link`: the kernel links into a program for a
-//! Cortex-M4F that has no global allocator.
+//! `cargo xtask firmware-link`: the kernel, and sessions, each link into a
+//! program for a Cortex-M4F that has no global allocator.
 //!
-//! The program is `runtime-embedded/link-check`. That it links is the proof;
-//! the symbol table is read to show that the proof is not empty (the kernel is
-//! in there, an allocator is not) and what it costs in flash and RAM.
+//! The programs are in `runtime-embedded/link-check`. That they link is the
+//! proof; the symbol tables are read to show that the proof is not empty (what
+//! is to be shown is in there, an allocator is not) and what it costs in flash
+//! and RAM.
 
 use std::env;
 use std::fs;
@@ -17,15 +18,41 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind};
 
 const TARGET: &str = "thumbv7em-none-eabihf";
 const CRATE: &str = "runtime-embedded/link-check";
-const BINARY: &str = "butterfly-link-check";
 
 /// Parts of the names that Rust gives to the functions of a global allocator.
 const RUST_ALLOCATOR: [&str; 6] =
     ["__rust_alloc", "__rust_dealloc", "__rust_realloc", "__rust_no_alloc_shim", "__rg_alloc", "__rdl_alloc"];
 /// The functions of an allocator written in C.
 const C_ALLOCATOR: [&str; 4] = ["malloc", "calloc", "realloc", "free"];
-/// Statics of the program that hold one node each, with the size of the cluster.
-const NODES: [(&str, &str); 2] = [("NODE_OF_4", "4"), ("NODE_OF_7", "7")];
+/// A program that must link, and what must be in it.
+struct Program {
+    binary: &'static str,
+    /// The crate that it shows to need no heap, as symbols name it.
+    shows: &'static str,
+    /// Crates that are in there only because of that one.
+    brings: &'static [&'static str],
+    /// Statics that hold what takes RAM, and what they are called in the table.
+    statics: &'static [(&'static str, &'static str)],
+}
+
+const PROGRAMS: [Program; 2] = [
+    Program {
+        binary: "butterfly-link-check",
+        shows: "butterfly_kernel",
+        brings: &["heapless", "postcard", "serde"],
+        statics: &[("NODE_OF_4", "one node, n = 4"), ("NODE_OF_7", "one node, n = 7")],
+    },
+    Program {
+        binary: "butterfly-link-check-session",
+        shows: "butterfly_session",
+        brings: &["clatter", "chacha20", "poly1305", "blake2", "cipher", "aead", "x25519_dalek"],
+        statics: &[
+            ("SESSION_THAT_DIALS", "one session"),
+            ("SESSION_THAT_LISTENS", "another session"),
+            ("GATE_OF_2", "a gate of 2 seats"),
+        ],
+    },
+];
 
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-16"];
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -33,20 +60,17 @@ const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_CORE: &str = "/usr/lib/rustlib/src/rust/library/core";
 const DEBIAN_LLVM: &str = "/usr/lib";
 
-/// Builds the program, checks its symbols and prints its sizes.
+/// Builds the programs, checks their symbols and prints their sizes.
 ///
 /// # Errors
-/// When no toolchain for the target can be had, the program does not link, or
-/// its symbols are not those of a program that runs the kernel without a heap.
+/// When no toolchain for the target can be had, a program does not link, or
+/// its symbols are not those of a program that runs without a heap.
 pub(crate) fn run() -> Result<()> {
     let root = workspace::root();
     let toolchain = Toolchain::find()?;
     println!("toolchain: {}", toolchain.describe()?);
-    let path = build(&root, &toolchain)?;
-    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let elf = object::File::parse(&*bytes).context("the program is not an object file")?;
-    print_sizes(&elf);
-    check_symbols(&elf)
+    let folder = build(&root, &toolchain)?;
+    PROGRAMS.iter().try_for_each(|program| program.check(&folder))
 }
 
 /// How a program for the target can be built.
@@ -141,7 +165,7 @@ fn debian_linker() -> Option<PathBuf> {
     linkers.map(|folder| folder.path().join("bin/ld.lld")).filter(|linker| linker.exists()).min()
 }
 
-/// Builds the program and returns where it is.
+/// Builds the programs and returns the folder that they are in.
 fn build(root: &Path, toolchain: &Toolchain) -> Result<PathBuf> {
     let folder = root.join(CRATE);
     let target = match env::var_os("CARGO_TARGET_DIR") {
@@ -154,8 +178,8 @@ fn build(root: &Path, toolchain: &Toolchain) -> Result<PathBuf> {
     // Flags meant for the machine that builds would reach the target's compiler too.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     let status = cargo.stdin(Stdio::null()).status().context("cannot start cargo")?;
-    ensure!(status.success(), "the kernel does not link for {TARGET} without a global allocator");
-    Ok(target.join(TARGET).join("release").join(BINARY))
+    ensure!(status.success(), "the programs do not link for {TARGET} without a global allocator");
+    Ok(target.join(TARGET).join("release"))
 }
 
 fn print_sizes(elf: &object::File<'_>) {
@@ -181,23 +205,38 @@ fn is_loaded(section: &object::Section<'_, '_>) -> bool {
     matches!(section.flags(), SectionFlags::Elf { sh_flags } if sh_flags & u64::from(object::elf::SHF_ALLOC) != 0)
 }
 
-fn check_symbols(elf: &object::File<'_>) -> Result<()> {
-    let symbols: Vec<(&str, u64)> =
-        elf.symbols().filter_map(|symbol| Some((symbol.name().ok()?, symbol.size()))).collect();
-    let with = |part: &str| symbols.iter().filter(|(name, _)| name.contains(part)).count();
-    for (part, n) in NODES {
-        let node = symbols.iter().find(|(name, _)| name.contains(part));
-        let (_, size) = node.with_context(|| format!("the program holds no node of a cluster of {n}"))?;
-        println!("{:<20} {size:>8}", format!("one node, n = {n}"));
+impl Program {
+    fn check(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(self.binary);
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let elf = object::File::parse(&*bytes).context("the program is not an object file")?;
+        println!("\n{}", self.binary);
+        print_sizes(&elf);
+        self.check_symbols(&elf)
     }
-    let kernel = with("butterfly_kernel");
-    ensure!(kernel > 0, "there is nothing of the kernel in the program, so that it links proves nothing");
-    println!("{:<20} {kernel:>8}", "kernel symbols");
-    println!("{:<20} {:>8}", "panic symbols", with("9panicking"));
-    let allocator: Vec<&str> = symbols.iter().map(|(name, _)| *name).filter(|name| allocates(name)).collect();
-    ensure!(allocator.is_empty(), "there is an allocator in the program: {}", allocator.join(", "));
-    println!("{:<20} {:>8}", "allocator symbols", 0);
-    Ok(())
+
+    fn check_symbols(&self, elf: &object::File<'_>) -> Result<()> {
+        let Program { binary, shows, brings, statics } = self;
+        let symbols: Vec<(&str, u64)> =
+            elf.symbols().filter_map(|symbol| Some((symbol.name().ok()?, symbol.size()))).collect();
+        let with = |part: &str| symbols.iter().filter(|(name, _)| name.contains(part)).count();
+        for (part, what) in *statics {
+            let place = symbols.iter().find(|(name, _)| name.contains(part));
+            let (_, size) = place.with_context(|| format!("{binary} holds no {part}"))?;
+            println!("{what:<20} {size:>8}");
+        }
+        let is_of = |name: &str| name.contains(shows) || brings.iter().any(|part| name.contains(part));
+        let flash: u64 = symbols.iter().filter(|(name, _)| is_of(name)).map(|(_, size)| size).sum();
+        println!("{:<20} {flash:>8}", "its own flash");
+        let shown = with(shows);
+        ensure!(shown > 0, "there is nothing of {shows} in {binary}, so that it links proves nothing");
+        println!("{:<20} {shown:>8}", "its own symbols");
+        println!("{:<20} {:>8}", "panic symbols", with("9panicking"));
+        let allocator: Vec<&str> = symbols.iter().map(|(name, _)| *name).filter(|name| allocates(name)).collect();
+        ensure!(allocator.is_empty(), "there is an allocator in {binary}: {}", allocator.join(", "));
+        println!("{:<20} {:>8}", "allocator symbols", 0);
+        Ok(())
+    }
 }
 
 fn allocates(name: &str) -> bool {

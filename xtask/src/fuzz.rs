@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
 }
 
 /// The step of the tests: that the targets get to where the work is done, then
-/// each of them for a second or less, always with the same inputs.
+/// each of them for seconds at most, always with the same inputs.
 pub(crate) fn step() -> Result<()> {
     let place = place();
     build::run(build::cargo("test", &place).args(["--quiet", "--lib", "--examples"]))?;

@@ -6,6 +6,7 @@ mod firmware_link;
 mod fuzz;
 mod golden;
 mod process;
+mod session;
 mod spec;
 mod test;
 mod weights;
@@ -26,7 +27,7 @@ struct Cli {
 enum Task {
     /// Check the TLA+ specifications with two independent checkers
     Spec(spec::Arguments),
-    /// Link the kernel for a microcontroller, without an allocator
+    /// Link the kernel and sessions for a microcontroller, without an allocator
     FirmwareLink,
     /// What the kernel costs: bytes, instructions, and CPU time against its signatures
     Costs(costs::Arguments),

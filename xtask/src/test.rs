@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::succeed;
-use crate::{costs, firmware_link, fuzz, spec, workspace};
+use crate::{costs, firmware_link, fuzz, session, spec, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,7 +31,7 @@ struct Step {
 }
 
 /// In this order: what is quick and fails often stands first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "format", about: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "lints", about: "no warning, and in the kernel no panic, index or unchecked sum", run: lints },
     Step { name: "features", about: "no checker's feature reaches the daemon", run: features },
@@ -45,6 +45,7 @@ const STEPS: [Step; 13] = [
         about: "the wire is what the golden vectors say",
         run: || cargo(&["test", "-p", "butterfly-golden"]),
     },
+    Step { name: "session", about: "secure sessions: vectors, snow, attacks, their numbers", run: session::step },
     Step { name: "fuzz", about: "arbitrary bytes for everything that a node reads, for a while", run: fuzz::step },
     Step {
         name: "workload",
@@ -59,7 +60,7 @@ const STEPS: [Step; 13] = [
         about: "bytes and instructions as pinned, agreement near its signatures",
         run: costs::run_checks,
     },
-    Step { name: "firmware-link", about: "the kernel without an allocator", run: firmware_link::run },
+    Step { name: "firmware-link", about: "the kernel and sessions without an allocator", run: firmware_link::run },
     Step {
         name: "runtime",
         about: "separate processes, each fault alone and with others, bad input",
@@ -106,13 +107,20 @@ fn lints() -> Result<()> {
     cargo(&[&["clippy", "-p", "butterfly-kernel", "--no-default-features"][..], &deny].concat())
 }
 
+/// Features that no shipped binary may have.
+const FOR_CHECKERS: [&str; 3] = [
+    "butterfly-kernel feature \"checker\"",
+    "butterfly-session feature \"checker\"",
+    "butterfly-session feature \"count\"",
+];
+
 /// A build of the whole workspace unifies features; the daemon's own must be free of them.
 fn features() -> Result<()> {
     let mut command = cargo_command();
     command.args(["tree", "-p", "butterfly-runtime-std", "--edges", "features,normal,build", "--prefix", "none"]);
     let tree = succeed(&mut command)?;
     ensure!(tree.contains("butterfly-kernel"), "the daemon does not depend on the kernel: this check checks nothing");
-    let reached = tree.lines().find(|line| line.contains("butterfly-kernel feature \"checker\""));
+    let reached = tree.lines().find(|line| FOR_CHECKERS.iter().any(|feature| line.contains(feature)));
     match reached {
         Some(line) => bail!("a feature for checkers only reaches the daemon: {line}"),
         None => Ok(()),
@@ -132,7 +140,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn cargo_command() -> Command {
+pub(crate) fn cargo_command() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace::root());
     command

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use butterfly_fuzz::rehearsal::{Notes, encode, play};
-use butterfly_fuzz::{CommitProof, Envelope, Evidence, Record, Roster, read};
+use butterfly_fuzz::{CommitProof, Envelope, Evidence, Record, Roster, read, session};
 
 /// Drawn values of each type.
 const DRAWN: u64 = 2_000;
@@ -59,6 +59,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeSet<Vec<u8>>> {
     seeds.insert("commit_proof", of(Shape::CommitProof, drawn_some::<CommitProof>()));
     seeds.insert("evidence", of(Shape::Evidence, drawn_some::<Evidence>()));
     seeds.insert("roster", of(Shape::Roster, drawn_some::<Roster>()));
+    seeds.insert("session", session::scripts().into_iter().collect());
     // The largest rosters are: libFuzzer would cut them.
     seeds.values_mut().for_each(|seeds: &mut BTreeSet<Vec<u8>>| seeds.retain(|seed| seed.len() <= read::LONGEST));
     seeds

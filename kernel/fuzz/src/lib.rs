@@ -14,12 +14,14 @@
 //! | [`rehearsal`] | the cluster whose nodes they are |
 //! | [`pocket`] | cryptography that anybody can break |
 //! | [`real`] | the daemon's reading |
+//! | [`session`] | what a connection may bring before and after its handshake |
 
 pub mod nodes;
 pub mod pocket;
 pub mod read;
 pub mod real;
 pub mod rehearsal;
+pub mod session;
 
 use butterfly_kernel::{cluster, message, node, proof};
 use pocket::Pocket;

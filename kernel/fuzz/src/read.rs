@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::nodes::{step, with_audience};
 use crate::rehearsal::seat;
-use crate::{Cluster, CommitProof, Envelope, Evidence, MEMBERS, Node, Record, Roster, Worth, real};
+use crate::{Cluster, CommitProof, Envelope, Evidence, MEMBERS, Node, Record, Roster, Worth, real, session};
 
 /// No input is longer: xtask tells libFuzzer the same.
 pub const LONGEST: usize = 2_048;
@@ -109,6 +109,12 @@ pub fn roster(bytes: &[u8]) {
     for (epoch, view) in [(0, 0), (1, 2), (u64::MAX, u32::MAX)] {
         assert!(cluster.votes(cluster.leader(Epoch(epoch), View(view))), "nobody leads");
     }
+}
+
+/// A connection: a stranger says it, then a member with keys, by the same bytes.
+pub fn session(bytes: &[u8]) {
+    session::from_stranger(bytes);
+    let _ = session::from_peer(bytes);
 }
 
 /// The value that `bytes` encode, if any; encoding it gives them again.

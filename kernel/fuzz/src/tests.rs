@@ -8,7 +8,7 @@ use butterfly_kernel::node::Role;
 use butterfly_kernel::wire;
 
 use crate::rehearsal::play;
-use crate::{Envelope, Record, read, real};
+use crate::{Envelope, Record, read, real, session};
 
 #[test]
 fn every_kind_of_message_is_said_and_taken_by_somebody() {
@@ -58,4 +58,12 @@ fn the_real_cluster_is_that_of_the_golden_vectors() {
     let story = butterfly_golden::story::Story::new();
     assert_eq!(real::cluster().id(), story.cluster.id());
     assert!(real::resume(real::Record::first(Role::Replica)).is_some());
+}
+
+#[test]
+fn scripts_are_taken_to_their_ends() {
+    let taken: Vec<usize> =
+        session::scripts().iter().map(|script| session::from_peer(script).expect("it is in order")).collect();
+    assert!(taken.contains(&0), "frames with nothing in them");
+    assert!(taken.contains(&5), "a message in three parts, and two more");
 }

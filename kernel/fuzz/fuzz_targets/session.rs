@@ -1,0 +1,4 @@
+//! What a connection may bring.
+#![no_main]
+
+butterfly_fuzz::fuzz_bytes!(session);
