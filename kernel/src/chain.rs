@@ -8,6 +8,7 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::agreement::rules::Mutant;
 use crate::assignment::{Placement, Profile};
 use crate::bounded::Map;
 use crate::cluster::Cluster;
@@ -279,7 +280,7 @@ impl<C: Scheme> State<C> {
             Notice::Readmit(readmit) => {
                 let before = self.readmitted.get(&member);
                 cluster.votes(member)
-                    && readmit.incarnation == self.next_incarnation(member)
+                    && (readmit.incarnation == self.next_incarnation(member) || cluster.mutated(Mutant::AnyIncarnation))
                     && before.is_none_or(|before| before.nonce != readmit.nonce)
             }
             Notice::Revise(revision) => {

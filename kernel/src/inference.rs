@@ -51,6 +51,15 @@ const MAX_FRESH: usize = MAX_TOKENS_PER_EPOCH * PARTS;
 /// Most outputs that are sent for one [`Pull`].
 const PULL_BATCH: u16 = 32;
 
+/// How a node stands to a stage of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Standing {
+    /// It computes the stage: it owns it, or stepped in for an owner.
+    pub works: bool,
+    /// Its host has the inputs before the run's first position.
+    pub has_past: bool,
+}
+
 /// A node's part in the computation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Inference<C: Scheme, const N: usize> {
@@ -89,6 +98,12 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     /// could put it together.
     pub fn work(&self) -> Option<&Work<C>> {
         self.gatherings.first()?.work.as_ref()
+    }
+
+    /// How this node stands to `stage`; none without a run, or without such a stage.
+    pub fn standing(&self, stage: Stage) -> Option<Standing> {
+        let desk = self.desks.get(stage.index())?;
+        Some(Standing { works: desk.working, has_past: desk.past == Past::Complete })
     }
 
     /// Members that were silent or disagreed when it mattered.

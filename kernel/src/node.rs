@@ -35,14 +35,14 @@ use crate::bounded::Map;
 use crate::chain::{Candidate, Decided, Head};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
-use crate::inference::Inference;
 use crate::inference::run::Run;
+use crate::inference::{Inference, Standing};
 use crate::machine::{Input, Outbox, Output, Place, Rejection, Timer, Transmission, Turn, send};
 use crate::message::agreement::DecisionCertificate;
 use crate::message::inference::{Payload, Tokens};
 use crate::message::notice::SignedNotice;
 use crate::message::{Fetch, Message};
-use crate::types::{Epoch, MAX_NOTICES, Millis, NodeId, NodeSet, Nonce, View};
+use crate::types::{Epoch, MAX_NOTICES, Millis, NodeId, NodeSet, Nonce, Stage, View};
 pub use blockade::Blockade;
 use blockade::Watch;
 use closed::Closed;
@@ -195,6 +195,11 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.inference.run()
     }
 
+    /// How this node stands to a stage of the run.
+    pub fn standing(&self, stage: Stage) -> Option<Standing> {
+        self.inference.standing(stage)
+    }
+
     /// Whether `place` is reached, or passed: an input rejected as early for
     /// it may be offered again.
     pub fn reached(&self, place: &Place) -> bool {
@@ -231,6 +236,11 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.run().is_some_and(|run| Turn::of(&run.id) == *turn)
     }
 
+    /// Whether it signs in agreement.
+    fn signs(&self, seat: &Seat<'_, C, N>) -> bool {
+        self.role == Role::Replica || seat.cluster.mutated(Mutant::LearnerSigns)
+    }
+
     fn start(&mut self, seat: &Seat<'_, C, N>, nonce: Nonce, out: &mut impl Outbox<C, N>) {
         self.nonce = Some(nonce);
         self.choose_run(seat, out);
@@ -239,7 +249,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         {
             self.recovered = None;
         }
-        if self.role == Role::Replica {
+        if self.signs(seat) {
             self.agreement.resume(seat, out);
         }
         self.ask(seat, None, out);
@@ -249,7 +259,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
 
     fn on_timer(&mut self, seat: &Seat<'_, C, N>, timer: Timer, out: &mut impl Outbox<C, N>) -> Result<(), Rejection> {
         match timer {
-            Timer::View { epoch, view } if epoch == self.epoch() && self.role == Role::Replica => {
+            Timer::View { epoch, view } if epoch == self.epoch() && self.signs(seat) => {
                 self.agreement.time_out(seat, view, out)
             }
             Timer::Escalate { epoch, stage } if epoch == self.epoch() => self.inference.on_escalate(seat, stage, out),
@@ -289,7 +299,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
         self.inference.retransmit(seat, out);
         self.give_notice(seat, out);
-        if self.role == Role::Replica {
+        if self.signs(seat) {
             self.agreement.retransmit(seat, out);
         }
         let mut asked: Option<C::Digest> = None;
@@ -357,7 +367,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             self.candidates.remove(&forgotten);
         }
         self.candidates.insert(value, candidate).map_err(|_| Rejection::Full)?;
-        if self.role == Role::Replica {
+        if self.signs(seat) {
             self.agreement.learn(seat, value, out)?;
         }
         Ok(())

@@ -80,6 +80,18 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
         self.bent(self.resilience().progress_quorum(), Mutant::SmallProgressQuorum, Mutant::LargeProgressQuorum)
     }
 
+    /// Equal attestations that make a stage certificate: f + 1.
+    pub fn attestation_quorum(&self) -> usize {
+        let quorum = self.resilience().attestation_quorum();
+        self.bent(quorum, Mutant::SmallAttestationQuorum, Mutant::LargeAttestationQuorum)
+    }
+
+    /// Equal reports that make a signal certain: f + 1.
+    pub fn signal_quorum(&self) -> usize {
+        let quorum = self.resilience().attestation_quorum();
+        self.bent(quorum, Mutant::SmallSignalQuorum, Mutant::LargeSignalQuorum)
+    }
+
     fn bent(&self, threshold: usize, smaller: Mutant, larger: Mutant) -> usize {
         let less = usize::from(self.mutated(smaller));
         let more = usize::from(self.mutated(larger));

@@ -4,6 +4,7 @@ use heapless::Vec;
 
 use super::Inference;
 use super::run::{Part, Run};
+use crate::agreement::rules::Mutant;
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Signatures};
@@ -46,7 +47,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     ) -> Result<(), Rejection> {
         let claim = attest.claim;
         let run = self.current(&claim.run)?;
-        if !run.active.placement.set(claim.stage).contains(from) || from == seat.me {
+        let assigned = run.active.placement.set(claim.stage).contains(from);
+        if !(assigned || seat.cluster.mutated(Mutant::UnassignedAttester)) || from == seat.me {
             return Err(Rejection::Unauthorised);
         }
         if claim.committed < run.committed() {
@@ -85,7 +87,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 
     /// Certificates for every stage fit together from tokens to tokens.
     pub(super) fn try_certify(&mut self, seat: &Seat<'_, C, N>, run: &Run<C>, out: &mut impl Outbox<C, N>) {
-        let quorum = seat.cluster.resilience().attestation_quorum();
+        let quorum = seat.cluster.attestation_quorum();
         let mut fresh: Vec<u8, { super::MAX_FRESH }> = Vec::new();
         for gathering in &mut self.gatherings {
             if gathering.work.is_none() {

@@ -5,6 +5,7 @@
 use super::recovery::Past;
 use super::run::{Run, extend};
 use super::{Inference, PULL_BATCH, tracks};
+use crate::agreement::rules::Mutant;
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::machine::{Outbox, Output, Place, Rejection, Transmission, Turn};
@@ -25,7 +26,9 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     ) -> Result<(), Rejection> {
         let run = self.current(&output.run)?;
         let (stage, position) = (output.stage, output.position);
-        if !run.active.placement.set(stage).contains(from) || from == seat.me || !tracks(seat.me, run, stage) {
+        let assigned = run.active.placement.set(stage).contains(from);
+        let assigned = assigned || seat.cluster.mutated(Mutant::UnassignedReporter);
+        if !assigned || from == seat.me || !tracks(seat.me, run, stage) {
             return Err(Rejection::Unauthorised);
         }
         if !well_formed(seat, run, stage, &output.signal) || position >= run.end() {
@@ -116,7 +119,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
             // A reserve that has what it needs from an owner cannot tell that
             // the owner withholds it from others: who asks does.
             let desk = self.desks.get_mut(stage.index()).filter(|desk| !desk.working).ok_or(Rejection::Stale)?;
-            desk.working = true;
+            desk.working |= !seat.cluster.mutated(Mutant::NeverStepIn);
             self.settle(seat, out);
             return Ok(());
         }
@@ -150,7 +153,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Stale)?;
         let watched = desk.watched.take().ok_or(Rejection::Stale)?;
         if watched == desk.next && !desk.working {
-            desk.working = true;
+            desk.working |= !seat.cluster.mutated(Mutant::NeverStepIn);
             let attested = |owner: &NodeId| {
                 open.is_some_and(|gathering| desk.next >= gathering.part.end && gathering.has_attested(*owner, stage))
             };

@@ -3,6 +3,7 @@
 use super::Inference;
 use super::recovery::Past;
 use super::run::{Part, Run, extend};
+use crate::agreement::rules::Mutant;
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::machine::{Outbox, Output, Timer, Transmission, send};
@@ -29,7 +30,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
 
     /// f + 1 members agree on the next position of `stage`.
     fn try_certain(&mut self, seat: &Seat<'_, C, N>, run: &Run<C>, stage: Stage, out: &mut impl Outbox<C, N>) -> bool {
-        let quorum = seat.cluster.resilience().attestation_quorum();
+        let quorum = seat.cluster.signal_quorum();
         let limit = self.limit();
         let Some(desk) = self.desks.get(stage.index()) else {
             return false;
@@ -63,7 +64,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
             && desk.is_disputed()
             && run.active.placement.set(stage).contains(seat.me)
         {
-            desk.working = true;
+            desk.working |= !seat.cluster.mutated(Mutant::NeverStepIn);
         }
     }
 
@@ -72,7 +73,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         // In step with the others, or behind them: who attests must have computed all of it.
         let ready = desk.working
             && !desk.busy
-            && desk.past == Past::Complete
+            && (desk.past == Past::Complete || seat.cluster.mutated(Mutant::PastUnneeded))
             && desk.computed < self.limit()
             && desk.computed <= desk.next
             && run.active.placement.set(stage).contains(seat.me)
@@ -121,7 +122,10 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let Some(desk) = self.desks.get(stage.index()) else { return };
         // A node attests only what it computed itself. With another result than
         // f + 1 members it abstains: its own may be at fault.
-        let Some(output) = desk.ends.get(at).copied().filter(|link| desk.own_ends.get(at) == Some(link)) else {
+        let mutated = |mutant| seat.cluster.mutated(mutant);
+        let agreed = if mutated(Mutant::AttestAlone) { &desk.own_ends } else { &desk.ends };
+        let own = |link: &C::Digest| desk.own_ends.get(at) == Some(link) || mutated(Mutant::AttestUncomputed);
+        let Some(output) = agreed.get(at).copied().filter(|link| own(link) && !mutated(Mutant::NeverAttest)) else {
             return;
         };
         let attested = self.gatherings.get(at).is_none_or(|gathering| gathering.has_attested(seat.me, stage));

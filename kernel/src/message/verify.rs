@@ -109,11 +109,12 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// and the state that the header names.
     pub fn decided_is_genuine(&self, decided: &Decided<C>) -> bool {
         let header = &decided.header;
-        decided.certificate.ballot.value == header.value(self)
+        let mutated = |mutant| self.mutated(mutant);
+        (decided.certificate.ballot.value == header.value(self) || mutated(Mutant::UncheckedHeader))
             && decided.state.epoch == header.epoch
-            && decided.state.root(self) == header.state
+            && (decided.state.root(self) == header.state || mutated(Mutant::UncheckedState))
             && decided.state.active.as_ref().is_none_or(|active| self.verify_request(&active.request).is_ok())
-            && self.decision_is_genuine(header.epoch, &decided.certificate)
+            && (self.decision_is_genuine(header.epoch, &decided.certificate) || mutated(Mutant::UncheckedDecision))
     }
 
     /// Whether every signature inside `payload` is good. What depends on the
@@ -138,8 +139,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             && self.stages().zip(work.certificates.iter()).all(|(stage, certificate)| {
                 work.claim(stage).is_some_and(|claim| {
                     let statement = claim.statement(self);
-                    let quorum = self.resilience().attestation_quorum();
-                    self.quorum(quorum, &statement, certificate)
+                    self.quorum(self.attestation_quorum(), &statement, certificate)
                 })
             })
     }

@@ -1,7 +1,8 @@
 //! What a node does with each message that arrives.
 
+use super::Node;
 use super::closed::Late;
-use super::{Node, Role};
+use crate::agreement::rules::Mutant;
 use crate::chain::Decided;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Verified};
@@ -48,7 +49,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             Message::Payload(payload) => self.admit(seat, payload, out),
             Message::Agreement { epoch, message } => {
                 self.in_epoch(epoch)?;
-                if self.role != Role::Replica {
+                if !self.signs(seat) {
                     return Err(Rejection::Unauthorised);
                 }
                 self.agreement.receive(seat, from, message, signature, out)
@@ -103,8 +104,12 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         decided: Decided<C>,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        if decided.header.epoch < self.epoch() {
+        let epoch = decided.header.epoch;
+        if epoch < self.epoch() && !seat.cluster.mutated(Mutant::StaleDecision) {
             return Err(Rejection::Stale);
+        }
+        if epoch > self.epoch() && seat.cluster.mutated(Mutant::NeverSkip) {
+            return Err(Rejection::Early(Place::Epoch(epoch)));
         }
         self.follow(seat, decided, None, out);
         Ok(())

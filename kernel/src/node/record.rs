@@ -12,7 +12,7 @@ use crate::crypto::Scheme;
 use crate::message::inference::Payload;
 
 /// The durable part of a node, as it is read back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Record<C: Scheme> {
     /// A record that a learner wrote says what it followed, not what it had
@@ -61,6 +61,7 @@ impl<C: Scheme> Forgetful<C> {
             Some(Mutant::HeadUnrecorded) if record.agreement.voted.is_some() => {
                 RecordRef { head: &self.genesis, ..record }
             }
+            Some(Mutant::RoleUnrecorded) => RecordRef { role: Role::Replica, ..record },
             Some(Mutant::PayloadUnrecorded) => RecordRef { payload: None, ..record },
             _ => record,
         }

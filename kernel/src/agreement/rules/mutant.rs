@@ -197,4 +197,60 @@ mutants! {
     VoteNotRecalled,
     /// After a restart a replica does not count its own commit.
     CommitNotRecalled,
+
+    // Computing.
+    /// A stage certificate takes one attestation less.
+    SmallAttestationQuorum,
+    /// A stage certificate takes one attestation more.
+    LargeAttestationQuorum,
+    /// One report less makes a signal certain.
+    SmallSignalQuorum,
+    /// One report more is needed to make a signal certain.
+    LargeSignalQuorum,
+    /// A reserve never steps in.
+    NeverStepIn,
+    /// A signal counts whoever reports it.
+    UnassignedReporter,
+    /// A stage is computed while earlier inputs of it are lacking.
+    PastUnneeded,
+    /// Earlier inputs are taken as they are told.
+    HistoryUnchecked,
+    /// Who does not answer is asked for earlier inputs again, and nobody else.
+    AskOneOnly,
+    /// A member attests what others agree on and it did not compute.
+    AttestUncomputed,
+    /// A member attests what it computed, whether or not others agree.
+    AttestAlone,
+    /// A member never attests.
+    NeverAttest,
+    /// An attestation counts whoever signed it.
+    UnassignedAttester,
+    /// The tokens of a payload need not be those that crossed the last link.
+    TokensUnchecked,
+
+    // Following the chain.
+    /// A member that is told an older decision goes back to it.
+    StaleDecision,
+    /// A member that is behind takes the next decision only.
+    NeverSkip,
+    /// The certificate of a decision that is told may lack signatures.
+    UncheckedDecision,
+    /// The certificate of a decision that is told may be of another value.
+    UncheckedHeader,
+    /// The state that is told with a decision may be another one.
+    UncheckedState,
+
+    // Losing a record.
+    /// A learner signs.
+    LearnerSigns,
+    /// The record of a learner reads like that of a replica.
+    RoleUnrecorded,
+    /// A learner is a replica again with the next decision that it holds.
+    CatchUpReadmits,
+    /// A learner is admitted again by any number that it ever drew.
+    AnyNonce,
+    /// A notice is admitted whichever incarnation it names.
+    AnyIncarnation,
+    /// A learner says each time that it is admitted again for the first time.
+    FirstIncarnation,
 }
