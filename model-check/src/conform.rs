@@ -1,27 +1,29 @@
 //! The kernel against its specification, in both directions.
 //!
-//! *Refinement*: every step that the kernel takes is a step of
-//! `spec/Agreement.tla`, or changes nothing that the specification speaks of.
+//! *Refinement*: every step that the kernel takes is a step of the
+//! specification, or changes nothing that the specification speaks of.
 //! *Completeness*: wherever the specification allows a step, the kernel can
 //! take it. Invariants alone miss a kernel that does too little, and one that
 //! does too much but not yet enough to do harm.
 //!
-//! The abstraction is what everybody can see: what each honest node said.
+//! | module | subject |
+//! | --- | --- |
+//! | [`agreement`] | one epoch's agreement, `spec/Agreement.tla` |
+//! | [`chain`] | several epochs, `spec/Chain.tla` |
+//! | [`inference`] | one part of a run, `spec/Inference.tla` |
 
+pub mod agreement;
+pub mod chain;
+pub mod inference;
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::explore::graph::{Graph, Place};
+use crate::explore::graph::Graph;
 use crate::explore::{Progress, Run, System, Until};
-use crate::records::wake::Answer;
-use crate::records::{self, Act, Options, Records};
 use crate::story::Story;
-use crate::symbolic::Value;
-use crate::transcription::agreement::{self as specification, Constants, Entry, Specification, entry};
-use crate::world::faulty::request;
-use crate::world::setting::{Ballot, Message, Setting};
-use crate::world::{self, World, narrate};
 
 /// A direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -72,124 +74,79 @@ pub struct Conformance {
     /// How often each action of the specification was a step of the kernel.
     pub actions: BTreeMap<&'static str, usize>,
     /// Steps of the specification that the kernel cannot take, for the reason
-    /// that [`EXEMPTION`] gives.
+    /// that [`agreement::EXEMPTION`] gives.
     pub exempt: usize,
     /// The first departure, if there is any.
     pub departure: Option<Departure>,
 }
 
-/// The only steps of the specification that the kernel need not be able to
-/// take: those that are gone when the specification breaks ties as the kernel does.
-pub const EXEMPTION: &str = "of values with equal support after an equivocation the kernel takes the smallest; the \
-     specification admits any of them, and each is safe";
+/// Where a step parts from the specification, and what the step is.
+type Parting = (Direction, String);
 
-/// The constants of the specification that belong to `setting`.
-pub fn constants(setting: &Setting) -> Constants {
-    let resilience = setting.parameters.resilience;
-    let leader = |view| Some(setting.leader(view).index()).filter(|_| !setting.is_led_by_faulty(view));
-    Constants {
-        n: resilience.n(),
-        f: resilience.f(),
-        p: resilience.p(),
-        byzantine: setting.faulty().len(),
-        leaders: setting.views().map(leader).collect(),
-        slow_path: resilience.slow_path(),
-        strongest_only: true,
-        exclude_equivocator: true,
-        report_locked: true,
-        report_certified: true,
-        smallest_of_equals: false,
-        orbits: false,
-    }
-}
-
-/// Holds the kernel, from record to record, against the specification, both ways.
-pub fn from_records(setting: Setting, options: Options, progress: Progress<'_>) -> Conformance {
-    let constants = constants(&setting);
-    let strict = Specification::new(Constants { smallest_of_equals: true, ..constants.clone() });
-    let specification = Specification::new(constants);
-    let world = Records::new(setting, options);
-    let graph = Graph::explore(&world, Until::End, progress, |_, _, _, _, _| {});
-    let mut found =
-        Conformance { states: graph.states.len(), transitions: graph.transitions, ..Conformance::default() };
-    for (place, state) in graph.states.iter().enumerate() {
-        if let Err((direction, step)) = check(&world, &specification, &strict, state, &mut found) {
-            let run = graph.path(&world, Place::try_from(place).expect("fewer than 2^32 states"));
-            found.departure = Some(depart(direction, step, &run, world.tell(&run.first, &run.path)));
-            break;
-        }
-    }
-    // With interchangeable names there are too many questions to put each of them.
-    if found.departure.is_none() && !world.setting().parameters.symmetry {
-        check_answers(&world, &strict, &mut found);
-    }
+/// Explores `world` and has `check` look at each state and its steps, nearest
+/// first, until it finds a departure.
+fn hold<S: System>(
+    world: &S,
+    progress: Progress<'_>,
+    check: impl FnMut(&S::State, &mut Conformance) -> Result<(), Parting>,
+) -> Conformance {
+    let held = Held { world, check: RefCell::new(check), found: RefCell::default(), parting: RefCell::default() };
+    let graph = Graph::explore(&held, Until::Violation, progress, |_, _, _, _, _| {});
+    let violation = graph.exploration(&held).violations.into_iter().next();
+    let mut found = held.found.into_inner();
+    (found.states, found.transitions) = (graph.states.len(), graph.transitions);
+    found.departure = violation.zip(held.parting.into_inner()).map(|(violation, (direction, step))| {
+        let run = Run { first: violation.run.first, path: violation.run.path };
+        depart::<S>(direction, step, &run, world.tell(&run.first, &run.path))
+    });
     found
 }
 
-/// Every question that a faulty leader can put is answered as `Select` says.
-fn check_answers(world: &Records, specification: &Specification, found: &mut Conformance) {
-    let answers = world.memo().answers(world.setting());
-    found.questions = answers.len();
-    let told = |ballot: Option<Ballot>| ballot.map(|ballot| (records::local::place(ballot.view), entry(ballot.value)));
-    for Answer { ballot, reports, acknowledged } in answers {
-        let seen: Vec<_> =
-            reports.iter().map(|(node, report)| (node.index(), [told(report.voted), told(report.locked)])).collect();
-        if specification.admits(&seen, entry(ballot.value)) == acknowledged {
-            continue;
-        }
-        let direction = if acknowledged { Direction::Refinement } else { Direction::Completeness };
-        let verb = if acknowledged { "acknowledges" } else { "does not acknowledge" };
-        let question = narrate::ask(&request(ballot, reports.into_iter()));
-        let step = format!("{verb} {question}");
-        found.departure = Some(Departure { direction, steps: 1, story: vec![format!(" 1. the kernel {step}")], step });
-        return;
-    }
+/// A world whose states are judged by the steps that they allow.
+struct Held<'a, S, F> {
+    world: &'a S,
+    check: RefCell<F>,
+    found: RefCell<Conformance>,
+    parting: RefCell<Option<Parting>>,
 }
 
-/// Every step from `state`: those of the kernel are the specification's, and
-/// those of the specification are the kernel's.
-fn check(
-    world: &Records,
-    specification: &Specification,
-    strict: &Specification,
-    state: &records::State,
-    found: &mut Conformance,
-) -> Result<(), (Direction, String)> {
-    // Whoever said two things in one view has been found out on the way here.
-    let Some(before) = abstract_record(world, state) else { return Ok(()) };
-    let allowed = specification.next(&before);
-    let mut taken = Vec::new();
-    for (action, next) in world.concrete_steps(state) {
-        let action = specification::Action { replica: action.node.index(), act: action.act };
-        let after = abstract_record(world, &next);
-        let step = after.map(|after| (action, after));
-        match step.filter(|step| allowed.contains(step)) {
-            Some(step) => {
-                *found.actions.entry(name(&action.act)).or_default() += 1;
-                taken.push(step);
-            }
-            None if after == Some(before) => found.stutters += 1,
-            None => return Err((Direction::Refinement, describe(&action))),
+impl<S: System, F: FnMut(&S::State, &mut Conformance) -> Result<(), Parting>> System for Held<'_, S, F> {
+    type State = S::State;
+    type Label = S::Label;
+
+    fn initial(&self) -> Vec<S::State> {
+        self.world.initial()
+    }
+
+    fn steps(&self, state: &S::State, steps: &mut Vec<(S::Label, S::State)>) {
+        self.world.steps(state, steps);
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["Conformance"]
+    }
+
+    fn violated(&self, state: &S::State) -> Vec<usize> {
+        if self.parting.borrow().is_some() {
+            return Vec::new();
         }
+        let parting = (self.check.borrow_mut())(state, &mut self.found.borrow_mut()).err();
+        let parts = parting.is_some();
+        *self.parting.borrow_mut() = parting;
+        if parts { vec![0] } else { Vec::new() }
     }
-    let decided = world.memo().decided(world.setting(), state);
-    let decided: Vec<Entry> = decided.into_iter().map(entry).collect();
-    let must = specification.decided(&before);
-    if let Some(value) = decided.iter().find(|value| !must.contains(value)) {
-        return Err((Direction::Refinement, format!("a decision of value {}", value - 1)));
+
+    fn witnesses(&self) -> Vec<String> {
+        self.world.witnesses()
     }
-    if let Some(value) = must.iter().find(|value| !decided.contains(value)) {
-        return Err((Direction::Completeness, format!("a decision of value {}", value - 1)));
+
+    fn describe(&self, label: &S::Label) -> String {
+        self.world.describe(label)
     }
-    let missing: Vec<_> = allowed.iter().filter(|step| !taken.contains(step)).collect();
-    if !missing.is_empty() {
-        let required = strict.next(&before);
-        if let Some((action, _)) = missing.iter().find(|step| required.contains(step)) {
-            return Err((Direction::Completeness, describe(action)));
-        }
-        found.exempt += missing.len();
+
+    fn tell(&self, first: &S::State, path: &[(S::Label, S::State)]) -> Story {
+        self.world.tell(first, path)
     }
-    Ok(())
 }
 
 fn depart<S: System>(direction: Direction, step: String, run: &Run<S>, story: Story) -> Departure {
@@ -199,152 +156,4 @@ fn depart<S: System>(direction: Direction, step: String, run: &Run<S>, story: St
         Direction::Completeness => format!("{:2}. the specification, not the kernel: {step}", run.path.len() + 1),
     });
     Departure { direction, step, steps: run.path.len() + 1, story }
-}
-
-/// What the specification knows of a state: none if it has no words for it,
-/// since somebody said two things in one view.
-fn abstract_record(world: &Records, state: &records::State) -> Option<specification::State> {
-    let setting = world.setting();
-    let mut abstracted = specification::State::default();
-    for (replica, public) in world.publics(state).iter().enumerate() {
-        let here = &mut abstracted.replicas[replica];
-        here.view = public.view;
-        for view in setting.views() {
-            let place = records::local::place(view);
-            let only = |values: records::local::Values| {
-                let mut values = values.iter();
-                match (values.next(), values.next()) {
-                    (None, _) => Some(0),
-                    (Some(value), None) if Value::VALID.contains(&value) => Some(entry(value)),
-                    _ => None,
-                }
-            };
-            here.votes[place] = only(public.votes[place])?;
-            here.commits[place] = only(public.commits[place])?;
-            if setting.leader(view).index() == replica {
-                abstracted.proposals[place] = only(public.proposals[place])?;
-            }
-        }
-    }
-    Some(abstracted)
-}
-
-/// Holds the kernel, each message to each receiver, against the specification.
-/// One input may make a node take several steps at once, so a step must be one
-/// or more of the specification's, all of the same replica.
-pub fn from_receivers(world: &World, progress: Progress<'_>) -> Conformance {
-    let specification = Specification::new(constants(world.setting()));
-    let mut found = Conformance::default();
-    let mut departure: Option<(Place, String)> = None;
-    let graph = Graph::explore(world, Until::End, progress, |from, state, action, _, next| {
-        if departure.is_some() {
-            return;
-        }
-        let (Some(before), Some(after)) = (abstract_network(world, state), abstract_network(world, next)) else {
-            departure = Some((from, format!("node {} says two things in one view", action.node.0)));
-            return;
-        };
-        if before == after {
-            found.stutters += 1;
-            return;
-        }
-        let mut path = Vec::new();
-        if leads(&specification, &before, &after, action.node.index(), &mut path) {
-            found.compound += usize::from(path.len() > 1);
-            for act in path {
-                *found.actions.entry(name(&act)).or_default() += 1;
-            }
-        } else {
-            departure = Some((from, format!("what node {} does next", action.node.0)));
-        }
-    });
-    found.states = graph.states.len();
-    found.transitions = graph.transitions;
-    found.departure = departure.map(|(place, step)| {
-        let run = graph.path(world, place);
-        depart(Direction::Refinement, step, &run, world.tell(&run.first, &run.path))
-    });
-    found
-}
-
-/// Whether steps of `replica` lead from `before` to `after`; puts them into `path`.
-fn leads(
-    specification: &Specification,
-    before: &specification::State,
-    after: &specification::State,
-    replica: usize,
-    path: &mut Vec<Act>,
-) -> bool {
-    if before == after {
-        return true;
-    }
-    let within = |ours: Entry, theirs: Entry| ours == 0 || ours == theirs;
-    let on_the_way = |state: &specification::State| {
-        let (ours, theirs) = (&state.replicas[replica], &after.replicas[replica]);
-        ours.view <= theirs.view
-            && ours.votes.iter().zip(&theirs.votes).all(|(ours, theirs)| within(*ours, *theirs))
-            && ours.commits.iter().zip(&theirs.commits).all(|(ours, theirs)| within(*ours, *theirs))
-            && state.proposals.iter().zip(&after.proposals).all(|(ours, theirs)| within(*ours, *theirs))
-    };
-    for (action, next) in specification.next(before) {
-        if action.replica == replica && on_the_way(&next) {
-            path.push(action.act);
-            if leads(specification, &next, after, replica, path) {
-                return true;
-            }
-            path.pop();
-        }
-    }
-    false
-}
-
-fn abstract_network(world: &World, state: &world::State) -> Option<specification::State> {
-    let setting = world.setting();
-    let tables = world.tables();
-    let mut abstracted = specification::State::default();
-    for (from, message) in tables.networks.get(state.network).said() {
-        let here = &mut abstracted.replicas[from.index()];
-        let put = |slot: &mut Entry, value: Value| {
-            let new = *slot == 0 && Value::VALID.contains(&value);
-            *slot = entry(value);
-            new
-        };
-        let alone = match message {
-            Message::Vote(ballot) => put(&mut here.votes[records::local::place(ballot.view)], ballot.value),
-            Message::Commit(ballot) => put(&mut here.commits[records::local::place(ballot.view)], ballot.value),
-            Message::ViewChange(change) => {
-                here.view = here.view.max(u8::try_from(change.view.0).expect("few views"));
-                true
-            }
-            Message::Propose { ballot, .. } if setting.leader(ballot.view) == from => {
-                put(&mut abstracted.proposals[records::local::place(ballot.view)], ballot.value)
-            }
-            _ => true,
-        };
-        if !alone {
-            return None;
-        }
-    }
-    Some(abstracted)
-}
-
-fn name(act: &Act) -> &'static str {
-    match act {
-        Act::Propose(_) => "Propose",
-        Act::Vote(_) => "Vote",
-        Act::Commit(_) => "Commit",
-        Act::EnterView(_) => "EnterView",
-        Act::Decide(_) => "Decide",
-        Act::CatchUp(_) => "CatchUp",
-    }
-}
-
-fn describe(action: &specification::Action) -> String {
-    let (node, name) = (action.replica, name(&action.act));
-    match action.act {
-        Act::EnterView(view) => format!("{name} of node {node}, to view {}", view.0),
-        Act::Propose(ballot) | Act::Vote(ballot) | Act::Commit(ballot) | Act::Decide(ballot) | Act::CatchUp(ballot) => {
-            format!("{name} of node {node}, {} in view {}", ballot.value, ballot.view.0)
-        }
-    }
 }

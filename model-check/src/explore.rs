@@ -55,6 +55,77 @@ pub trait System {
     fn tell(&self, first: &Self::State, path: &[(Self::Label, Self::State)]) -> Story;
 }
 
+/// A system that an engine may hand from thread to thread.
+pub trait Shared:
+    System<State: Send + Sync + 'static, Label: Send + Sync + 'static> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Shared for S where
+    S: System<State: Send + Sync + 'static, Label: Send + Sync + 'static> + Clone + Send + Sync + 'static
+{
+}
+
+/// A system of which one property is looked at, or all.
+#[derive(Clone)]
+pub struct Only<S> {
+    /// The system.
+    pub system: S,
+    /// The property; all if none is given.
+    pub property: Option<&'static str>,
+}
+
+impl<S: System> Only<S> {
+    fn is_looked_at(&self, place: usize) -> bool {
+        self.property.is_none_or(|property| self.system.properties()[place] == property)
+    }
+}
+
+impl<S: System> System for Only<S> {
+    type State = S::State;
+    type Label = S::Label;
+
+    fn initial(&self) -> Vec<S::State> {
+        self.system.initial()
+    }
+
+    fn steps(&self, state: &S::State, steps: &mut Vec<(S::Label, S::State)>) {
+        self.system.steps(state, steps);
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        self.system.properties()
+    }
+
+    fn violated(&self, state: &S::State) -> Vec<usize> {
+        let mut violated = self.system.violated(state);
+        violated.retain(|place| self.is_looked_at(*place));
+        violated
+    }
+
+    fn is_of_steps(&self, property: usize) -> bool {
+        self.system.is_of_steps(property)
+    }
+
+    fn violated_by(&self, state: &S::State, label: &S::Label, next: &S::State) -> Vec<usize> {
+        let mut violated = self.system.violated_by(state, label, next);
+        violated.retain(|place| self.is_looked_at(*place));
+        violated
+    }
+
+    fn witnesses(&self) -> Vec<String> {
+        self.system.witnesses()
+    }
+
+    fn describe(&self, label: &S::Label) -> String {
+        self.system.describe(label)
+    }
+
+    fn tell(&self, first: &S::State, path: &[(S::Label, S::State)]) -> Story {
+        self.system.tell(first, path)
+    }
+}
+
 /// The two programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

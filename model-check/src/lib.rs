@@ -3,9 +3,12 @@
 //!
 //! | module | subject |
 //! | --- | --- |
+//! | [`chain`] | the kernel's node over several epochs, records lost and all |
 //! | [`chart`] | a story, drawn |
 //! | [`conform`] | the kernel against its specification, both ways |
 //! | [`explore`] | what is explored, and the two programs that explore it |
+//! | [`host`] | a host for one node of a world of whole nodes |
+//! | [`inference`] | the kernel's node over one part of a run |
 //! | [`world`] | the kernel's agreement, each message to each receiver |
 //! | [`records`] | the same from record to record, whole quorums at once |
 //! | [`symbolic`] | cryptography without bytes |
@@ -16,9 +19,12 @@
 //! | [`mutants`] | seeded bugs, and what notices each |
 //! | [`run`] | one model to its end, against what must come out |
 
+pub mod chain;
 pub mod chart;
 pub mod conform;
 pub mod explore;
+pub mod host;
+pub mod inference;
 pub mod liveness;
 pub mod models;
 pub mod mutants;

@@ -115,9 +115,10 @@ enum Command {
         /// Print one JSON document
         #[arg(long, conflicts_with = "survey")]
         json: bool,
-        /// Try it in every configuration, by every layer, whatever is pinned
-        #[arg(long)]
-        survey: bool,
+        /// Try it in every configuration, by every layer, whatever is pinned;
+        /// or only in those of one module of the specification
+        #[arg(long, value_name = "MODULE", num_args = 0..=1, value_parser = ["Agreement", "Chain", "Inference"])]
+        survey: Option<Option<String>>,
     },
 }
 
@@ -136,7 +137,7 @@ fn main() -> ExitCode {
         Command::Bench { configuration, json } => cli::bench::bench(&configuration, json),
         Command::Explore { model, address } => cli::run::explore(&model, address),
         Command::Mutants { mutant, nightly, json, survey } => {
-            cli::mutants::mutants(mutant.as_deref(), nightly, json, survey)
+            cli::mutants::mutants(mutant.as_deref(), nightly, json, survey.as_ref().map(Option::as_deref))
         }
     }
 }

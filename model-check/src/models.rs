@@ -2,14 +2,13 @@
 //! with the protocol, the kernel or the world: whoever changes it says why.
 
 mod agreement;
+pub(crate) mod chain;
+pub(crate) mod inference;
 pub mod liveness;
-
-use butterfly_kernel::agreement::rules::Mutant;
-use butterfly_kernel::types::{NodeId, NodeSet, Resilience};
+mod subject;
 
 use crate::explore::Engine;
-use crate::records::Options;
-use crate::world::setting::{Delivery, Leftovers, Parameters, Reports};
+pub use subject::{Agreement, Subject, Visit};
 
 /// A configuration, and what must come out when it is explored.
 #[derive(Clone, Copy, Debug)]
@@ -31,42 +30,6 @@ pub enum Tier {
     Always,
     /// Only in `all --nightly`.
     Nightly,
-}
-
-/// What is explored.
-#[derive(Clone, Copy, Debug)]
-pub enum Subject {
-    /// [`crate::world`]: each message to each receiver.
-    Receivers {
-        /// Who takes part.
-        agreement: Agreement,
-        /// How votes travel.
-        delivery: Delivery,
-        /// How view changes travel.
-        reports: Reports,
-    },
-    /// [`crate::records`]: from record to record.
-    Records {
-        /// Who takes part.
-        agreement: Agreement,
-        /// How the world is cut down, or made larger.
-        options: Options,
-    },
-}
-
-/// Who takes part in one epoch's agreement.
-#[derive(Clone, Copy, Debug)]
-pub struct Agreement {
-    /// n, f and p.
-    pub resilience: Resilience,
-    /// The last so many nodes are faulty.
-    pub faulty: usize,
-    /// Who leads each view. No node enters a view beyond these.
-    pub schedule: &'static [u8],
-    /// Nodes that lead no view are interchangeable.
-    pub symmetry: bool,
-    /// The guard that is bent.
-    pub mutant: Option<Mutant>,
 }
 
 /// What must come out.
@@ -95,79 +58,19 @@ pub enum Expect {
     },
 }
 
-impl Agreement {
-    /// The world's parameters.
-    pub fn parameters(&self, delivery: Delivery, reports: Reports) -> Parameters {
-        Parameters {
-            resilience: self.resilience,
-            faulty: self.faulty,
-            schedule: self.schedule.iter().map(|leader| NodeId(*leader)).collect(),
-            delivery,
-            reports,
-            leftovers: Leftovers::Bare,
-            symmetry: self.symmetry,
-            swapped: NodeSet::EMPTY,
-            mutant: self.mutant,
-        }
-    }
-
-    /// n, f, p and leaders in one line. A faulty leader is an F.
-    pub fn configuration(&self) -> String {
-        let resilience = self.resilience;
-        let honest = resilience.n().saturating_sub(self.faulty);
-        let leader = |leader: &u8| if usize::from(*leader) >= honest { "F".to_owned() } else { leader.to_string() };
-        let leaders: String = self.schedule.iter().map(leader).collect();
-        let faulty = if self.faulty == resilience.f() { String::new() } else { format!(" faulty={}", self.faulty) };
-        format!("n={} f={} p={}{faulty} leaders {leaders}", resilience.n(), resilience.f(), resilience.p())
-    }
-}
-
-impl Subject {
-    /// Who takes part.
-    pub fn agreement(&self) -> &Agreement {
-        match self {
-            Subject::Receivers { agreement, .. } | Subject::Records { agreement, .. } => agreement,
-        }
-    }
-
-    /// How messages travel, in words.
-    pub fn delivery(&self) -> String {
-        match self {
-            Subject::Receivers { delivery, reports, .. } => {
-                let votes = if *delivery == Delivery::Single { "single votes" } else { "vote quorums" };
-                let reports = if *reports == Reports::Single { "" } else { ", reports with question" };
-                format!("{votes}{reports}")
-            }
-            Subject::Records { agreement, options } => {
-                let crashes = if options.crashes { ", crashes" } else { "" };
-                let symmetry = if agreement.symmetry { ", symmetry" } else { "" };
-                let decide = if options.decide { ", decisions" } else { "" };
-                format!("record to record{crashes}{decide}{symmetry}")
-            }
-        }
-    }
-}
-
 impl Entry {
-    /// n, f, p, leaders and delivery in one line.
+    /// Who takes part and how messages travel, in one line.
     pub fn configuration(&self) -> String {
-        let agreement = self.subject.agreement();
-        let mutant = agreement.mutant.map(|mutant| format!(", {mutant:?}")).unwrap_or_default();
-        format!("{}, {}{mutant}", agreement.configuration(), self.subject.delivery())
+        let mutant = self.subject.mutant().map(|mutant| format!(", {mutant:?}")).unwrap_or_default();
+        format!("{}{mutant}", self.subject.configuration())
     }
 
     /// The same with the first `views` views only. What must come out of that
     /// is not pinned. None where there are not so many.
     pub fn with_views(&self, views: usize) -> Option<Entry> {
-        let mut entry = *self;
-        let agreement = match &mut entry.subject {
-            Subject::Receivers { agreement, .. } | Subject::Records { agreement, .. } => agreement,
-        };
-        agreement.schedule = agreement.schedule.get(..views).filter(|schedule| !schedule.is_empty())?;
-        if agreement.schedule.len() < self.subject.agreement().schedule.len() {
-            entry.expect = Expect::Open;
-        }
-        Some(entry)
+        let subject = self.subject.with_views(views)?;
+        let expect = if views < self.subject.views() { Expect::Open } else { self.expect };
+        Some(Entry { subject, expect, ..*self })
     }
 
     /// Distinct states, where they are pinned.
@@ -186,7 +89,7 @@ impl Entry {
 
 /// Every model.
 pub fn models() -> impl Iterator<Item = &'static Entry> {
-    agreement::MODELS.iter()
+    agreement::MODELS.iter().chain(chain::MODELS).chain(inference::MODELS)
 }
 
 /// The model called `name`.

@@ -14,15 +14,17 @@ use std::time::Instant;
 use butterfly_kernel::agreement::rules::Mutant;
 use serde::Serialize;
 
-use crate::conform::{self, Direction};
+use crate::chain::Chain;
+use crate::conform::{self, Conformance, Direction};
 use crate::explore::graph::Graph;
-use crate::explore::{Progress, System, Until};
+use crate::explore::{Only, Progress, System, Until};
+use crate::inference::Inference;
 use crate::liveness;
 use crate::models::{Subject, Tier};
-use crate::records::{Act, Options, Records};
+use crate::records::{Act, Records};
 use crate::story::Story;
 use crate::world::World;
-use crate::world::setting::{Delivery, Reports, Setting};
+use crate::world::setting::Setting;
 
 /// What notices a mutant. A further layer is a variant here, and searches
 /// in its own way in [`Search::run`].
@@ -122,8 +124,6 @@ pub enum Fate {
     Survived,
     /// Nothing can notice it, with a proof: not counted.
     Equivalent,
-    /// Outside agreement, and noticed by a test of the kernel: not counted.
-    Elsewhere,
     /// Takes long, and was not asked for: not counted.
     Skipped,
 }
@@ -135,7 +135,6 @@ impl Fate {
             Fate::Killed => "killed",
             Fate::Survived => "SURVIVED",
             Fate::Equivalent => "equivalent",
-            Fate::Elsewhere => "elsewhere",
             Fate::Skipped => "skipped",
         }
     }
@@ -168,40 +167,52 @@ pub struct Search {
     pub subject: Subject,
     /// Among which runs; all if none is given.
     pub script: Option<Script>,
-    /// The properties that are looked at.
-    pub properties: &'static [&'static str],
+    /// The only property that is looked at; all if none is given.
+    pub property: Option<&'static str>,
 }
 
 impl Search {
     /// Looks with `mutant` at work, or with none, until one of the properties
     /// fails or everything is explored.
     pub fn run(&self, mutant: Option<Mutant>, progress: Progress<'_>) -> Found {
-        match self.subject {
-            Subject::Receivers { mut agreement, delivery, reports } => {
-                agreement.mutant = mutant;
-                self.explore(World::new(agreement.parameters(delivery, reports)), progress)
-            }
-            Subject::Records { mut agreement, mut options } => {
-                agreement.mutant = mutant;
+        match self.subject.with_mutant(mutant) {
+            Subject::Records { agreement, mut options } => {
                 options.crashes = self.layer == Layer::Restart;
-                let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
                 match self.layer {
                     Layer::Invariant | Layer::Restart => {}
-                    Layer::Refinement | Layer::Completeness => return self.conform(setting, options, progress),
-                    Layer::Liveness => return await_goals(setting, progress),
+                    Layer::Refinement | Layer::Completeness => {
+                        return self.departs(conform::agreement::from_records(agreement.setting(), options, progress));
+                    }
+                    Layer::Liveness => return await_goals(agreement.setting(), progress),
                 }
-                let records = Records::new(setting, options);
+                let records = Records::new(agreement.setting(), options);
                 match self.script {
                     None => self.explore(records, progress),
                     Some(script) => self.explore(Scripted { records, script }, progress),
                 }
             }
+            Subject::Chain(mut parameters) => {
+                if matches!(self.layer, Layer::Refinement | Layer::Completeness) {
+                    return self.departs(conform::chain::check(parameters, progress));
+                }
+                parameters.restarts = self.layer == Layer::Restart;
+                self.explore(Chain::new(parameters), progress)
+            }
+            Subject::Inference(mut parameters) => {
+                if matches!(self.layer, Layer::Refinement | Layer::Completeness) {
+                    return self.departs(conform::inference::check(parameters, progress));
+                }
+                parameters.restarts = self.layer == Layer::Restart;
+                self.explore(Inference::new(parameters), progress)
+            }
+            Subject::Receivers { agreement, delivery, reports } => {
+                self.explore(World::new(agreement.parameters(delivery, reports)), progress)
+            }
         }
     }
 
     /// Only what this layer asks for counts; the other direction is another layer.
-    fn conform(&self, setting: Setting, options: Options, progress: Progress<'_>) -> Found {
-        let found = conform::from_records(setting, options, progress);
+    fn departs(&self, found: Conformance) -> Found {
         let wanted = if self.layer == Layer::Refinement { Direction::Refinement } else { Direction::Completeness };
         let departure = found.departure.filter(|departure| departure.direction == wanted);
         let failure = departure.map(|departure| Failure {
@@ -213,7 +224,7 @@ impl Search {
     }
 
     fn explore<S: System>(&self, system: S, progress: Progress<'_>) -> Found {
-        let system = Only { system, properties: self.properties };
+        let system = Only { system, property: self.property };
         let graph = Graph::explore(&system, Until::Violation, progress, |_, _, _, _, _| {});
         let violation = graph.exploration(&system).violations.into_iter().next();
         let failure = violation.map(|violation| Failure {
@@ -280,47 +291,6 @@ impl System for Scripted {
     }
 }
 
-/// A system of which only some properties are looked at.
-struct Only<S> {
-    system: S,
-    properties: &'static [&'static str],
-}
-
-impl<S: System> System for Only<S> {
-    type State = S::State;
-    type Label = S::Label;
-
-    fn initial(&self) -> Vec<S::State> {
-        self.system.initial()
-    }
-
-    fn steps(&self, state: &S::State, steps: &mut Vec<(S::Label, S::State)>) {
-        self.system.steps(state, steps);
-    }
-
-    fn properties(&self) -> &'static [&'static str] {
-        self.system.properties()
-    }
-
-    fn violated(&self, state: &S::State) -> Vec<usize> {
-        let mut violated = self.system.violated(state);
-        violated.retain(|property| self.properties.contains(&self.properties()[*property]));
-        violated
-    }
-
-    fn witnesses(&self) -> Vec<String> {
-        self.system.witnesses()
-    }
-
-    fn describe(&self, label: &S::Label) -> String {
-        self.system.describe(label)
-    }
-
-    fn tell(&self, first: &S::State, path: &[(S::Label, S::State)]) -> Story {
-        self.system.tell(first, path)
-    }
-}
-
 impl Row {
     /// Whether it is noticed as it must be, or need not be.
     pub fn is_expected(&self) -> bool {
@@ -331,8 +301,7 @@ impl Row {
 impl Case {
     /// How it is noticed.
     pub fn search(&self) -> Search {
-        let properties = only(self.property);
-        Search { layer: self.layer, subject: self.killed_in, script: self.script, properties }
+        Search { layer: self.layer, subject: self.killed_in, script: self.script, property: Some(self.property) }
     }
 
     /// Runs the case and compares with the pins.
@@ -340,9 +309,9 @@ impl Case {
         let started = Instant::now();
         let mut remarks = Vec::new();
         for subject in self.survives {
-            let search = Search { layer: self.layer, subject: *subject, script: None, properties: ALL_PROPERTIES };
+            let search = Search { layer: self.layer, subject: *subject, script: None, property: None };
             if let Some(found) = search.run(Some(self.mutant), progress).failure {
-                let (model, steps) = (configuration(*subject), found.steps);
+                let (model, steps) = (subject.configuration(), found.steps);
                 remarks.push(format!("{} is violated already in {model}, in {steps} steps", found.property));
             }
         }
@@ -359,7 +328,7 @@ impl Case {
         }
         Row {
             layer: Some(self.layer),
-            model: Some(configuration(self.killed_in) + if self.script.is_some() { ", by a script" } else { "" }),
+            model: Some(self.killed_in.configuration() + if self.script.is_some() { ", by a script" } else { "" }),
             property: Some(self.property),
             steps: found.as_ref().map(|found| found.steps),
             seconds: started.elapsed().as_secs_f64(),
@@ -380,13 +349,8 @@ pub fn run(mutant: Mutant, nightly: bool, each: &mut dyn FnMut(Mutant)) -> Row {
         each(mutant);
         return case.run(&mut |_| {});
     }
-    let about =
-        |list: &[(Mutant, &'static str)]| list.iter().find(|(listed, _)| *listed == mutant).map(|(_, why)| *why);
-    if let Some(proof) = about(table::EQUIVALENT) {
+    if let Some((_, proof)) = table::EQUIVALENT.iter().find(|(listed, _)| *listed == mutant) {
         return row(mutant, Fate::Equivalent, proof);
-    }
-    if let Some(test) = about(table::ELSEWHERE) {
-        return row(mutant, Fate::Elsewhere, test);
     }
     row(mutant, Fate::Survived, "in no table")
 }
@@ -404,19 +368,4 @@ fn row(mutant: Mutant, result: Fate, remark: &str) -> Row {
         remarks: vec![remark.to_owned()],
         story: Vec::new(),
     }
-}
-
-/// n, f, p, leaders and delivery in one line.
-pub fn configuration(subject: Subject) -> String {
-    format!("{}, {}", subject.agreement().configuration(), subject.delivery())
-}
-
-/// What is checked in every state.
-pub const ALL_PROPERTIES: &[&str] = &crate::world::PROPERTIES;
-
-/// `property` alone.
-fn only(property: &'static str) -> &'static [&'static str] {
-    // None of them where a layer looks for something else.
-    let place = ALL_PROPERTIES.iter().position(|listed| *listed == property);
-    place.map_or(&[], |place| &ALL_PROPERTIES[place..=place])
 }

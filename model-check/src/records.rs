@@ -16,10 +16,12 @@
 //! | [`local`] | one honest node: its record and all that it ever said |
 //! | [`evidence`] | what can be shown to a node, honest or forged |
 //! | [`wake`] | one honest node at work: the kernel's own entry points |
+//! | [`questions`] | what a leader may ask, and which values that justifies |
 //! | [`tell`] | a run, told |
 
 pub mod evidence;
 pub mod local;
+pub mod questions;
 pub mod tell;
 pub mod wake;
 

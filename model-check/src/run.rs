@@ -5,12 +5,9 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::explore::graph::Graph;
-use crate::explore::{Engine, Exploration, Progress, System, Until, stateright};
-use crate::models::{Entry, Expect, Subject};
-use crate::records::Records;
+use crate::explore::{Engine, Exploration, Only, Progress, Shared, Until, stateright};
+use crate::models::{Entry, Expect, Visit};
 use crate::story::Story;
-use crate::world::World;
-use crate::world::setting::{Delivery, Reports, Setting};
 
 /// What came out.
 #[derive(Clone, Debug, Serialize)]
@@ -83,43 +80,37 @@ pub fn run_with(entry: &Entry, engines: &[Engine], progress: &mut dyn FnMut(Engi
         Expect::Holds { .. } | Expect::Open => Until::End,
         Expect::Violates { .. } => Until::Violation,
     };
-    match entry.subject {
-        Subject::Receivers { agreement, delivery, reports } => {
-            let world = World::new(agreement.parameters(delivery, reports));
-            conclude(entry, engines, &world, until, progress)
-        }
-        Subject::Records { agreement, options } => {
-            let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
-            conclude(entry, engines, &Records::new(setting, options), until, progress)
-        }
+    entry.subject.visit(Conclude { entry, engines, until, progress })
+}
+
+/// Explores a world with one engine after the other.
+struct Conclude<'a> {
+    entry: &'a Entry,
+    engines: &'a [Engine],
+    until: Until,
+    progress: &'a mut dyn FnMut(Engine, usize),
+}
+
+impl Visit for Conclude<'_> {
+    type Output = Vec<Outcome>;
+
+    fn visit<S: Shared>(self, system: S) -> Vec<Outcome> {
+        let Conclude { entry, engines, until, progress } = self;
+        // Of a control, only what it is to fail is looked at.
+        let property = match entry.expect {
+            Expect::Violates { property, .. } => Some(property),
+            Expect::Holds { .. } | Expect::Open => None,
+        };
+        let system = Only { system, property };
+        let outcomes = engines.iter().map(|engine| {
+            progress(*engine, 0);
+            outcome(entry, *engine, &system, until, &mut |states| progress(*engine, states))
+        });
+        outcomes.collect()
     }
 }
 
-fn conclude<S>(
-    entry: &Entry,
-    engines: &[Engine],
-    system: &S,
-    until: Until,
-    progress: &mut dyn FnMut(Engine, usize),
-) -> Vec<Outcome>
-where
-    S: System + Clone + Send + Sync + 'static,
-    S::State: Send + Sync + 'static,
-    S::Label: Send + Sync + 'static,
-{
-    let outcomes = engines.iter().map(|engine| {
-        progress(*engine, 0);
-        outcome(entry, *engine, system, until, &mut |states| progress(*engine, states))
-    });
-    outcomes.collect()
-}
-
-fn outcome<S>(entry: &Entry, engine: Engine, system: &S, until: Until, progress: Progress<'_>) -> Outcome
-where
-    S: System + Clone + Send + Sync + 'static,
-    S::State: Send + Sync + 'static,
-    S::Label: Send + Sync + 'static,
-{
+fn outcome<S: Shared>(entry: &Entry, engine: Engine, system: &S, until: Until, progress: Progress<'_>) -> Outcome {
     let started = Instant::now();
     let found = explore(system, engine, until, progress);
     let seconds = started.elapsed().as_secs_f64();
@@ -145,12 +136,7 @@ where
 }
 
 /// Explores `system` with `engine`.
-pub fn explore<S>(system: &S, engine: Engine, until: Until, progress: Progress<'_>) -> Exploration<S>
-where
-    S: System + Clone + Send + Sync + 'static,
-    S::State: Send + Sync + 'static,
-    S::Label: Send + Sync + 'static,
-{
+pub fn explore<S: Shared>(system: &S, engine: Engine, until: Until, progress: Progress<'_>) -> Exploration<S> {
     match engine {
         Engine::Stateright => stateright::explore(system.clone(), until, progress),
         Engine::Graph => Graph::explore(system, until, progress, |_, _, _, _, _| {}).exploration(system),
@@ -198,9 +184,6 @@ fn surprises(expect: Expect, outcome: &Outcome) -> Vec<String> {
                     surprises.push(format!("steps of the counterexample: {found}, pinned at {steps}"));
                 }
                 Some(_) => {}
-            }
-            for other in outcome.violations.iter().filter(|violation| violation.property != property) {
-                surprises.push(format!("{} is violated as well", other.property));
             }
         }
     }

@@ -8,6 +8,8 @@
 //! only when enough statements for it exist: the kernel never looks at who
 //! signed inside a certificate, only at whether it verifies.
 
+pub mod exact;
+
 use butterfly_kernel::crypto::{Hasher, Scheme, Signatures};
 use butterfly_kernel::types::{NodeId, NodeSet};
 use serde::{Deserialize, Serialize};

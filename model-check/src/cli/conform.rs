@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use butterfly_model_check::conform::{Conformance, EXEMPTION, from_receivers, from_records};
+use butterfly_model_check::conform::agreement::{EXEMPTION, from_receivers, from_records};
+use butterfly_model_check::conform::{self, Conformance};
 use butterfly_model_check::models::{Entry, Expect, Subject, Tier, models};
 use butterfly_model_check::world::World;
-use butterfly_model_check::world::setting::{Delivery, Reports, Setting};
 use serde_json::{Value, json};
 
 use super::{Meter, Row, model, status, table};
@@ -16,9 +16,6 @@ pub(crate) struct Held {
     found: Conformance,
     seconds: f64,
 }
-
-/// The actions of `spec/Agreement.tla`.
-const ACTIONS: [&str; 4] = ["Propose", "Vote", "Commit", "EnterView"];
 
 /// The command.
 pub(crate) fn conform(names: &[String], nightly: bool, json: bool) -> ExitCode {
@@ -64,10 +61,9 @@ fn hold(entries: &[&'static Entry]) -> Vec<Held> {
             Subject::Receivers { agreement, delivery, reports } => {
                 from_receivers(&World::new(agreement.parameters(delivery, reports)), progress)
             }
-            Subject::Records { agreement, options } => {
-                let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
-                from_records(setting, options, progress)
-            }
+            Subject::Records { agreement, options } => from_records(agreement.setting(), options, progress),
+            Subject::Chain(parameters) => conform::chain::check(parameters, progress),
+            Subject::Inference(parameters) => conform::inference::check(parameters, progress),
         };
         Held { entry, found, seconds: meter.end() }
     });
@@ -76,9 +72,18 @@ fn hold(entries: &[&'static Entry]) -> Vec<Held> {
 
 /// What no model went through: a check of nothing passes.
 pub(crate) fn missing(held: &[Held]) -> Vec<String> {
-    let taken = |action: &str| held.iter().any(|held| held.found.actions.contains_key(action));
-    let never = ACTIONS.iter().filter(|action| !taken(action));
-    let mut missing: Vec<String> = never.map(|action| format!("the kernel never takes {action}")).collect();
+    let mut missing = Vec::new();
+    let modules = [
+        ("Agreement", conform::agreement::ACTIONS),
+        ("Chain", conform::chain::ACTIONS),
+        ("Inference", conform::inference::ACTIONS),
+    ];
+    for (module, actions) in modules {
+        let of_module = || held.iter().filter(|held| held.entry.subject.module() == module);
+        let taken = |action: &str| of_module().any(|held| held.found.actions.contains_key(action));
+        let never = actions.iter().filter(|action| !taken(action));
+        missing.extend(never.map(|action| format!("the kernel never takes {action} of {module}.tla")));
+    }
     if held.iter().all(|held| held.found.exempt == 0) {
         missing.push("the exemption is never needed: take it away".to_owned());
     }
@@ -107,7 +112,7 @@ pub(crate) fn tell(held: &[Held]) {
 pub(crate) fn row(Held { entry, found, seconds }: &Held) -> Row {
     let direction = match entry.subject {
         Subject::Receivers { .. } => "refines",
-        Subject::Records { .. } => "refines, and is refined",
+        Subject::Records { .. } | Subject::Chain(_) | Subject::Inference(_) => "refines, and is refined",
     };
     let departure = found.departure.as_ref();
     Row {

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use butterfly_model_check::models::{Entry, Expect, Tier, models};
-use butterfly_model_check::world::PROPERTIES;
 use serde_json::{Value, json};
 
 /// Prints every model.
@@ -22,21 +21,11 @@ pub(crate) fn list(json: bool) -> ExitCode {
 }
 
 fn describe(entry: &Entry) -> Value {
-    let agreement = entry.subject.agreement();
     json!({
         "name": entry.name,
         "nightly": entry.tier == Tier::Nightly,
-        "parameters": {
-            "n": agreement.resilience.n(),
-            "f": agreement.resilience.f(),
-            "p": agreement.resilience.p(),
-            "faulty": agreement.faulty,
-            "views": agreement.schedule.len(),
-            "leaders": agreement.schedule,
-            "delivery": entry.subject.delivery(),
-            "mutant": agreement.mutant.map(|mutant| format!("{mutant:?}")),
-        },
-        "properties": PROPERTIES,
+        "parameters": entry.subject.parameters(),
+        "properties": entry.subject.properties(),
         "expect": expected(entry),
     })
 }

@@ -8,15 +8,15 @@ use butterfly_model_check::mutants::{self, Row, report};
 use super::{Meter, refuse, status};
 
 /// The command.
-pub(crate) fn mutants(name: Option<&str>, nightly: bool, json: bool, survey: bool) -> ExitCode {
+pub(crate) fn mutants(name: Option<&str>, nightly: bool, json: bool, survey: Option<Option<&str>>) -> ExitCode {
     let chosen: Vec<Mutant> =
         Mutant::ALL.iter().copied().filter(|mutant| name.is_none_or(|name| format!("{mutant:?}") == name)).collect();
     if chosen.is_empty() {
         let what = format!("there is no mutant `{}`", name.unwrap_or_default());
         return refuse(&what, Mutant::ALL.iter().map(|mutant| format!("{mutant:?}: {}", mutant.about())));
     }
-    if survey {
-        chosen.into_iter().for_each(report::survey);
+    if let Some(module) = survey {
+        chosen.into_iter().for_each(|mutant| report::survey(mutant, module));
         return ExitCode::SUCCESS;
     }
     let rows = every(&chosen, nightly);

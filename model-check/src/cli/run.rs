@@ -5,12 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use butterfly_model_check::chart;
-use butterfly_model_check::explore::{Engine, stateright};
-use butterfly_model_check::models::{Entry, Subject};
-use butterfly_model_check::records::Records;
+use butterfly_model_check::explore::{Engine, Shared, stateright};
+use butterfly_model_check::models::{Entry, Visit};
 use butterfly_model_check::run::{Outcome, run_with};
-use butterfly_model_check::world::World;
-use butterfly_model_check::world::setting::{Delivery, Reports, Setting};
 use serde_json::json;
 
 use super::{Meter, Row, model, refuse, status, table};
@@ -21,7 +18,7 @@ pub(crate) fn run(name: &str, engine: Engine, views: Option<usize>, chart: Optio
         Ok(entry) => entry,
         Err(refused) => return refused,
     };
-    let most = entry.subject.agreement().schedule.len();
+    let most = entry.subject.views();
     let Some(entry) = entry.with_views(views.unwrap_or(most)) else {
         let what = format!("{name} cannot have {} views", views.unwrap_or(0));
         return refuse(&what, (1..=most).map(|views| format!("--views {views}")));
@@ -59,16 +56,19 @@ pub(crate) fn explore(name: &str, address: SocketAddr) -> ExitCode {
         eprintln!("cannot listen on {address}: {error}");
         return ExitCode::FAILURE;
     }
-    match entry.subject {
-        Subject::Receivers { agreement, delivery, reports } => {
-            stateright::serve(World::new(agreement.parameters(delivery, reports)), address);
-        }
-        Subject::Records { agreement, options } => {
-            let setting = Setting::new(agreement.parameters(Delivery::Quorum, Reports::Single));
-            stateright::serve(Records::new(setting, options), address);
-        }
-    }
+    entry.subject.visit(Serve(address));
     ExitCode::SUCCESS
+}
+
+/// Shows a world in the browser.
+struct Serve(SocketAddr);
+
+impl Visit for Serve {
+    type Output = ();
+
+    fn visit<S: Shared>(self, system: S) {
+        stateright::serve(system, self.0);
+    }
 }
 
 /// Runs a model and says on standard error how far it is.

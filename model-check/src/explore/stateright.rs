@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use stateright::{Checker, HasDiscoveries, Model, Path, Property};
 
-use super::{Exploration, Progress, Run, System, Until, Violation};
+use super::{Exploration, Progress, Run, Shared, System, Until, Violation};
 use crate::chart;
 
 /// A step with where it leads.
@@ -124,12 +124,7 @@ fn breaking<S: System>(system: &S, property: usize, state: &S::State) -> Option<
 }
 
 /// Explores `system` with Stateright.
-pub fn explore<S>(system: S, until: Until, progress: Progress<'_>) -> Exploration<S>
-where
-    S: System + Clone + Send + Sync + 'static,
-    S::State: Send + Sync + 'static,
-    S::Label: Send + Sync + 'static,
-{
+pub fn explore<S: Shared>(system: S, until: Until, progress: Progress<'_>) -> Exploration<S> {
     let mut builder = ForStateright::new(system.clone()).checker();
     if until == Until::Violation {
         builder = builder.finish_when(HasDiscoveries::AnyFailures);
@@ -165,11 +160,6 @@ where
 }
 
 /// Serves Stateright's Explorer for `system` on `address`, until the process ends.
-pub fn serve<S>(system: S, address: std::net::SocketAddr)
-where
-    S: System + Clone + Send + Sync + 'static,
-    S::State: Send + Sync + 'static,
-    S::Label: Send + Sync + 'static,
-{
+pub fn serve<S: Shared>(system: S, address: std::net::SocketAddr) {
     let _ = ForStateright::new(system).checker().serve(address);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::models::Subject;
 use crate::world::AGREEMENT;
 
-use super::{ALL_PROPERTIES, Failure, Fate, Layer, Row, Search, configuration, table};
+use super::{Failure, Fate, Layer, Row, Search, table};
 
 /// The rows, and how many there are of each kind.
 pub fn document(rows: &[Row]) -> Value {
@@ -15,7 +15,6 @@ pub fn document(rows: &[Row]) -> Value {
         "total": counted(rows),
         "killed": number(rows, Fate::Killed),
         "equivalent": number(rows, Fate::Equivalent),
-        "elsewhere": number(rows, Fate::Elsewhere),
         "skipped": number(rows, Fate::Skipped),
         "rows": rows,
     })
@@ -59,29 +58,40 @@ pub fn print(rows: &[Row], with_stories: bool) {
 
 /// Prints what each configuration and layer makes of `mutant`: what fails
 /// first, and whether agreement fails. Where nothing does, whether there are as
-/// many states as without it.
-pub fn survey(mutant: Mutant) {
+/// many states as without it. In the configurations of `module` only, if one is
+/// given.
+pub fn survey(mutant: Mutant, module: Option<&str>) {
     println!("{mutant:?}: {}", mutant.about());
-    for subject in table::ARENAS {
-        let restarts = matches!(subject, Subject::Records { .. });
-        for layer in Layer::ALL.into_iter().filter(|layer| restarts || *layer == Layer::Invariant) {
-            println!("  {:12}  {:50}  {}", layer.name(), configuration(*subject), verdict(mutant, layer, *subject));
+    for subject in table::ARENAS.iter().filter(|subject| module.is_none_or(|module| subject.module() == module)) {
+        if std::env::var("ONLYCHAIN").is_ok() && !matches!(subject, Subject::Chain(_)) {
+            continue;
+        }
+        let layers: &[Layer] = match subject {
+            Subject::Receivers { .. } => &[Layer::Invariant],
+            Subject::Records { .. } => &Layer::ALL,
+            Subject::Chain(_) | Subject::Inference(_) => {
+                &[Layer::Invariant, Layer::Restart, Layer::Refinement, Layer::Completeness]
+            }
+        };
+        for layer in layers {
+            println!("  {:12}  {:50}  {}", layer.name(), subject.configuration(), verdict(mutant, *layer, *subject));
         }
     }
 }
 
 fn verdict(mutant: Mutant, layer: Layer, subject: Subject) -> String {
-    let look_for = |mutant, properties| Search { layer, subject, script: None, properties }.run(mutant, &mut |_| {});
-    let found = look_for(Some(mutant), ALL_PROPERTIES);
+    let look_for = |mutant, property| Search { layer, subject, script: None, property }.run(mutant, &mut |_| {});
+    let found = look_for(Some(mutant), None);
     let say = |failure: &Failure| format!("{} fails in {} steps", failure.property, failure.steps);
     match found.failure {
-        Some(first) if first.property == AGREEMENT => say(&first),
-        Some(first) => match look_for(Some(mutant), super::only(AGREEMENT)).failure {
+        // Elsewhere what is wrong shows long before two values are decided.
+        Some(first) if first.property == AGREEMENT || subject.module() == "Inference" => say(&first),
+        Some(first) => match look_for(Some(mutant), Some(AGREEMENT)).failure {
             Some(second) => format!("{}, {}", say(&first), say(&second)),
             None => say(&first),
         },
         None => {
-            let healthy = look_for(None, ALL_PROPERTIES).distinct;
+            let healthy = look_for(None, None).distinct;
             format!("survives: {} states, {healthy} without it", found.distinct)
         }
     }

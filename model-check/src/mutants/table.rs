@@ -4,8 +4,13 @@ use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::types::{Resilience, View};
 
 use super::{Case, Layer, Script};
+use crate::chain::properties::{DURABLE_BEFORE_VISIBLE, INTEGRITY};
+use crate::chain::setting::Parameters;
 use crate::conform::Direction;
+use crate::inference::{self, setting::Liar};
 use crate::liveness::Goal;
+use crate::models::chain::SMALL;
+use crate::models::inference::SMALL as ONE_PART;
 use crate::models::{Agreement, Subject, Tier};
 use crate::records::{Act, Options};
 use crate::symbolic::Value;
@@ -34,6 +39,14 @@ const fn receivers(resilience: Resilience, schedule: &'static [u8], delivery: De
     Subject::Receivers { agreement, delivery, reports: Reports::Single }
 }
 
+const fn chain(parameters: Parameters) -> Subject {
+    Subject::Chain(parameters)
+}
+
+const fn inference(parameters: inference::setting::Parameters) -> Subject {
+    Subject::Inference(parameters)
+}
+
 /// Configurations, roughly in the order of what they cost.
 pub const ARENAS: &[Subject] = &[
     receivers(N4_P1, &[0], Delivery::Single),
@@ -48,7 +61,32 @@ pub const ARENAS: &[Subject] = &[
     receivers(N4_P1, &[0, 3], Delivery::Quorum),
     receivers(N4_P1, &[3, 3], Delivery::Quorum),
     records(N4_P0, &[3, 3, 3]),
+    chain(SMALL),
+    chain(LOST_TWICE),
+    chain(TWO_VALUES),
+    chain(THREE_EPOCHS),
+    inference(ONE_STAGE),
+    inference(LIAR_FIRST),
+    inference(RESTARTS),
+    inference(LIAR_ASKED),
 ];
+
+const ONE_STAGE: inference::setting::Parameters = ONE_PART;
+/// Two stages, of which the liar owns the first, and is no member of the last.
+const LIAR_FIRST: inference::setting::Parameters =
+    inference::setting::Parameters { stages: 2, liar: Liar::OwnsFirst, schedule: &[3], ..ONE_PART };
+/// Members may restart.
+const RESTARTS: inference::setting::Parameters = inference::setting::Parameters { restarts: true, ..LIAR_FIRST };
+
+/// The same, and the liar is asked first for what others lack.
+const LIAR_ASKED: inference::setting::Parameters = inference::setting::Parameters { liar: Liar::OwnsLast, ..RESTARTS };
+
+/// The leader may show members different values.
+const TWO_VALUES: Parameters = Parameters { work: 2, equivocation: true, ..SMALL };
+/// A record may be lost twice.
+const LOST_TWICE: Parameters = Parameters { draws: 2, ..SMALL };
+/// The same in three epochs.
+const THREE_EPOCHS: Parameters = Parameters { epochs: 3, ..LOST_TWICE };
 
 /// Nodes 0, 1 and 2 lock the first value; the others voted for the second, which
 /// is put through in the next view.
@@ -203,6 +241,37 @@ pub const KILLED: &[Case] =
         completeness(Mutant::AskOnlyWhenBound, records(N4_P1, &[0, 0]), 3),
         completeness(Mutant::NeverAcknowledge, records(N4_P1, &[0, 0]), 3),
         completeness(Mutant::ProgressUnrecorded, records(N4_P1, &[3, 3, 3]), 7).not_in(&[records(N4_P1, &[3, 3])]),
+        // Computing.
+        invariant(Mutant::SmallAttestationQuorum, inference(ONE_STAGE), VALIDITY, 1),
+        completeness(Mutant::LargeAttestationQuorum, inference(ONE_STAGE), 3),
+        refinement(Mutant::SmallSignalQuorum, inference(LIAR_FIRST), 1).not_in(&[inference(ONE_STAGE)]),
+        completeness(Mutant::LargeSignalQuorum, inference(ONE_STAGE), 2),
+        completeness(Mutant::NeverStepIn, inference(ONE_STAGE), 1),
+        refinement(Mutant::UnassignedReporter, inference(LIAR_FIRST), 3).not_in(&[inference(ONE_STAGE)]),
+        refinement(Mutant::PastUnneeded, inference(RESTARTS), 3).not_in(&[inference(LIAR_FIRST)]),
+        restart(Mutant::HistoryUnchecked, inference(LIAR_ASKED), CONTRACT, 2),
+        completeness(Mutant::AskOneOnly, inference(LIAR_ASKED), 2).not_in(&[inference(RESTARTS)]),
+        invariant(Mutant::AttestUncomputed, inference(LIAR_FIRST), CONTRACT, 2),
+        refinement(Mutant::AttestAlone, inference(LIAR_FIRST), 2).not_in(&[inference(ONE_STAGE)]),
+        completeness(Mutant::NeverAttest, inference(ONE_STAGE), 2),
+        refinement(Mutant::UnassignedAttester, inference(LIAR_FIRST), 6).not_in(&[inference(ONE_STAGE)]),
+        invariant(Mutant::TokensUnchecked, inference(ONE_STAGE), VALIDITY, 3),
+        // Following the chain, and losing a record.
+        invariant(Mutant::StaleDecision, chain(TWO_VALUES), AGREEMENT, 10),
+        completeness(Mutant::NeverSkip, chain(SMALL), 7),
+        invariant(Mutant::UncheckedDecision, chain(SMALL), AGREEMENT, 9),
+        invariant(Mutant::UncheckedHeader, chain(TWO_VALUES), DURABLE_BEFORE_VISIBLE, 6).not_in(&[chain(SMALL)]),
+        invariant(Mutant::UncheckedState, chain(TWO_VALUES), DURABLE_BEFORE_VISIBLE, 6).not_in(&[chain(SMALL)]),
+        invariant(Mutant::LearnerSigns, chain(TWO_VALUES), AGREEMENT, 5),
+        restart(Mutant::RoleUnrecorded, chain(TWO_VALUES), AGREEMENT, 12),
+        invariant(Mutant::CatchUpReadmits, chain(TWO_VALUES), AGREEMENT, 11),
+        invariant(Mutant::AnyNonce, chain(LOST_TWICE), DURABLE_BEFORE_VISIBLE, 7)
+            .not_in(&[chain(SMALL), chain(TWO_VALUES)]),
+        invariant(Mutant::AnyIncarnation, chain(THREE_EPOCHS), INTEGRITY, 8).not_in(&[chain(SMALL), chain(TWO_VALUES)]),
+        refinement(Mutant::FirstIncarnation, chain(LOST_TWICE), 5).not_in(&[chain(SMALL)]),
+        restart(Mutant::HeadUnrecorded, chain(TWO_VALUES), AGREEMENT, 11),
+        invariant(Mutant::PayloadUnrecorded, chain(SMALL), DURABLE_BEFORE_VISIBLE, 1),
+        invariant(Mutant::DecisionUnrecorded, chain(SMALL), CONTRACT, 3),
         // What must happen in the end.
         liveness(Mutant::WaitForLast, records(N4_P1, &[3, 0]), Goal::NoTrap, 0),
     ];
@@ -232,16 +301,6 @@ pub const EQUIVALENT: &[(Mutant, &str)] = &[
          that the specification does not have, and none becomes impossible. If nobody honest knows the value, nobody \
          votes for it, as if its leader had been silent.",
     ),
-];
-
-/// Mutants outside agreement, each with the test that notices it.
-pub const ELSEWHERE: &[(Mutant, &str)] = &[
-    (Mutant::PayloadUnrecorded, "kernel/tests/durable.rs: the_payload_of_a_vote_is_durable_before_it_is_sent"),
-    (
-        Mutant::HeadUnrecorded,
-        "kernel/tests/durable.rs: the_decision_of_the_epoch_before_is_durable_before_anything_is_signed",
-    ),
-    (Mutant::DecisionUnrecorded, "kernel/tests/durable.rs: a_decision_is_durable_before_it_is_handed_out"),
 ];
 
 const X: Value = Value::VALID[0];

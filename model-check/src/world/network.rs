@@ -41,6 +41,14 @@ pub enum Breach {
     HonestBlamed,
     /// A statement that must be durable left before it was.
     SentBeforePersist,
+    /// The same messages in another order had another effect.
+    OrderMatters,
+    /// A node attested what it did not compute.
+    AttestedUncomputed,
+    /// Earlier inputs were taken that are not those that were committed.
+    FalseHistory,
+    /// It made a difference whether a liar lied or said nothing.
+    LieMatters,
 }
 
 impl std::fmt::Display for Breach {
@@ -51,6 +59,10 @@ impl std::fmt::Display for Breach {
             Breach::DecidedNodeActed => "a node that had decided took in more",
             Breach::HonestBlamed => "evidence names an honest node",
             Breach::SentBeforePersist => "a statement left before it was durable",
+            Breach::AttestedUncomputed => "a node attested what it did not compute",
+            Breach::FalseHistory => "earlier inputs were taken that are not those that were committed",
+            Breach::LieMatters => "it made a difference whether a liar lied or said nothing",
+            Breach::OrderMatters => "the order of messages mattered",
         })
     }
 }

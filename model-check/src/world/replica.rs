@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use butterfly_kernel::agreement::Durable;
 use butterfly_kernel::agreement::select::{Selection, select};
+use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::machine::{Outbox, Output, Rejection};
 use butterfly_kernel::message::Message as AnyMessage;
-use butterfly_kernel::message::agreement::Path;
+use butterfly_kernel::message::agreement::{self, AgreementMessage, Path};
 use butterfly_kernel::types::{NodeId, View};
 
 use super::faulty::{Goal, Offer, bare_change};
@@ -117,18 +118,20 @@ impl Step {
 
 /// Whether a node that wakes up with this record knows that it said `message`,
 /// or at least that it can no longer say anything else in its place.
-fn is_recorded(durable: &Durable<Symbolic>, message: &Message) -> bool {
+pub(crate) fn is_recorded<C: Scheme, const N: usize>(durable: &Durable<C>, message: &AgreementMessage<C, N>) -> bool {
     let voted = durable.voted.as_ref().map(|proposal| proposal.ballot);
     let locked = durable.locked.as_ref().map(|certificate| certificate.ballot);
     let proposed = durable.proposed.as_ref().map(|proposal| proposal.ballot);
-    let covers = |held: Option<Ballot>, said: &Ballot| held.is_some_and(|held| held == *said || held.view > said.view);
+    let covers = |held: Option<agreement::Ballot<C>>, said: &agreement::Ballot<C>| {
+        held.is_some_and(|held| held == *said || held.view > said.view)
+    };
     match message {
-        Message::Propose { ballot, .. } => covers(proposed, ballot),
-        Message::Vote(ballot) => covers(voted, ballot),
-        Message::Commit(ballot) => covers(locked, ballot),
-        Message::ViewChange(change) => durable.view >= change.view,
+        AgreementMessage::Propose { ballot, .. } => covers(proposed, ballot),
+        AgreementMessage::Vote(ballot) => covers(voted, ballot),
+        AgreementMessage::Commit(ballot) => covers(locked, ballot),
+        AgreementMessage::ViewChange(change) => durable.view >= change.view,
         // Facts about the reports of others, and questions: nothing to keep.
-        Message::CertRequest(_) | Message::CertAck(_) => true,
+        AgreementMessage::CertRequest(_) | AgreementMessage::CertAck(_) => true,
     }
 }
 

@@ -208,6 +208,11 @@ impl<T: Eq + Hash> Numbers<T> {
         &self.things[index(id)]
     }
 
+    /// The same, to be kept.
+    pub fn share(&self, id: Id) -> Arc<T> {
+        Arc::clone(&self.things[index(id)])
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.things.len()

@@ -1,0 +1,373 @@
+//! What the kernel makes of each thing that can happen to a node, each found
+//! out once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use butterfly_kernel::chain::Decided;
+use butterfly_kernel::message::inference::Payload;
+use butterfly_kernel::message::{AgreementMessage, Message};
+use butterfly_kernel::node::Role;
+use butterfly_kernel::types::{NodeId, NodeSet};
+
+use super::awake::Awake;
+use super::local::Local;
+use super::setting::Setting;
+use super::values::{GENESIS, Id as ValueId, Increment, Values};
+use super::{Act, Action, State, Witness};
+use crate::host::Record;
+use crate::symbolic::Quorum;
+use crate::symbolic::exact::Exact;
+use crate::world::network::Breach;
+use crate::world::setting::MEMBERS;
+use crate::world::tables::{Id, Numbers};
+
+/// What happens to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stimulus {
+    /// The leader proposes a value, whose payload it hands out.
+    Proposal(ValueId),
+    /// These honest nodes, and all faulty ones, vote for a value.
+    Votes(ValueId, NodeSet),
+    /// It is told that a value is decided.
+    Decided(ValueId),
+    /// The same, with something in it that is not as it was decided.
+    Forged(ValueId, Forgery),
+    /// It starts with what is on its disk.
+    Restart,
+    /// It starts and finds no record.
+    Loss,
+}
+
+/// What is false about a decision that a faulty node tells. None is believed,
+/// unless a guard is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Forgery {
+    /// The state is that after another value.
+    State(ValueId),
+    /// The certificate is of another value.
+    Certificate(ValueId),
+    /// The certificate has a signature less than a quorum.
+    Uncertified,
+}
+
+/// What everybody can see of a node, and what decides about its next steps.
+#[derive(Clone, Debug)]
+pub struct Public {
+    /// What it may sign.
+    pub memory: Brief,
+    /// The same as it would read it back.
+    pub disk: Brief,
+    /// See [`Local::drawn`].
+    pub drawn: u8,
+    /// See [`Local::signed`].
+    pub signed: BTreeSet<ValueId>,
+    /// See [`Local::notices`].
+    pub notices: BTreeSet<Increment>,
+    /// See [`Local::breaches`].
+    pub breaches: BTreeSet<Breach>,
+}
+
+/// A record in the words of the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brief {
+    /// What its owner may sign.
+    pub role: Role,
+    /// The end of the chain.
+    pub head: ValueId,
+    /// What was voted for in the epoch after it.
+    pub voted: Option<ValueId>,
+    /// The value whose payload is in it.
+    pub payload: Option<ValueId>,
+}
+
+/// What was found out so far.
+pub struct Memo {
+    /// Every value that was met.
+    pub values: Values,
+    /// Honest nodes.
+    locals: Numbers<Local>,
+    publics: Vec<Arc<Public>>,
+    /// Branches that were taken.
+    pub seen: BTreeSet<Witness>,
+    moves: HashMap<(NodeId, Id, Stimulus), Option<Id>>,
+}
+
+impl Memo {
+    /// Nothing yet.
+    pub fn new(setting: &Setting) -> Memo {
+        Memo {
+            values: Values::new(setting),
+            locals: Numbers::default(),
+            publics: Vec::new(),
+            seen: BTreeSet::new(),
+            moves: HashMap::new(),
+        }
+    }
+
+    /// The number of a node before its first step.
+    pub fn first(&mut self, setting: &Setting) -> Id {
+        self.number(setting, Local::first())
+    }
+
+    /// What everybody can see of the node in state `local`.
+    pub fn public(&self, local: Id) -> Arc<Public> {
+        Arc::clone(&self.publics[usize::try_from(local).expect("a number of a table")])
+    }
+
+    /// The same of each honest node.
+    pub fn publics(&self, setting: &Setting, state: &State) -> Vec<Arc<Public>> {
+        setting.honest().iter().map(|node| self.public(state.0[node.index()])).collect()
+    }
+
+    fn number(&mut self, setting: &Setting, local: Local) -> Id {
+        let public = Public {
+            memory: self.brief(setting, &local.memory),
+            disk: self.brief(setting, &local.disk),
+            drawn: local.drawn,
+            signed: local.signed.clone(),
+            notices: local.notices.clone(),
+            breaches: local.breaches.clone(),
+        };
+        let id = self.locals.number(local);
+        if self.publics.len() < self.locals.len() {
+            self.publics.push(Arc::new(public));
+        }
+        id
+    }
+
+    fn brief(&self, setting: &Setting, record: &Record) -> Brief {
+        let find = |digest| self.values.find(digest).expect("a value that was offered");
+        let voted = record.agreement.voted.as_ref().map(|proposal| find(proposal.ballot.value));
+        let head = find(record.head.value(&setting.cluster));
+        let matches = |id: &ValueId, payload: &Payload<_>| self.values.payload(setting, *id).as_ref() == Some(payload);
+        let payload = record
+            .payload
+            .as_ref()
+            .map(|payload| voted.filter(|voted| matches(voted, payload)).expect("the payload of the vote beside it"));
+        Brief { role: record.role, head, voted, payload }
+    }
+
+    /// Everything that the honest nodes can do next, node by node.
+    pub fn moves(&mut self, setting: &Setting, state: &State) -> Vec<(Action, Id)> {
+        let publics = self.publics(setting, state);
+        let offered = self.offered(setting, &publics);
+        let voted: BTreeSet<ValueId> = publics.iter().flat_map(|public| public.signed.iter().copied()).collect();
+        let told = self.told(setting, &publics, &voted);
+        let parameters = &setting.parameters;
+        let drawn: u8 = publics.iter().map(|public| public.drawn).sum();
+        let learners = publics.iter().filter(|public| public.memory.role == Role::Learner).count();
+        let mut moves = Vec::new();
+        for node in setting.honest().iter() {
+            let local = state.0[node.index()];
+            let public = &publics[node.index()];
+            let mut push = |act, next: Option<Id>| moves.extend(next.map(|next| (Action { node, act }, next)));
+            for value in offered.iter().copied() {
+                push(Act::Vote(value), self.wake(setting, node, local, Stimulus::Proposal(value)));
+            }
+            for value in voted.iter().copied() {
+                let voters = supporters(&publics, value);
+                push(Act::Close(value), self.wake(setting, node, local, Stimulus::Votes(value, voters)));
+            }
+            for value in told.iter().copied() {
+                push(Act::CatchUp(value), self.wake(setting, node, local, Stimulus::Decided(value)));
+            }
+            for (value, forgery) in self.forgeries(&publics, &offered, &told) {
+                push(Act::CatchUp(value), self.wake(setting, node, local, Stimulus::Forged(value, forgery)));
+            }
+            let can_draw = drawn < parameters.draws || public.drawn > 0 && !parameters.fresh_nonce;
+            if parameters.restarts && (can_draw || public.disk.role != Role::Learner) {
+                push(Act::Start, self.wake(setting, node, local, Stimulus::Restart));
+            }
+            let others = learners - usize::from(public.memory.role == Role::Learner);
+            if can_draw && setting.fallible().contains(node) && others < parameters.together {
+                push(Act::Lose, self.wake(setting, node, local, Stimulus::Loss));
+            }
+        }
+        moves
+    }
+
+    /// The values that the leader can propose: everything that anybody could
+    /// find valid behind anything that anybody holds or voted for.
+    fn offered(&mut self, setting: &Setting, publics: &[Arc<Public>]) -> BTreeSet<ValueId> {
+        let heads = publics.iter().map(|public| public.memory.head);
+        let bases: BTreeSet<ValueId> =
+            heads.chain(publics.iter().flat_map(|public| public.signed.iter().copied())).chain([GENESIS]).collect();
+        let work = (0..setting.parameters.work).map(Increment::Work);
+        let increments: Vec<Increment> =
+            work.chain(publics.iter().flat_map(|public| public.notices.iter().copied())).collect();
+        let mut offered = BTreeSet::new();
+        for base in bases {
+            if self.values.get(base).epoch.0 >= setting.parameters.epochs {
+                continue;
+            }
+            let begun = self.begun(setting, publics, base);
+            if setting.parameters.equivocation || begun.is_empty() {
+                offered.extend(increments.iter().map(|increment| self.values.extend(setting, base, *increment)));
+            } else {
+                offered.extend(begun);
+            }
+        }
+        offered
+    }
+
+    /// The values behind `base` that somebody still stands by, or that are decided.
+    fn begun(&self, setting: &Setting, publics: &[Arc<Public>], base: ValueId) -> Vec<ValueId> {
+        let voted: BTreeSet<ValueId> = publics.iter().flat_map(|public| public.signed.iter().copied()).collect();
+        let behind = voted.into_iter().filter(|value| self.values.get(*value).last.is_some_and(|last| last.0 == base));
+        let stands = |value: &ValueId| publics.iter().any(|public| public.memory.voted == Some(*value));
+        behind.filter(|value| stands(value) || is_decidable(setting, publics, *value)).collect()
+    }
+
+    /// What can be told as decided: what honest nodes hold, and what a
+    /// certificate can be put together for.
+    fn told(&self, setting: &Setting, publics: &[Arc<Public>], voted: &BTreeSet<ValueId>) -> BTreeSet<ValueId> {
+        let decidable = voted.iter().copied().filter(|value| is_decidable(setting, publics, *value));
+        let held = publics.iter().map(|public| public.memory.head).filter(|head| *head != GENESIS);
+        decidable.chain(held).collect()
+    }
+
+    fn forgeries(
+        &self,
+        publics: &[Arc<Public>],
+        offered: &BTreeSet<ValueId>,
+        told: &BTreeSet<ValueId>,
+    ) -> Vec<(ValueId, Forgery)> {
+        let signed = publics.iter().flat_map(|public| public.signed.iter().copied());
+        let others: BTreeSet<ValueId> = offered.iter().copied().chain(signed).collect();
+        let mut forgeries = Vec::new();
+        for decided in told {
+            let epoch = self.values.get(*decided).epoch;
+            for other in others.iter().filter(|other| *other != decided && self.values.get(**other).epoch == epoch) {
+                forgeries.push((*decided, Forgery::State(*other)));
+                forgeries.push((*other, Forgery::Certificate(*decided)));
+            }
+        }
+        forgeries.extend(others.iter().map(|other| (*other, Forgery::Uncertified)));
+        forgeries
+    }
+
+    /// What becomes of the node `me` in state `local`; none if nothing.
+    fn wake(&mut self, setting: &Setting, me: NodeId, local: Id, stimulus: Stimulus) -> Option<Id> {
+        let key = (me, local, stimulus);
+        if let Some(next) = self.moves.get(&key) {
+            return *next;
+        }
+        let before = self.locals.get(local).clone();
+        let after = self.meet(setting, me, &before, stimulus);
+        self.look_at(stimulus, &before, &after);
+        let next = (after != before).then(|| self.number(setting, after));
+        self.moves.insert(key, next);
+        next
+    }
+
+    /// Notes the branch that a step went through.
+    fn look_at(&mut self, stimulus: Stimulus, before: &Local, after: &Local) {
+        let (was, is) = (&before.memory, &after.memory);
+        let branches = [
+            (Witness::Skips, is.head.epoch().0 > was.head.epoch().0 + 1),
+            (Witness::ComesBack, was.role == Role::Learner && is.role == Role::Replica),
+            (Witness::VotesAgain, before.drawn > 0 && after.signed != before.signed),
+            (
+                Witness::ClosesUnvoted,
+                matches!(stimulus, Stimulus::Votes(..)) && is.head != was.head && was.agreement.voted.is_none(),
+            ),
+        ];
+        self.seen.extend(branches.into_iter().filter(|(_, taken)| *taken).map(|(witness, _)| witness));
+    }
+
+    fn meet(&mut self, setting: &Setting, me: NodeId, before: &Local, stimulus: Stimulus) -> Local {
+        match stimulus {
+            Stimulus::Proposal(value) => {
+                let propose = AgreementMessage::Propose { ballot: self.values.ballot(value), progress: None };
+                self.hear(setting, me, before, value, &[(setting.leader(), propose)])
+            }
+            Stimulus::Votes(value, voters) => {
+                let ballot = self.values.ballot(value);
+                let from = voters.without(me).union(setting.faulty());
+                let votes: Vec<_> = from.iter().map(|from| (from, AgreementMessage::Vote(ballot))).collect();
+                let after = self.hear(setting, me, before, value, &votes);
+                // Short of a quorum it only counts.
+                let closed = after.memory.head != before.memory.head || !after.breaches.is_subset(&before.breaches);
+                if closed { after } else { before.clone() }
+            }
+            Stimulus::Decided(value) => self.tell(setting, me, before, self.values.decided(value, quorum(setting))),
+            Stimulus::Forged(value, forgery) => {
+                let mut told = self.values.decided(value, quorum(setting));
+                if let Some(told) = &mut told {
+                    match forgery {
+                        Forgery::State(other) => told.state = self.values.get(other).state.clone(),
+                        Forgery::Certificate(other) => told.certificate.ballot = self.values.ballot(other),
+                        Forgery::Uncertified => told.certificate.signatures = Quorum::of(quorum(setting) - 1),
+                    }
+                }
+                self.tell(setting, me, before, told)
+            }
+            Stimulus::Restart => {
+                let learner = before.disk.role == Role::Learner;
+                let local = if learner { draw(setting, before) } else { before.clone() };
+                Awake::restarted(setting, &self.values, me, local).rest()
+            }
+            Stimulus::Loss => Awake::without_record(setting, &self.values, me, draw(setting, before)).rest(),
+        }
+    }
+
+    /// Hears `messages` about `value`, and what is needed to find it valid:
+    /// before them or behind them, which must not matter.
+    fn hear(
+        &self,
+        setting: &Setting,
+        me: NodeId,
+        before: &Local,
+        value: ValueId,
+        messages: &[(NodeId, AgreementMessage<Exact, MEMBERS>)],
+    ) -> Local {
+        let epoch = self.values.get(value).epoch;
+        let payload = self.values.payload(setting, value).map(Message::Payload);
+        let told =
+            messages.iter().map(|(from, message)| (*from, Message::Agreement { epoch, message: message.clone() }));
+        let told: Vec<_> = told.collect();
+        let supplied: Vec<_> = payload.into_iter().map(|payload| (setting.leader(), payload)).collect();
+        let [mut after, other] = [[&supplied, &told], [&told, &supplied]].map(|order| {
+            let mut awake = Awake::new(setting, &self.values, me, before.clone());
+            for (from, message) in order.into_iter().flatten() {
+                awake.receive(*from, message.clone());
+            }
+            awake.rest()
+        });
+        if after != other {
+            after.breaches.insert(Breach::OrderMatters);
+        }
+        after
+    }
+
+    fn tell(&self, setting: &Setting, me: NodeId, before: &Local, told: Option<Decided<Exact>>) -> Local {
+        let mut awake = Awake::new(setting, &self.values, me, before.clone());
+        if let Some(decided) = told {
+            awake.receive(setting.leader(), Message::Decided(decided));
+        }
+        awake.rest()
+    }
+}
+
+/// A learner draws a number at each start.
+fn draw(setting: &Setting, before: &Local) -> Local {
+    let drawn = if setting.parameters.fresh_nonce || before.drawn == 0 { before.drawn + 1 } else { before.drawn };
+    Local { drawn, ..before.clone() }
+}
+
+/// Votes that decide, as the kernel has it.
+fn quorum(setting: &Setting) -> usize {
+    setting.cluster.fast_quorum()
+}
+
+/// The honest nodes that ever voted for `value`.
+fn supporters(publics: &[Arc<Public>], value: ValueId) -> NodeSet {
+    let voted = (0..).zip(publics).filter(|(_, public)| public.signed.contains(&value));
+    voted.map(|(node, _)| NodeId(node)).collect()
+}
+
+/// Whether a certificate can be put together, with the help of all faulty nodes.
+pub fn is_decidable(setting: &Setting, publics: &[Arc<Public>], value: ValueId) -> bool {
+    supporters(publics, value).len() + setting.faulty().len() >= quorum(setting)
+}
