@@ -19,11 +19,13 @@
 //! | [`values`] | what crossed each link, and what shows it |
 //! | [`local`] | one honest node between two steps |
 //! | [`awake`] | one honest node at work |
+//! | [`evidence`] | what can be shown to a node, by honest nodes and the liar |
 //! | [`memo`] | what the kernel makes of each thing that can happen |
 //! | [`properties`] | what must hold in every state |
 //! | [`tell`] | a run, told |
 
 mod awake;
+mod evidence;
 pub mod local;
 pub mod memo;
 pub mod properties;

@@ -7,8 +7,8 @@ use butterfly_kernel::message::AgreementMessage;
 use butterfly_kernel::message::agreement::Ballot;
 use butterfly_kernel::types::View;
 
+use super::evidence::honest_attesters;
 use super::local::Local;
-use super::memo::honest_attesters;
 use super::setting::{Setting, Signal};
 use super::values::{Computation, Id as ValueId, Values};
 use crate::symbolic::exact::Exact;
