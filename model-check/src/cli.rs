@@ -7,6 +7,7 @@ pub(crate) mod list;
 pub(crate) mod liveness;
 pub(crate) mod mutants;
 pub(crate) mod run;
+pub(crate) mod simulate;
 pub(crate) mod spec;
 
 use std::io::{IsTerminal, Write};

@@ -119,6 +119,10 @@ enum Command {
         #[arg(long)]
         survey: bool,
     },
+    /// Whole clusters in virtual time, with faults: many seeds
+    Simulate(cli::simulate::Simulate),
+    /// One seed of a simulation again, twice
+    Replay(cli::simulate::Replay),
 }
 
 fn main() -> ExitCode {
@@ -138,5 +142,7 @@ fn main() -> ExitCode {
         Command::Mutants { mutant, nightly, json, survey } => {
             cli::mutants::mutants(mutant.as_deref(), nightly, json, survey)
         }
+        Command::Simulate(arguments) => cli::simulate::simulate(&arguments),
+        Command::Replay(arguments) => cli::simulate::replay(&arguments),
     }
 }

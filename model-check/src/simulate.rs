@@ -1,0 +1,61 @@
+//! Whole clusters of the real kernel in one thread, in virtual time.
+//!
+//! A discrete-event host: what happens next is taken from a queue, given to
+//! the node that it concerns through [`butterfly_kernel::node::Node::step`],
+//! and what the node asks for is put into the queue in turn. Signatures are
+//! ideal. One seed is one run, on every machine and in every build.
+//!
+//! | module | subject |
+//! | --- | --- |
+//! | `setting` | what a run is made of |
+//! | [`profile`] | named kinds of runs |
+//! | [`faults`] | the fault catalogue; `schedule` draws those of a seed |
+//! | `engine` | the event loop; `host` what a host does for its node |
+//! | `member` | one member and what survives when it ends |
+//! | `network` | what becomes of messages |
+//! | `clients`, `stages` | the workload |
+//! | [`oracles`] | what must hold |
+//! | [`campaign`] | many seeds on several threads |
+
+pub mod campaign;
+mod clients;
+mod digest;
+mod engine;
+pub mod faults;
+mod member;
+mod network;
+pub mod oracles;
+pub mod profile;
+mod queue;
+mod random;
+mod setting;
+mod stages;
+mod tally;
+
+use butterfly_kernel::crypto::ideal::Ideal;
+use butterfly_kernel::types::{MAX_VOTERS, Resilience};
+
+pub use engine::{Counts, Outcome};
+use engine::Engine;
+use profile::Profile;
+pub use queue::Micros;
+use setting::Setting;
+pub use setting::recovery_bound;
+pub use tally::Tally;
+
+type Crypto<const N: usize> = Ideal<N>;
+
+/// Runs what `seed` means under `profile` for `nodes` voters.
+pub fn run(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
+    simulate(Setting::draw(seed, nodes, profile))
+}
+
+/// With tables for no more members than there are: they are copied all the time.
+fn simulate(setting: Setting) -> Outcome {
+    match setting.resilience.n() {
+        ..=4 => Engine::<4>::new(setting).run(),
+        5..=7 => Engine::<7>::new(setting).run(),
+        8..=10 => Engine::<10>::new(setting).run(),
+        _ => Engine::<MAX_VOTERS>::new(setting).run(),
+    }
+}

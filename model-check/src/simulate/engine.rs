@@ -1,0 +1,318 @@
+//! The event loop: takes what happens next, gives it to whom it concerns, and
+//! asks the oracles.
+
+mod faults;
+mod host;
+
+use std::rc::Rc;
+
+use butterfly_kernel::cluster::Cluster;
+use butterfly_kernel::inference::run::Run;
+use butterfly_kernel::machine::Timer;
+use butterfly_kernel::message::inference::{RunId, Signal};
+use butterfly_kernel::types::{NodeId, Position, Stage};
+
+use super::Crypto;
+use super::clients::{Clients, sign};
+use super::digest::Fold;
+use super::faults::Kind;
+use super::member::{Member, Packet};
+use super::network::Network;
+use super::oracles::accounts::Accounts;
+use super::oracles::answers::Answers;
+use super::oracles::chain::Chain;
+use super::oracles::{Breach, RECOVERY, Verdict, Violation, check};
+use super::queue::{Micros, Queue};
+use super::random::{Purpose, Random};
+use super::setting::{Setting, recovery_bound};
+use super::tally::Tally;
+use host::Effect;
+
+/// A client that waits longer turns to another member as well.
+const IMPATIENCE: Micros = 1_000_000;
+/// A client that finds nobody tries again.
+const RETRY: Micros = 50_000;
+
+/// Something that happens.
+enum Event<const N: usize> {
+    /// A copy of a message arrives.
+    Arrive { from: u8, to: u8, sent: Micros, damage: Option<u64>, packet: Rc<Packet<N>> },
+    /// A timer runs out, if it is still set to do so now.
+    Ring { member: u8, boot: u32, timer: Timer },
+    /// A stage is done.
+    Computed { member: u8, boot: u32, result: Box<Computed<N>> },
+    /// A client asks for something new.
+    Ask { client: u8 },
+    /// A client that still waits for this request turns to one more member.
+    Insist { client: u8, sequence: u64 },
+    /// A fault begins.
+    Begin { fault: usize },
+    /// A fault is over.
+    End { fault: usize },
+    /// A member in a crash loop ends, or begins.
+    Flap { fault: usize },
+    /// All faults are over.
+    Heal,
+}
+
+/// What a stage gave.
+struct Computed<const N: usize> {
+    run: RunId<Crypto<N>>,
+    stage: Stage,
+    position: Position,
+    signal: Signal,
+    asker: Option<NodeId>,
+}
+
+/// A cluster in one thread.
+pub(crate) struct Engine<const N: usize> {
+    setting: Setting,
+    cluster: Cluster<Crypto<N>, N>,
+    now: Micros,
+    queue: Queue<Event<N>>,
+    members: Vec<Member<N>>,
+    clients: Clients,
+    network: Network,
+    hosts: Random,
+    /// The streams of faults of processes.
+    streams: Vec<Random>,
+    /// Which faults did something.
+    felt: Vec<bool>,
+    accounts: Accounts,
+    chain: Chain,
+    answers: Answers,
+    digest: Fold,
+    counts: Counts,
+    /// What the step at hand asks for; kept to be used again.
+    effects: Vec<Effect<N>>,
+    /// Since when all is well, and what must be finished before the run ends.
+    recovery: Option<Recovery>,
+    violation: Option<Violation>,
+}
+
+/// What must happen once faults stop.
+struct Recovery {
+    since: Micros,
+    /// Of each client, the request that everybody must hold finished.
+    goals: Vec<u64>,
+}
+
+/// What a run did, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Inputs that were given to kernels.
+    pub events: u64,
+    /// Of these, such that changed nothing.
+    pub rejected: u64,
+    /// Messages given to the network, one for each receiver.
+    pub messages: u64,
+    /// Epochs that anybody honest committed.
+    pub epochs: u64,
+    /// Tokens that clients got.
+    pub tokens: u64,
+    /// Views that members left.
+    pub views: u64,
+    /// Damaged frames that could be decoded and verified all the same.
+    pub survived_damage: u64,
+    /// How often each kind of fault did something.
+    pub faults: Tally,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was run.
+    pub seed: u64,
+    /// Microseconds of virtual time.
+    pub time: Micros,
+    /// What it did.
+    pub counts: Counts,
+    /// Microseconds from the end of the faults until everybody had committed.
+    pub recovery: Option<Micros>,
+    /// Of everything that happened, in order.
+    pub digest: u64,
+    /// The first property that does not hold.
+    pub violation: Option<Violation>,
+}
+
+impl<const N: usize> Engine<N> {
+    pub(crate) fn new(setting: Setting) -> Engine<N> {
+        let cluster = setting.cluster();
+        let n = setting.resilience.n();
+        let seed = setting.seed;
+        let streams = setting.faults.iter().map(|fault| Random::new(seed, Purpose::Fault(fault.number))).collect();
+        let member = |number: usize| Member::new(NodeId(u8::try_from(number).expect("few members")));
+        Engine {
+            now: 0,
+            queue: Queue::new(),
+            members: (0..n).map(member).collect(),
+            clients: Clients::new(seed, setting.clients),
+            network: Network::new(seed, n, setting.latency),
+            hosts: Random::new(seed, Purpose::Hosts),
+            felt: vec![false; setting.faults.len()],
+            streams,
+            accounts: Accounts::new(n),
+            chain: Chain::default(),
+            answers: Answers::default(),
+            digest: Fold::default(),
+            counts: Counts::default(),
+            effects: Vec::new(),
+            recovery: None,
+            violation: None,
+            cluster,
+            setting,
+        }
+    }
+
+    /// Runs to the end, or to the first violation.
+    pub(crate) fn run(mut self) -> Outcome {
+        let begun = self.begin();
+        self.note(begun);
+        let mut recovery = None;
+        while self.violation.is_none() && recovery.is_none() {
+            let Some((time, event)) = self.queue.take() else { break };
+            self.now = time;
+            let verdict = self.happen(event).and_then(|()| self.look());
+            match verdict {
+                Ok(done) => recovery = done,
+                Err(breach) => self.note(Err(breach)),
+            }
+        }
+        self.counts.epochs = self.chain.epochs();
+        self.counts.tokens = self.answers.tokens;
+        Outcome {
+            seed: self.setting.seed,
+            time: self.now,
+            counts: self.counts,
+            recovery,
+            digest: self.digest.value(),
+            violation: self.violation,
+        }
+    }
+
+    fn begin(&mut self) -> Verdict {
+        for (number, fault) in self.setting.faults.iter().enumerate() {
+            self.queue.put(fault.from, Event::Begin { fault: number });
+            self.queue.put(fault.until, Event::End { fault: number });
+        }
+        self.queue.put(self.setting.calm, Event::Heal);
+        for client in 0..self.setting.clients {
+            self.queue.put(self.clients.think(), Event::Ask { client });
+        }
+        (0..self.members.len()).try_for_each(|member| self.boot(member))
+    }
+
+    fn note(&mut self, verdict: Verdict) {
+        if let Err(Breach { property, seen }) = verdict {
+            self.violation = Some(Violation { property, time: self.now, seen });
+        }
+    }
+
+    fn happen(&mut self, event: Event<N>) -> Verdict {
+        let Some(event) = self.defer(event) else { return Ok(()) };
+        self.digest.add(self.now);
+        match event {
+            Event::Arrive { from, to, sent, damage, packet } => {
+                let (from, to) = (usize::from(from), usize::from(to));
+                if self.network.is_reset(from, to, sent) {
+                    self.counts.faults.fired(Kind::Reset);
+                    return Ok(());
+                }
+                match damage {
+                    None => self.arrive(to, &packet),
+                    Some(damage) => self.arrive_damaged(to, &packet, damage),
+                }
+            }
+            Event::Ring { member, boot, timer } => self.ring(usize::from(member), boot, timer),
+            Event::Computed { member, boot, result } => self.computed(usize::from(member), boot, *result),
+            Event::Ask { client } => self.ask(client),
+            Event::Insist { client, sequence } => self.insist(client, sequence),
+            Event::Begin { fault } => self.begin_fault(fault),
+            Event::End { fault } => self.end_fault(fault),
+            Event::Flap { fault } => self.flap(fault),
+            Event::Heal => self.heal(),
+        }
+    }
+
+    /// Puts off what a member cannot take in now.
+    fn defer(&mut self, event: Event<N>) -> Option<Event<N>> {
+        let member = match &event {
+            Event::Arrive { to, .. } => *to,
+            Event::Ring { member, .. } | Event::Computed { member, .. } => *member,
+            _ => return Some(event),
+        };
+        let member = &mut self.members[usize::from(member)];
+        let free = member.paused_until.max(member.busy_until);
+        if free > self.now {
+            if let Event::Ring { timer, .. } = &event {
+                // It is due when the member can look at it.
+                member.put_off_timer(*timer, self.now, free);
+            }
+            self.queue.put(free, event);
+            return None;
+        }
+        member.busy_until = self.now + member.toil;
+        Some(event)
+    }
+
+    fn ask(&mut self, client: u8) -> Verdict {
+        let request = self.clients.next(usize::from(client));
+        self.answers.ask(self.setting.stages, &request);
+        self.insist(client, request.sequence)
+    }
+
+    fn insist(&mut self, client: u8, sequence: u64) -> Verdict {
+        let waiting = &self.clients.each[usize::from(client)];
+        let Some(request) = waiting.request.clone().filter(|request| request.sequence == sequence) else {
+            return Ok(());
+        };
+        let member = self.clients.choose(self.members.len());
+        let there = self.members[member].node.is_some() && self.members[member].paused_until <= self.now;
+        let again = self.now + if there { IMPATIENCE } else { RETRY };
+        self.queue.put(again, Event::Insist { client, sequence });
+        if there { self.submit(member, sign(&self.cluster, request)) } else { Ok(()) }
+    }
+
+    /// Once faults are over: whether everybody has recovered, and in what time.
+    fn look(&mut self) -> Result<Option<Micros>, Breach> {
+        let Some(Recovery { since, goals }) = &self.recovery else { return Ok(None) };
+        let took = self.now - since;
+        if self.counts.events % 16 == 0 && self.members.iter().all(|member| finished(member, goals)) {
+            return Ok(Some(took));
+        }
+        let bound = recovery_bound(self.setting.resilience);
+        check(took <= bound, RECOVERY, || {
+            let heads = self.members.iter().map(|member| {
+                let node = member.node.as_ref();
+                node.map_or("down".to_owned(), |node| format!("epoch {} {:?}", node.epoch().0, node.agreement().view()))
+            });
+            format!("{:.1} s after the faults: {}", super::faults::seconds(took), heads.collect::<Vec<_>>().join(", "))
+        })?;
+        Ok(None)
+    }
+
+    /// Every fault is over: what is down begins again, and clients wait for
+    /// the answer to one request more.
+    fn heal(&mut self) -> Verdict {
+        for number in 0..self.members.len() {
+            let member = &mut self.members[number];
+            member.fuse = None;
+            (member.paused_until, member.busy_until, member.toil, member.drift) = (0, 0, 0, 100);
+            if member.node.is_none() {
+                self.boot(number)?;
+            }
+        }
+        let goals = self.clients.each.iter().map(|client| client.sequence + 1).collect();
+        self.recovery = Some(Recovery { since: self.now, goals });
+        Ok(())
+    }
+}
+
+/// Whether `member` holds these requests finished.
+fn finished<const N: usize>(member: &Member<N>, goals: &[u64]) -> bool {
+    member.node.as_ref().is_some_and(|node| {
+        let finished = node.head().finished();
+        let client = |number: usize| butterfly_kernel::types::ClientId(u8::try_from(number).expect("few clients"));
+        goals.iter().enumerate().all(|(number, goal)| finished.get(&client(number)).is_some_and(|held| held >= goal))
+    })
+}
