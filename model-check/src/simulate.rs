@@ -35,8 +35,8 @@ mod tally;
 use butterfly_kernel::crypto::ideal::Ideal;
 use butterfly_kernel::types::{MAX_VOTERS, Resilience};
 
-pub use engine::{Counts, Outcome};
 use engine::Engine;
+pub use engine::{Counts, Outcome};
 use profile::Profile;
 pub use queue::Micros;
 use setting::Setting;

@@ -162,10 +162,10 @@ fn per_second(count: u64, seconds: f64) -> f64 {
     if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "for people to read")]
-fn speed(campaign: &Campaign<'_>, summary: &Summary) -> (f64, f64) {
-    let core_seconds = summary.wall_seconds * campaign.threads as f64;
-    (summary.hours() * 3_600.0 / core_seconds, per_second(summary.counts.events, core_seconds))
+/// Virtual seconds and kernel events for each second of one processor.
+fn speed(summary: &Summary) -> (f64, f64) {
+    let times = summary.hours() * 3_600.0 / summary.cpu_seconds.max(f64::MIN_POSITIVE);
+    (times, per_second(summary.counts.events, summary.cpu_seconds))
 }
 
 /// The `share`th of a hundred of `recoveries`, in seconds.
@@ -177,11 +177,17 @@ fn recovery(summary: &Summary, share: usize) -> Option<f64> {
 
 fn tell(campaign: &Campaign<'_>, summary: &Summary) {
     let counts = &summary.counts;
-    let (times, events) = speed(campaign, summary);
+    let (times, events) = speed(summary);
     let r = campaign.nodes;
     println!(" cluster          n={} f={} p={}, profile {}", r.n(), r.f(), r.p(), campaign.profile.name);
     println!(" seeds            {}", summary.seeds);
-    println!(" simulated        {:.1} h in {:.1} s", summary.hours(), summary.wall_seconds);
+    println!(
+        " simulated        {:.1} h in {:.1} s, on {} threads that used {:.1} s of processor time",
+        summary.hours(),
+        summary.wall_seconds,
+        campaign.threads,
+        summary.cpu_seconds
+    );
     println!(" speed            {times:.0}x real time and {events:.0} kernel events/s per core");
     println!(" kernel events    {}, {} of them rejected", counts.events, counts.rejected);
     let hours = summary.hours();
@@ -199,12 +205,7 @@ fn tell(campaign: &Campaign<'_>, summary: &Summary) {
     for failure in &summary.failures {
         let violation = &failure.violation;
         println!("! seed {}: {} does not hold: {}", failure.seed, violation.property, violation.seen);
-        println!(
-            "  butterfly-check replay {} --nodes {} --profile {}",
-            failure.seed,
-            r.n(),
-            campaign.profile.name
-        );
+        println!("  butterfly-check replay {} --nodes {} --profile {}", failure.seed, r.n(), campaign.profile.name);
     }
     summary.differing.iter().for_each(|seed| println!("! seed {seed}: its second run was another one"));
     if summary.interrupted {
@@ -243,13 +244,9 @@ fn tell_outcome(outcome: &Outcome) {
 
 fn document(campaign: &Campaign<'_>, summary: &Summary, short: &[(Kind, u64)], ok: bool) -> Value {
     let counts = &summary.counts;
-    let (times, events) = speed(campaign, summary);
-    let faults: Map<String, Value> = campaign
-        .profile
-        .kinds
-        .iter()
-        .map(|kind| (kind.name().to_owned(), json!(counts.faults.of(*kind))))
-        .collect();
+    let (times, events) = speed(summary);
+    let faults: Map<String, Value> =
+        campaign.profile.kinds.iter().map(|kind| (kind.name().to_owned(), json!(counts.faults.of(*kind)))).collect();
     let violations: Vec<Value> = summary
         .failures
         .iter()
@@ -262,6 +259,7 @@ fn document(campaign: &Campaign<'_>, summary: &Summary, short: &[(Kind, u64)], o
         "seeds": summary.seeds,
         "simulated_hours": summary.hours(),
         "wall_seconds": summary.wall_seconds,
+        "cpu_seconds": summary.cpu_seconds,
         "times_real_time_per_core": times,
         "events": counts.events,
         "events_per_second_per_core": events,

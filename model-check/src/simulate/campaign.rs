@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use butterfly_kernel::types::Resilience;
+use cpu_time::ThreadTime;
 
 use super::engine::{Counts, Outcome};
 use super::oracles::Violation;
@@ -39,6 +40,8 @@ pub struct Summary {
     pub time: Micros,
     /// Seconds from the first run to the last.
     pub wall_seconds: f64,
+    /// Seconds of processor time of all threads: other programs do not count.
+    pub cpu_seconds: f64,
     /// What they did.
     pub counts: Counts,
     /// Microseconds that each took to recover, in rising order.
@@ -51,6 +54,13 @@ pub struct Summary {
     pub differing: Vec<u64>,
     /// It was ended before its last seed.
     pub interrupted: bool,
+}
+
+/// A seed that was run.
+struct Ran {
+    outcome: Outcome,
+    differs: bool,
+    took: Duration,
 }
 
 /// How seeds are run.
@@ -95,7 +105,8 @@ impl Campaign<'_> {
                 });
             }
             drop(sender);
-            for (outcome, differs) in results {
+            for Ran { outcome, differs, took } in results {
+                summary.cpu_seconds += took.as_secs_f64();
                 digests.push((outcome.seed, outcome.digest));
                 summary.add(outcome, differs);
                 summary.wall_seconds = begun.elapsed().as_secs_f64();
@@ -114,10 +125,12 @@ impl Campaign<'_> {
         summary
     }
 
-    fn one(&self, seed: u64) -> (Outcome, bool) {
+    fn one(&self, seed: u64) -> Ran {
+        let begun = ThreadTime::now();
         let outcome = run(seed, self.nodes, self.profile);
+        let took = begun.elapsed();
         let differs = self.twice && run(seed, self.nodes, self.profile).digest != outcome.digest;
-        (outcome, differs)
+        Ran { outcome, differs, took }
     }
 }
 

@@ -58,10 +58,7 @@ impl Clients {
 }
 
 /// `request` with its client's signature.
-pub(crate) fn sign<const N: usize>(
-    cluster: &Cluster<Crypto<N>, N>,
-    request: Request,
-) -> SignedRequest<Crypto<N>> {
+pub(crate) fn sign<const N: usize>(cluster: &Cluster<Crypto<N>, N>, request: Request) -> SignedRequest<Crypto<N>> {
     let statement = cluster.statement(Tag::Request, &request);
     let key = NodeId(CLIENT_KEY + request.client.0);
     SignedRequest { request, signature: Crypto::<N>::sign(&key, &statement) }

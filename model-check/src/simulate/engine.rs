@@ -9,7 +9,7 @@ use std::rc::Rc;
 use butterfly_kernel::cluster::Cluster;
 use butterfly_kernel::inference::run::Run;
 use butterfly_kernel::machine::Timer;
-use butterfly_kernel::message::inference::{RunId, Signal};
+use butterfly_kernel::message::inference::RunId;
 use butterfly_kernel::types::{NodeId, Position, Stage};
 
 use super::Crypto;
@@ -25,6 +25,7 @@ use super::oracles::{Breach, RECOVERY, Verdict, Violation, check};
 use super::queue::{Micros, Queue};
 use super::random::{Purpose, Random};
 use super::setting::{Setting, recovery_bound};
+use super::stages::Brief;
 use super::tally::Tally;
 use host::Effect;
 
@@ -60,7 +61,7 @@ struct Computed<const N: usize> {
     run: RunId<Crypto<N>>,
     stage: Stage,
     position: Position,
-    signal: Signal,
+    signal: Brief,
     asker: Option<NodeId>,
 }
 

@@ -16,6 +16,8 @@ use super::Crypto;
 use super::queue::Micros;
 use super::stages::Executor;
 
+/// More than any message or record takes.
+const ROOM: usize = 16 * 1024;
 /// Messages kept for one author, as in the daemon.
 const QUOTA: usize = 256;
 
@@ -42,7 +44,9 @@ pub(crate) struct Member<const N: usize> {
     /// None while its process is not running.
     pub(crate) node: Option<Box<Node<Crypto<N>, N>>>,
     /// What is durable: the encoded vote record.
-    pub(crate) record: Vec<u8>,
+    record: Vec<u8>,
+    /// Room to encode in.
+    room: Box<[u8; ROOM]>,
     pub(crate) executor: Executor<N>,
     /// Counts its lives: what was meant for an earlier one is dropped.
     pub(crate) boot: u32,
@@ -65,6 +69,7 @@ impl<const N: usize> Member<N> {
             me,
             node: None,
             record: Vec::new(),
+            room: Box::new([0; ROOM]),
             executor: Executor::default(),
             boot: 0,
             timers: Vec::new(),
@@ -107,7 +112,9 @@ impl<const N: usize> Member<N> {
     /// Makes the node's record durable, as it is now.
     pub(crate) fn persist(&mut self) {
         if let Some(node) = &self.node {
-            encode_into(&node.record(), &mut self.record);
+            let bytes = wire::encode(&node.record(), &mut *self.room).expect("less than a slot holds");
+            self.record.clear();
+            self.record.extend_from_slice(bytes);
         }
     }
 
@@ -168,9 +175,7 @@ impl<const N: usize> Member<N> {
 
 impl<const N: usize> Packet<N> {
     /// The agreement message that it carries, with its epoch.
-    pub(crate) fn agreement(
-        &self,
-    ) -> Option<(Epoch, &butterfly_kernel::message::AgreementMessage<Crypto<N>, N>)> {
+    pub(crate) fn agreement(&self) -> Option<(Epoch, &butterfly_kernel::message::AgreementMessage<Crypto<N>, N>)> {
         match &self.verified.get().message {
             Message::Agreement { epoch, message } => Some((*epoch, message)),
             _ => None,
@@ -180,7 +185,6 @@ impl<const N: usize> Packet<N> {
 
 /// The canonical encoding of `value`, in place of what `bytes` held.
 pub(crate) fn encode_into<T: serde::Serialize>(value: &T, bytes: &mut Vec<u8>) {
-    const ROOM: usize = 16 * 1024;
     bytes.resize(ROOM, 0);
     let length = wire::encode(value, bytes).expect("less than what a slot of the vote record holds").len();
     bytes.truncate(length);

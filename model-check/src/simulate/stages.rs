@@ -1,8 +1,6 @@
 //! The stages that a simulated cluster runs: hashes over all that went in, so
 //! that one wrong or missing input shows in everything behind it.
 
-use std::collections::BTreeMap;
-
 use butterfly_kernel::cluster::Cluster;
 use butterfly_kernel::inference::run::{Run, extend, first_link};
 use butterfly_kernel::machine::Input;
@@ -17,6 +15,35 @@ pub(crate) const VOCABULARY: u8 = 96;
 /// Bytes of a signal between stages.
 pub(crate) const SIGNAL: u16 = 8;
 
+/// A signal as it is kept here: a token, or what goes from one stage to the
+/// next. The kernel's has room for much longer ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Brief {
+    bytes: [u8; SIGNAL as usize],
+    length: u8,
+}
+
+impl Brief {
+    /// None if it is longer than any stage here makes.
+    pub(crate) fn of(signal: &[u8]) -> Option<Brief> {
+        let mut bytes = [0; SIGNAL as usize];
+        bytes.get_mut(..signal.len())?.copy_from_slice(signal);
+        Some(Brief { bytes, length: u8::try_from(signal.len()).ok()? })
+    }
+
+    fn token(token: u8) -> Brief {
+        Brief { bytes: [token, 0, 0, 0, 0, 0, 0, 0], length: 1 }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    pub(crate) fn signal(&self) -> Signal {
+        self.bytes().iter().copied().collect()
+    }
+}
+
 /// What a stage remembers of its inputs, as a transformer its cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Memory(u64);
@@ -26,14 +53,14 @@ impl Memory {
         Memory(scramble(u64::from(stage.0) + 1))
     }
 
-    fn after(self, input: &[u8]) -> Memory {
-        let word = |bytes: &[u8]| bytes.iter().fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
-        Memory(input.chunks(8).fold(self.0, |memory, bytes| scramble(memory ^ word(bytes)).wrapping_add(memory << 1)))
+    fn after(self, input: &Brief) -> Memory {
+        let word = u64::from_le_bytes(input.bytes) ^ u64::from(input.length) << 60;
+        Memory(scramble(self.0 ^ word).wrapping_add(self.0 << 1))
     }
 
     /// What comes out there: a token behind the last stage.
-    fn output(self, last: bool) -> Signal {
-        if last { std::iter::once(self.token()).collect() } else { self.0.to_le_bytes().into_iter().collect() }
+    fn output(self, last: bool) -> Brief {
+        if last { Brief::token(self.token()) } else { Brief { bytes: self.0.to_le_bytes(), length: 8 } }
     }
 
     fn token(self) -> u8 {
@@ -68,7 +95,7 @@ impl Reference {
 
     fn consume(&mut self, token: u8) {
         let last = self.memories.len() - 1;
-        let mut signal: Signal = std::iter::once(token).collect();
+        let mut signal = Brief::token(token);
         for (stage, memory) in self.memories.iter_mut().enumerate() {
             *memory = memory.after(&signal);
             signal = memory.output(stage == last);
@@ -81,13 +108,14 @@ impl Reference {
 pub(crate) struct Executor<const N: usize> {
     run: Option<RunId<Crypto<N>>>,
     last: Option<Stage>,
-    desks: BTreeMap<Stage, Desk>,
+    /// By stage.
+    desks: Vec<Desk>,
 }
 
 /// One stage.
 #[derive(Clone, Debug, Default)]
 struct Desk {
-    inputs: BTreeMap<usize, Signal>,
+    inputs: Vec<Option<Brief>>,
     /// What the stage remembers after each of its first inputs.
     memories: Vec<Memory>,
 }
@@ -97,18 +125,25 @@ struct Desk {
 pub(crate) struct Unprovided;
 
 impl Desk {
-    fn put(&mut self, at: usize, signal: Signal) {
-        if self.inputs.get(&at) != Some(&signal) {
-            self.memories.truncate(at);
-            self.inputs.insert(at, signal);
+    fn put(&mut self, at: usize, signal: Brief) {
+        if self.inputs.len() <= at {
+            self.inputs.resize(at + 1, None);
         }
+        if self.inputs[at] != Some(signal) {
+            self.memories.truncate(at);
+            self.inputs[at] = Some(signal);
+        }
+    }
+
+    fn input(&self, at: usize) -> Option<&Brief> {
+        self.inputs.get(at)?.as_ref()
     }
 
     /// What the stage remembers after its input at `at`.
     fn memory(&mut self, stage: Stage, at: usize) -> Option<Memory> {
         while self.memories.len() <= at {
             let before = self.memories.last().copied().unwrap_or(Memory::of(stage));
-            let input = self.inputs.get(&self.memories.len())?;
+            let input = self.input(self.memories.len())?;
             self.memories.push(before.after(input));
         }
         self.memories.get(at).copied()
@@ -130,16 +165,16 @@ impl<const N: usize> Executor<N> {
         let first = work.first().index();
         let mut holding = Vec::new();
         for stage in work.stages().filter(|stage| work.active.placement.set(*stage).contains(me)) {
-            let desk = self.desks.entry(stage).or_default();
+            let desk = self.desk(stage);
             if stage == Stage(0) {
-                let known = (0_u16..).map_while(|at| work.token_at(Position(at), &[]));
-                known.enumerate().for_each(|(at, token)| desk.put(at, std::iter::once(token).collect()));
+                let known = work.request().prompt.iter().chain(&work.active.output);
+                known.enumerate().for_each(|(at, token)| desk.put(at, Brief::token(*token)));
             } else if first > 0 {
-                let held = (0..first).take_while(|at| desk.inputs.contains_key(at)).count();
+                let held = (0..first).take_while(|at| desk.input(*at).is_some()).count();
                 let name = work.active.request.digest(cluster);
-                let signals = (0..held).filter_map(|at| desk.inputs.get(&at));
-                let link =
-                    signals.fold(first_link(cluster, &name, stage), |link, signal| extend(cluster, &link, signal));
+                let signals = (0..held).filter_map(|at| desk.input(at));
+                let link = signals
+                    .fold(first_link(cluster, &name, stage), |link, signal| extend(cluster, &link, signal.bytes()));
                 let upto = Position(u16::try_from(held).expect("within the context"));
                 holding.push(Input::Holding { run: work.id, stage, upto, link });
             }
@@ -148,8 +183,15 @@ impl<const N: usize> Executor<N> {
     }
 
     /// Keeps an input of a stage that is assigned to this member.
-    pub(crate) fn provide(&mut self, stage: Stage, position: Position, signal: Signal) {
-        self.desks.entry(stage).or_default().put(position.index(), signal);
+    pub(crate) fn provide(&mut self, stage: Stage, position: Position, signal: Brief) {
+        self.desk(stage).put(position.index(), signal);
+    }
+
+    fn desk(&mut self, stage: Stage) -> &mut Desk {
+        if self.desks.len() <= stage.index() {
+            self.desks.resize_with(stage.index() + 1, Desk::default);
+        }
+        &mut self.desks[stage.index()]
     }
 
     /// Inputs of `stage` from `position` on, as far as they are known here.
@@ -165,10 +207,10 @@ impl<const N: usize> Executor<N> {
         let before = stage.0.checked_sub(1).map(Stage);
         let mut history = History { run, stage, position, signals: std::iter::empty::<Signal>().collect() };
         for at in (position.index()..).take(MAX_HISTORY) {
-            let own = self.desks.get(&stage).and_then(|desk| desk.inputs.get(&at)).cloned();
-            let made = || Some(self.desks.get_mut(&before?)?.memory(before?, at)?.output(before == self.last));
+            let own = self.desks.get(stage.index()).and_then(|desk| desk.input(at)).copied();
+            let made = || Some(self.desks.get_mut(before?.index())?.memory(before?, at)?.output(before == self.last));
             let Some(signal) = own.or_else(made) else { break };
-            history.signals.push(signal).expect("as many as one message carries");
+            history.signals.push(signal.signal()).expect("as many as one message carries");
         }
         (!history.signals.is_empty()).then_some(history)
     }
@@ -179,12 +221,12 @@ impl<const N: usize> Executor<N> {
         run: RunId<Crypto<N>>,
         stage: Stage,
         position: Position,
-    ) -> Result<Option<Signal>, Unprovided> {
+    ) -> Result<Option<Brief>, Unprovided> {
         if self.run != Some(run) {
             return Ok(None);
         }
         let last = self.last == Some(stage);
-        let desk = self.desks.get_mut(&stage).ok_or(Unprovided)?;
+        let desk = self.desks.get_mut(stage.index()).ok_or(Unprovided)?;
         let memory = desk.memory(stage, position.index()).ok_or(Unprovided)?;
         Ok(Some(memory.output(last)))
     }

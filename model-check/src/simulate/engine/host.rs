@@ -8,7 +8,7 @@ use butterfly_kernel::cluster::Seat;
 use butterfly_kernel::crypto::{Signatures, Verified};
 use butterfly_kernel::machine::{Input, Output, Rejection, Timer};
 use butterfly_kernel::message::agreement::{Ballot, DecisionCertificate, Path};
-use butterfly_kernel::message::inference::{RunId, Signal, Signals, SignedRequest, Tokens};
+use butterfly_kernel::message::inference::{RunId, SignedRequest, Tokens};
 use butterfly_kernel::message::{Envelope, Forged};
 use butterfly_kernel::proof::Evidence;
 use butterfly_kernel::types::{Epoch, Millis, NodeId, NodeSet, Nonce, Position, Stage};
@@ -19,7 +19,8 @@ use crate::simulate::Crypto;
 use crate::simulate::digest::Fold;
 use crate::simulate::member::{Packet, encode_into};
 use crate::simulate::oracles::accounts::Said;
-use crate::simulate::oracles::{ACCOUNTABILITY, Breach, CONTRACT, RECORD, Verdict, WIRE, check};
+use crate::simulate::oracles::{ACCOUNTABILITY, Breach, CONTRACT, RECORD, VALIDITY, Verdict, WIRE, check};
+use crate::simulate::stages::Brief;
 
 /// A rejected step is compared with the state before in one of so many: a node is large.
 const COMPARED: u64 = 2_048;
@@ -36,8 +37,8 @@ pub(super) enum Effect<const N: usize> {
     Send { to: NodeSet, packet: Result<Rc<Packet<N>>, Forged> },
     SetTimer { timer: Timer, after: Millis },
     Assign,
-    Provide { stage: Stage, position: Position, signal: Box<Signal> },
-    Restore { stage: Stage, position: Position, signals: Box<Signals> },
+    Provide { stage: Stage, position: Position, signal: Option<Brief> },
+    Restore { stage: Stage, position: Position, signals: Vec<Option<Brief>> },
     Supply { to: NodeId, run: RunId<Crypto<N>>, stage: Stage, position: Position },
     Compute { run: RunId<Crypto<N>>, stage: Stage, position: Position, asker: Option<NodeId> },
     Commit { epoch: Epoch, tokens: Tokens },
@@ -83,7 +84,7 @@ impl<const N: usize> Engine<N> {
             return Ok(());
         }
         let Computed { run, stage, position, signal, asker } = result;
-        self.settle(number, Input::Computed { run, stage, position, signal, asker })
+        self.settle(number, Input::Computed { run, stage, position, signal: signal.signal(), asker })
     }
 
     pub(super) fn arrive(&mut self, number: usize, packet: &Rc<Packet<N>>) -> Verdict {
@@ -284,10 +285,13 @@ impl<const N: usize> Engine<N> {
                     results.extend(member.executor.assign(&self.cluster, member.me, &run));
                 }
             }
-            Effect::Provide { stage, position, signal } => member.executor.provide(stage, position, *signal),
+            Effect::Provide { stage, position, signal } => {
+                let signal = signal.ok_or_else(|| overlong(number))?;
+                member.executor.provide(stage, position, signal);
+            }
             Effect::Restore { stage, position, signals } => {
-                for (at, signal) in (position.0..).map(Position).zip(*signals) {
-                    member.executor.provide(stage, at, signal);
+                for (at, signal) in (position.0..).map(Position).zip(signals) {
+                    member.executor.provide(stage, at, signal.ok_or_else(|| overlong(number))?);
                 }
             }
             Effect::Supply { to, run, stage, position } => {
@@ -346,6 +350,11 @@ impl<const N: usize> Engine<N> {
     }
 }
 
+/// f + 1 members stand by a signal, and honest ones make none that is so long.
+fn overlong(number: usize) -> Breach {
+    Breach { property: VALIDITY, seen: format!("member {number} is given a signal that no stage makes") }
+}
+
 /// A client thinks so long before it asks again.
 const THINKING: u64 = 3_000;
 
@@ -373,10 +382,10 @@ impl<const N: usize> Effect<N> {
             Output::SetTimer { timer, after } => Effect::SetTimer { timer, after },
             Output::Assign { .. } => Effect::Assign,
             Output::Provide { stage, position, signal, .. } => {
-                Effect::Provide { stage, position, signal: Box::new(signal) }
+                Effect::Provide { stage, position, signal: Brief::of(&signal) }
             }
             Output::Restore { stage, position, signals, .. } => {
-                Effect::Restore { stage, position, signals: Box::new(signals) }
+                Effect::Restore { stage, position, signals: signals.iter().map(|signal| Brief::of(signal)).collect() }
             }
             Output::Supply { to, run, stage, position } => Effect::Supply { to, run, stage, position },
             Output::Compute { run, stage, position, asker, .. } => Effect::Compute { run, stage, position, asker },

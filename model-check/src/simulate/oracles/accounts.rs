@@ -137,8 +137,8 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
-    use butterfly_kernel::message::agreement::{Ballot, ViewChange};
     use super::*;
+    use butterfly_kernel::message::agreement::{Ballot, ViewChange};
 
     type Message = AgreementMessage<Crypto<4>, 4>;
 

@@ -103,7 +103,8 @@ impl Answers {
         let clients: BTreeSet<u8> = before.finished.keys().chain(next.finished.keys()).copied().collect();
         let changed = |client: &u8| before.finished_by(*client) != next.finished_by(*client);
         let finished: Vec<u8> = clients.into_iter().filter(changed).collect();
-        let length = |client: u8, sequence: u64| self.asked.get(&(client, sequence)).map_or(0, |asked| asked.answer.len());
+        let length =
+            |client: u8, sequence: u64| self.asked.get(&(client, sequence)).map_or(0, |asked| asked.answer.len());
         let part = match (&before.active, &next.active, finished.as_slice()) {
             (active, still, []) if next.interrupted => {
                 check(active == still, ONCE, || format!("epoch {epoch} says that it served nobody, and did"))?;
@@ -122,7 +123,9 @@ impl Answers {
             (Some((client, sequence, held)), None, [same]) if client == same => {
                 Some((*client, *sequence, held.len(), length(*client, *sequence)))
             }
-            _ => return Err(super::Breach { property: ONCE, seen: format!("epoch {epoch}: {before:?}, then {next:?}") }),
+            _ => {
+                return Err(super::Breach { property: ONCE, seen: format!("epoch {epoch}: {before:?}, then {next:?}") });
+            }
         };
         for client in finished {
             let (was, is) = (before.finished_by(client), next.finished_by(client));
