@@ -12,6 +12,7 @@
 //! | [`faults`] | the fault catalogue; `schedule` draws those of a seed |
 //! | `engine` | the event loop; `host` what a host does for its node |
 //! | `member` | one member and what survives when it ends |
+//! | `storage`, `disk` | its vote record, on a disk that can fail |
 //! | `network` | what becomes of messages |
 //! | `clients`, `stages` | the workload |
 //! | [`oracles`] | what must hold |
@@ -20,6 +21,7 @@
 pub mod campaign;
 mod clients;
 mod digest;
+mod disk;
 mod engine;
 pub mod faults;
 mod member;
@@ -30,6 +32,7 @@ mod queue;
 mod random;
 mod setting;
 mod stages;
+mod storage;
 mod tally;
 
 use butterfly_kernel::crypto::ideal::Ideal;

@@ -1,6 +1,7 @@
 //! The event loop: takes what happens next, gives it to whom it concerns, and
 //! asks the oracles.
 
+mod disks;
 mod faults;
 mod host;
 
@@ -10,6 +11,7 @@ use butterfly_kernel::cluster::Cluster;
 use butterfly_kernel::inference::run::Run;
 use butterfly_kernel::machine::Timer;
 use butterfly_kernel::message::inference::RunId;
+use butterfly_kernel::node::{Node, Role};
 use butterfly_kernel::types::{NodeId, Position, Stage};
 
 use super::Crypto;
@@ -21,7 +23,7 @@ use super::network::Network;
 use super::oracles::accounts::Accounts;
 use super::oracles::answers::Answers;
 use super::oracles::chain::Chain;
-use super::oracles::{Breach, RECOVERY, Verdict, Violation, check};
+use super::oracles::{Breach, RECORD, RECOVERY, Verdict, Violation, check};
 use super::queue::{Micros, Queue};
 use super::random::{Purpose, Random};
 use super::setting::{Setting, recovery_bound};
@@ -142,7 +144,9 @@ impl<const N: usize> Engine<N> {
         let n = setting.resilience.n();
         let seed = setting.seed;
         let streams = setting.faults.iter().map(|fault| Random::new(seed, Purpose::Fault(fault.number))).collect();
-        let member = |number: usize| Member::new(NodeId(u8::try_from(number).expect("few members")));
+        let member = |number: usize| {
+            Member::new(NodeId(u8::try_from(number).expect("few members")), setting.disks)
+        };
         Engine {
             now: 0,
             queue: Queue::new(),
@@ -278,7 +282,7 @@ impl<const N: usize> Engine<N> {
     fn look(&mut self) -> Result<Option<Micros>, Breach> {
         let Some(Recovery { since, goals }) = &self.recovery else { return Ok(None) };
         let took = self.now - since;
-        if self.counts.events % 16 == 0 && self.members.iter().all(|member| finished(member, goals)) {
+        if self.counts.events % 16 == 0 && self.members.iter().all(|member| self.has_recovered(member, goals)) {
             return Ok(Some(took));
         }
         let bound = recovery_bound(self.setting.resilience);
@@ -292,6 +296,12 @@ impl<const N: usize> Engine<N> {
         Ok(None)
     }
 
+    /// Whether `member` votes and holds these requests finished.
+    fn has_recovered(&self, member: &Member<N>, goals: &[u64]) -> bool {
+        let votes = |node: &Node<Crypto<N>, N>| node.role() == Role::Replica || !self.accounts.trusts(member.me.index());
+        finished(member, goals) && member.node.as_deref().is_some_and(votes)
+    }
+
     /// Every fault is over: what is down begins again, and clients wait for
     /// the answer to one request more.
     fn heal(&mut self) -> Verdict {
@@ -302,6 +312,10 @@ impl<const N: usize> Engine<N> {
             if member.node.is_none() {
                 self.boot(number)?;
             }
+        }
+        for number in 0..self.members.len() {
+            let node = &self.members[number].node;
+            check(node.is_some(), RECORD, || format!("member {number} cannot begin on a disk without faults"))?;
         }
         let goals = self.clients.each.iter().map(|client| client.sequence + 1).collect();
         self.recovery = Some(Recovery { since: self.now, goals });

@@ -49,6 +49,8 @@ pub enum Family {
     Network,
     /// In a member's process, or in its time.
     Process,
+    /// On a member's disk.
+    Disk,
 }
 
 kinds! {
@@ -88,6 +90,28 @@ kinds! {
     Process ClockJump = "clock-jump",
     /// A member's clock runs too fast or too slow.
     Process ClockDrift = "clock-drift",
+    /// The power fails while a record is written: the beginning or the end of it is there.
+    Disk TornWrite = "torn-write",
+    /// The power fails while a record is written: any sectors of it are there.
+    Disk ReorderedWrites = "reordered-writes",
+    /// A sector of one copy rots, and the process ends.
+    Disk RotAtRest = "rot-at-rest",
+    /// A bit flips while a record is read back.
+    Disk RotOnRead = "rot-on-read",
+    /// A write lands elsewhere on the disk, and the process ends.
+    Disk MisdirectedWrite = "misdirected-write",
+    /// A read comes from elsewhere on the disk.
+    Disk MisdirectedRead = "misdirected-read",
+    /// There is no room for a write: the member must stop.
+    Disk FullDisk = "full-disk",
+    /// The disk cannot say whether a write is durable: the member must stop.
+    Disk FsyncError = "fsync-error",
+    /// The disk says that a write is durable, and it is not. Not to be noticed: counts towards f.
+    Disk LostFsync = "lost-fsync",
+    /// Everything on the disk is gone. The member must be admitted again: counts towards f.
+    Disk TotalLoss = "total-loss",
+    /// An older image of the disk is put back. Not to be noticed: counts towards f.
+    Disk RollBack = "roll-back",
 }
 
 impl Kind {
@@ -100,6 +124,12 @@ impl Kind {
     /// are counted once for each time that they come and hit anything.
     pub fn is_single(self) -> bool {
         matches!(self, Kind::Loss | Kind::Duplication | Kind::Reordering | Kind::Corruption | Kind::Reset)
+    }
+
+    /// Whether it takes more from a member than its record can survive, so that
+    /// the member counts towards f.
+    pub fn is_beyond_repair(self) -> bool {
+        matches!(self, Kind::LostFsync | Kind::TotalLoss | Kind::RollBack)
     }
 
     /// The kind called `name`.

@@ -8,13 +8,14 @@ use butterfly_kernel::cluster::{Cluster, Seat};
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Place, Timer};
 use butterfly_kernel::message::{Envelope, Message};
-use butterfly_kernel::node::{Node, Record, Role};
+use butterfly_kernel::node::{Node, Record, RecordError, Role};
 use butterfly_kernel::types::{Epoch, NodeId};
 use butterfly_kernel::wire;
 
 use super::Crypto;
 use super::queue::Micros;
 use super::stages::Executor;
+use super::storage::{Storage, StorageError};
 
 /// More than any message or record takes.
 const ROOM: usize = 16 * 1024;
@@ -43,8 +44,14 @@ pub(crate) struct Member<const N: usize> {
     pub(crate) me: NodeId,
     /// None while its process is not running.
     pub(crate) node: Option<Box<Node<Crypto<N>, N>>>,
-    /// What is durable: the encoded vote record.
-    record: Vec<u8>,
+    /// What is durable.
+    pub(crate) storage: Storage,
+    /// Its disk was damaged since it began: once in each life a record must bear that.
+    pub(crate) damaged: bool,
+    /// The fault that ended its last life, and with which the next one begins.
+    pub(crate) downed_by: Option<usize>,
+    /// An image of its disk that is put back later.
+    pub(crate) image: Option<Vec<u8>>,
     /// Room to encode in.
     room: Box<[u8; ROOM]>,
     pub(crate) executor: Executor<N>,
@@ -64,11 +71,16 @@ pub(crate) struct Member<const N: usize> {
 }
 
 impl<const N: usize> Member<N> {
-    pub(crate) fn new(me: NodeId) -> Member<N> {
-        let mut member = Member {
+    pub(crate) fn new(me: NodeId, on_disk: bool) -> Member<N> {
+        let mut first = Vec::new();
+        encode_into(&Record::<Crypto<N>>::first(Role::Replica), &mut first);
+        Member {
             me,
             node: None,
-            record: Vec::new(),
+            storage: Storage::new(on_disk, me.0, &first),
+            damaged: false,
+            downed_by: None,
+            image: None,
             room: Box::new([0; ROOM]),
             executor: Executor::default(),
             boot: 0,
@@ -79,18 +91,19 @@ impl<const N: usize> Member<N> {
             busy_until: 0,
             drift: 100,
             fuse: None,
-        };
-        let first = Record::<Crypto<N>>::first(Role::Replica);
-        encode_into(&first, &mut member.record);
-        member
+        }
     }
 
     /// Its process begins, from what is durable. What it computed may have
     /// been kept in checkpoints, or not.
-    pub(crate) fn begin(&mut self, cluster: &Cluster<Crypto<N>, N>, keeps_checkpoints: bool) -> Result<(), String> {
-        let record = wire::decode::<Record<Crypto<N>>>(&self.record).map_err(|error| error.to_string())?;
+    pub(crate) fn begin(
+        &mut self,
+        cluster: &Cluster<Crypto<N>, N>,
+        record: Option<Record<Crypto<N>>>,
+        keeps_checkpoints: bool,
+    ) -> Result<(), RecordError> {
         let seat = Seat { cluster, me: self.me, key: &self.me };
-        let node = Node::new(&seat, Some(record)).map_err(|error| error.to_string())?;
+        let node = Node::new(&seat, record)?;
         self.node = Some(Box::new(node));
         if !keeps_checkpoints {
             self.executor = Executor::default();
@@ -100,22 +113,23 @@ impl<const N: usize> Member<N> {
         self.waiting.clear();
         self.fuse = None;
         self.busy_until = 0;
+        self.damaged = false;
         Ok(())
     }
 
-    /// Its process ends at once.
-    pub(crate) fn end(&mut self) {
+    /// Its process ends at once, because of `fault`.
+    pub(crate) fn end(&mut self, fault: usize) {
+        self.downed_by = Some(fault);
         self.node = None;
         self.fuse = None;
+        self.storage.close();
     }
 
     /// Makes the node's record durable, as it is now.
-    pub(crate) fn persist(&mut self) {
-        if let Some(node) = &self.node {
-            let bytes = wire::encode(&node.record(), &mut *self.room).expect("less than a slot holds");
-            self.record.clear();
-            self.record.extend_from_slice(bytes);
-        }
+    pub(crate) fn persist(&mut self) -> Result<(), StorageError> {
+        let Some(node) = &self.node else { return Ok(()) };
+        let bytes = wire::encode(&node.record(), &mut *self.room).expect("less than a slot holds");
+        self.storage.write(bytes)
     }
 
     /// Starts `timer`, or starts it again.

@@ -43,6 +43,20 @@ const NETWORK: &[Kind] = &[
 const PROCESS: &[Kind] =
     &[Kind::Crash, Kind::CrashLoop, Kind::Pause, Kind::SlowProcessor, Kind::ClockJump, Kind::ClockDrift];
 
+const DISK: &[Kind] = &[
+    Kind::TornWrite,
+    Kind::ReorderedWrites,
+    Kind::RotAtRest,
+    Kind::RotOnRead,
+    Kind::MisdirectedWrite,
+    Kind::MisdirectedRead,
+    Kind::FullDisk,
+    Kind::FsyncError,
+    Kind::LostFsync,
+    Kind::TotalLoss,
+    Kind::RollBack,
+];
+
 /// Every profile.
 pub const PROFILES: &[Profile] = &[
     Profile {
@@ -67,6 +81,15 @@ pub const PROFILES: &[Profile] = &[
         name: "process",
         about: "faults of processes and of their time",
         kinds: PROCESS,
+        gap: SECOND / 2,
+        safety: 60 * SECOND,
+        seeds: 60,
+        least: 20,
+    },
+    Profile {
+        name: "disk",
+        about: "faults of disks, under the vote record code of the daemon",
+        kinds: DISK,
         gap: SECOND / 2,
         safety: 60 * SECOND,
         seeds: 60,

@@ -5,7 +5,7 @@ use butterfly_kernel::cluster::{Assignment, Cluster, Model, Roster, Timing};
 use butterfly_kernel::types::{Millis, NodeId, Resilience};
 
 use super::Crypto;
-use super::faults::{Fault, schedule};
+use super::faults::{Family, Fault, schedule};
 use super::profile::Profile;
 use super::queue::Micros;
 use super::random::{Purpose, Random};
@@ -46,6 +46,8 @@ pub(crate) struct Setting {
     pub(crate) stage_time: Micros,
     /// When faults stop.
     pub(crate) calm: Micros,
+    /// Records are kept on disks that can fail, by the code of the daemon.
+    pub(crate) disks: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) mutant: Option<Mutant>,
 }
@@ -59,6 +61,9 @@ impl Setting {
         let most_stages = u64::try_from(members.min(4)).expect("few");
         let stages = if varied { narrow(random.within(1..=most_stages)) } else { STEADY_STAGES };
         let tokens_per_epoch = if varied { narrow(random.within(1..=4)) } else { STEADY_TOKENS };
+        let suspects = choose(&mut random, members, nodes.f());
+        let faults =
+            schedule::draw(seed, profile.kinds, (members, &suspects), profile.safety, profile.gap);
         Setting {
             seed,
             resilience: nodes,
@@ -68,7 +73,8 @@ impl Setting {
             latency: (1_000, 4_000),
             stage_time: stage_time(stages, tokens_per_epoch),
             calm: profile.safety,
-            faults: schedule::draw(seed, profile.kinds, members, profile.safety, profile.gap),
+            disks: profile.kinds.iter().any(|kind| kind.family() == Family::Disk),
+            faults,
             mutant: None,
         }
     }
@@ -103,6 +109,14 @@ impl Setting {
 fn stage_time(stages: u8, tokens_per_epoch: u8) -> Micros {
     let hops = u64::from(stages) * u64::from(tokens_per_epoch);
     (90_000 / hops).saturating_sub(3_000).max(1_000)
+}
+
+/// `count` different members.
+fn choose(random: &mut Random, members: usize, count: usize) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..members).collect();
+    let mut chosen: Vec<usize> = (0..count).map(|_| all.swap_remove(random.place(all.len()))).collect();
+    chosen.sort_unstable();
+    chosen
 }
 
 fn narrow(number: u64) -> u8 {

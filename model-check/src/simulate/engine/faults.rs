@@ -14,11 +14,21 @@ impl<const N: usize> Engine<N> {
             self.network.begin(self.setting.seed, fault);
             return Ok(());
         }
+        if fault.kind.family() == Family::Disk {
+            return self.begin_disk_fault(number);
+        }
         let now = self.now;
         let member = &mut self.members[fault.member];
         let there = member.node.is_some();
         match fault.kind {
-            Kind::Crash => member.fuse = Some(Fuse { outputs: fault.strength, fault: number }),
+            Kind::Crash => {
+                // Now and then several at once.
+                let group = |member: &usize| *member == fault.member || fault.number.is_multiple_of(4) && fault.hits(*member);
+                for hit in (0..self.members.len()).filter(group) {
+                    self.members[hit].fuse = Some(Fuse { outputs: fault.strength, fault: number });
+                }
+                return Ok(());
+            }
             Kind::CrashLoop => return self.flap(number),
             Kind::Pause => {
                 member.paused_until = member.paused_until.max(fault.until);
@@ -37,7 +47,7 @@ impl<const N: usize> Engine<N> {
             Kind::ClockDrift => member.drift = fault.strength,
             _ => {}
         }
-        if there && fault.kind != Kind::Crash {
+        if there {
             self.feel(number);
         }
         Ok(())
@@ -55,12 +65,16 @@ impl<const N: usize> Engine<N> {
         let member = &mut self.members[fault.member];
         match fault.kind {
             kind if kind.family() == Family::Network => self.network.end(fault.number),
+            kind if kind.family() == Family::Disk => return self.end_disk_fault(number),
             Kind::SlowProcessor => member.toil = 0,
             Kind::ClockDrift => member.drift = 100,
             Kind::Crash | Kind::CrashLoop => {
-                member.fuse = None;
-                if member.node.is_none() {
-                    return self.boot(fault.member);
+                for hit in 0..self.members.len() {
+                    let member = &mut self.members[hit];
+                    member.fuse.take_if(|fuse| fuse.fault == number);
+                    if member.node.is_none() && member.downed_by == Some(number) {
+                        self.boot(hit)?;
+                    }
                 }
             }
             _ => {}
@@ -77,8 +91,9 @@ impl<const N: usize> Engine<N> {
         let random = &mut self.streams[number];
         let next = random.within(MILLISECOND..=250 * MILLISECOND);
         self.queue.put(self.now + next, Event::Flap { fault: number });
-        if self.members[fault.member].node.is_none() {
-            return self.boot(fault.member);
+        let member = &self.members[fault.member];
+        if member.node.is_none() {
+            return if member.downed_by == Some(number) { self.boot(fault.member) } else { Ok(()) };
         }
         let outputs = random.below(fault.strength + 1);
         self.members[fault.member].fuse = Some(Fuse { outputs, fault: number });

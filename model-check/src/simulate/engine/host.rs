@@ -55,7 +55,8 @@ impl<const N: usize> Engine<N> {
         let keeps = self.hosts.in_a_thousand(500);
         let nonce = [self.hosts.draw().to_le_bytes(), self.hosts.draw().to_le_bytes()].concat();
         let nonce = Nonce(nonce.try_into().expect("sixteen bytes"));
-        let begun = self.members[number].begin(&self.cluster, keeps);
+        let Some(record) = self.read_record(number, nonce)? else { return Ok(()) };
+        let begun = self.members[number].begin(&self.cluster, record, keeps);
         begun.map_err(|error| Breach {
             property: RECORD,
             seen: format!("member {number} cannot go on from its record: {error}"),
@@ -196,7 +197,10 @@ impl<const N: usize> Engine<N> {
             match effect {
                 Effect::Persist if durable => {}
                 Effect::Persist => {
-                    self.persist(number);
+                    if !self.persist(number)? {
+                        results.clear();
+                        return Ok(());
+                    }
                     durable = true;
                 }
                 Effect::Send { to, packet } => self.send(number, to, packet)?,
@@ -204,7 +208,7 @@ impl<const N: usize> Engine<N> {
             }
         }
         if let Some(fuse) = fuse {
-            self.members[number].end();
+            self.members[number].end(fuse.fault);
             results.clear();
             self.feel(fuse.fault);
         }
@@ -212,14 +216,17 @@ impl<const N: usize> Engine<N> {
     }
 
     /// Makes the record durable, and notes what the member stands for from now
-    /// on, even if it ends before it says so: its own vote is also in what it decides.
-    fn persist(&mut self, number: usize) {
-        let member = &mut self.members[number];
-        member.persist();
-        let Some(node) = &member.node else { return };
+    /// on, even if it ends before it says so: its own vote is also in what it
+    /// decides. If the disk fails the member ends, and this says false.
+    fn persist(&mut self, number: usize) -> Result<bool, Breach> {
+        let written = self.members[number].persist();
+        if !self.is_written(number, written)? {
+            return Ok(false);
+        }
+        let Some(node) = &self.members[number].node else { return Ok(true) };
         if let Some(decided) = node.head().decided() {
             let DecisionCertificate { path, ballot, signatures } = &decided.certificate;
-            if signatures.get(&member.me).is_some() {
+            if signatures.get(&NodeId(u8::try_from(number).expect("few members"))).is_some() {
                 let said = if *path == Path::Fast { Said::Vote } else { Said::Commit };
                 self.accounts.write(number, decided.header.epoch, ballot.view, said, ballot.value);
             }
@@ -231,6 +238,7 @@ impl<const N: usize> Engine<N> {
         if let Some(Ballot { view, value }) = held.locked.as_ref().map(|certificate| certificate.ballot) {
             self.accounts.write(number, epoch, view, Said::Commit, value);
         }
+        Ok(true)
     }
 
     fn send(&mut self, number: usize, to: NodeSet, packet: Result<Rc<Packet<N>>, Forged>) -> Verdict {
@@ -326,6 +334,7 @@ impl<const N: usize> Engine<N> {
         // One step can reach several epochs; what the last one names covers the one before.
         if let Some(decided) = decided {
             let held = self.chain.hold(number, decided, self.setting.resilience, &self.accounts);
+            decided.state.readmitted.iter().for_each(|(member, readmit)| self.accounts.readmit(*member, readmit.nonce));
             held.and_then(|()| {
                 if decided.header.epoch == epoch { self.answers.commit(&decided.state, tokens) } else { Ok(()) }
             })?;

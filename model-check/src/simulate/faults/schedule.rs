@@ -9,7 +9,15 @@ const MILLISECOND: Micros = 1_000;
 /// The faults of a run, in order of their numbers: between 0 and `end`, of
 /// those of `kinds` that the seed does not switch off. Half of the kinds are
 /// off in each run, so that what hides one fault behind another is off in some.
-pub(crate) fn draw(seed: u64, kinds: &[Kind], members: usize, end: Micros, gap: Micros) -> Vec<Fault> {
+///
+/// What takes more from a member than it can bear happens to `suspects` only.
+pub(crate) fn draw(
+    seed: u64,
+    kinds: &[Kind],
+    (members, suspects): (usize, &[usize]),
+    end: Micros,
+    gap: Micros,
+) -> Vec<Fault> {
     let mut random = Random::new(seed, Purpose::Faults);
     let on: Vec<Kind> = kinds.iter().copied().filter(|_| random.in_a_thousand(500)).collect();
     let mut faults = Vec::new();
@@ -19,16 +27,23 @@ pub(crate) fn draw(seed: u64, kinds: &[Kind], members: usize, end: Micros, gap: 
     let mut from = random.below(gap);
     while from < end {
         let kind = on[random.place(on.len())];
-        faults.push(one(&mut random, kind, faults.len(), members, from, end));
+        let member = if kind.is_beyond_repair() { suspects[random.place(suspects.len())] } else { random.place(members) };
+        faults.push(one(&mut random, kind, faults.len(), (members, member), from, end));
         from += random.within(1..=2 * gap);
     }
     faults
 }
 
-fn one(random: &mut Random, kind: Kind, number: usize, members: usize, from: Micros, end: Micros) -> Fault {
+fn one(
+    random: &mut Random,
+    kind: Kind,
+    number: usize,
+    (members, member): (usize, usize),
+    from: Micros,
+    end: Micros,
+) -> Fault {
     let lasts = random.within(length(kind));
     let strength = random.within(strength(kind));
-    let member = random.place(members);
     Fault {
         number: u64::try_from(number).expect("a count"),
         kind,
@@ -45,6 +60,7 @@ fn length(kind: Kind) -> std::ops::RangeInclusive<u64> {
     match kind {
         Kind::Reset => 1..=400,
         Kind::Crash => 1..=2_000,
+        kind if kind.family() == Family::Disk => 20..=2_000,
         Kind::ClockJump => 1..=1,
         Kind::Pause => 5..=1_500,
         Kind::CrashLoop => 200..=2_000,
@@ -103,7 +119,7 @@ mod tests {
     const MINUTE: Micros = 60_000_000;
 
     fn drawn(seed: u64) -> Vec<Fault> {
-        draw(seed, Kind::ALL, 4, MINUTE, 300_000)
+        draw(seed, Kind::ALL, (4, &[2]), MINUTE, 300_000)
     }
 
     #[test]
@@ -118,6 +134,13 @@ mod tests {
     #[test]
     fn faults_are_over_when_their_phase_is() {
         assert!((0..40).flat_map(drawn).all(|fault| fault.from < fault.until && fault.until <= MINUTE));
+    }
+
+    #[test]
+    fn only_suspects_lose_more_than_they_can_bear() {
+        let beyond = (0..40).flat_map(drawn).filter(|fault| fault.kind.is_beyond_repair());
+        let hit: std::collections::BTreeSet<usize> = beyond.map(|fault| fault.member).collect();
+        assert_eq!(hit, std::collections::BTreeSet::from([2]));
     }
 
     #[test]

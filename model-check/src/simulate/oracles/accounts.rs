@@ -3,9 +3,10 @@
 use std::hash::Hash;
 
 use butterfly_kernel::message::agreement::AgreementMessage;
-use butterfly_kernel::types::{Epoch, View};
+use butterfly_kernel::node::{Record, Role};
+use butterfly_kernel::types::{Epoch, NodeId, Nonce, View};
 
-use super::{CONSISTENCY, Verdict, check};
+use super::{CONSISTENCY, RECORD, Verdict, check};
 use crate::simulate::Crypto;
 use crate::simulate::digest::Fold;
 
@@ -35,6 +36,8 @@ struct Statement {
 struct Account {
     /// It is held to nothing: it is faulty, or its disk was put back.
     excused: bool,
+    /// It lost its record, and drew this number then.
+    lost: Option<Nonce>,
     last: u64,
     statements: Vec<Statement>,
     /// What it wrote down in order to say it. It may end before it says so, go
@@ -90,6 +93,45 @@ impl Accounts {
         self.each[member].excused = true;
     }
 
+    /// `member` begins without a record, with this number.
+    pub(crate) fn lose(&mut self, member: usize, nonce: Nonce) {
+        self.each[member].lost = Some(nonce);
+    }
+
+    /// An epoch is decided after which `member` is admitted again with this number.
+    pub(crate) fn readmit(&mut self, member: NodeId, nonce: Nonce) {
+        self.each[member.index()].lost.take_if(|lost| *lost == nonce);
+    }
+
+    /// Whether a member that begins with `record` knows all that it signed.
+    pub(crate) fn covers<const N: usize>(&self, member: usize, record: &Record<Crypto<N>>) -> Verdict {
+        let account = &self.each[member];
+        if account.excused || record.role != Role::Replica {
+            return Ok(());
+        }
+        let (open, held) = (record.head.epoch().next().0, &record.agreement);
+        check(account.last <= open, RECORD, || {
+            format!("member {member} signed in epoch {}, and its record goes on with {open}", account.last)
+        })?;
+        let voted = held.voted.as_ref().map(|proposal| (proposal.ballot.view.0, proposal.ballot.value));
+        let locked = held.locked.as_ref().map(|certificate| (certificate.ballot.view.0, certificate.ballot.value));
+        let proposed = held.proposed.as_ref().map(|proposal| (proposal.ballot.view.0, proposal.ballot.value));
+        // What was signed in the highest view, or something of a higher one.
+        let remembers = |held: Option<(u32, u64)>, signed: &Statement| {
+            held.is_some_and(|(view, what)| view > signed.view || (view, what) == (signed.view, signed.what))
+        };
+        for signed in account.statements.iter().filter(|signed| signed.epoch == open) {
+            let known = match signed.said {
+                Said::Vote => remembers(voted, signed),
+                Said::Commit => remembers(locked, signed),
+                Said::Propose => remembers(proposed, signed),
+                Said::ViewChange => held.view.0 >= signed.view,
+            };
+            check(known, RECORD, || format!("member {member} signed {signed:?}, and its record does not say so"))?;
+        }
+        Ok(())
+    }
+
     /// Whether `member` is held to what it signed.
     pub(crate) fn trusts(&self, member: usize) -> bool {
         !self.each[member].excused
@@ -111,6 +153,9 @@ impl Account {
             return Ok(());
         }
         let Statement { epoch, view, said, what } = new;
+        check(self.lost.is_none(), CONSISTENCY, || {
+            format!("member {member} signs a {said:?} in epoch {epoch}, and was not admitted again")
+        })?;
         check(epoch >= self.last, CONSISTENCY, || {
             format!("member {member} signs a {said:?} in epoch {epoch} after it signed in epoch {}", self.last)
         })?;
