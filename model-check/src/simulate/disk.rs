@@ -4,15 +4,13 @@
 //! What is written is pending until it is flushed. When the power fails, any
 //! part of it may be there: see [`Survivors`].
 
-use butterfly_record::{COPIES, Medium, Store};
+use butterfly_record::{COPIES, Medium};
 
 use super::faults::Kind;
 use super::random::Random;
 
 /// Bytes between the copies of a record: whole pages, and room for the longest.
 pub(crate) const COPY: usize = 8 * 1024;
-/// The vote record of one member.
-pub(crate) type Shelf = Store<Disk, COPY>;
 
 /// What a disk writes as one piece, or not at all, if it is not torn.
 const SECTOR: usize = 512;

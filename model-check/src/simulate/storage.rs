@@ -9,10 +9,10 @@ use butterfly_record::{Medium, Store, StoreError};
 use super::disk::{COPY, Disk, DiskError};
 
 /// The vote record on a disk that outlives it.
-type Shelf = Store<Handle, COPY>;
+pub(crate) type Shelf = Store<Handle, COPY>;
 
 /// The disk stays where it is when the process that used it ends.
-struct Handle(Rc<RefCell<Disk>>);
+pub(crate) struct Handle(Rc<RefCell<Disk>>);
 
 impl Medium for Handle {
     type Error = DiskError;

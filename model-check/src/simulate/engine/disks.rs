@@ -1,6 +1,6 @@
 //! What faults do to disks, and what members do about it.
 
-use butterfly_kernel::node::Record;
+use butterfly_kernel::node::{Record, Role};
 use butterfly_kernel::types::Nonce;
 use butterfly_kernel::wire;
 use butterfly_record::StoreError;
@@ -113,6 +113,10 @@ impl<const N: usize> Engine<N> {
             property: RECORD,
             seen: format!("member {number} cannot understand its record: {error}"),
         })?;
+        if record.role == Role::Learner {
+            // It lost its record in an earlier life, and draws another number now.
+            self.accounts.lose(number, nonce);
+        }
         self.accounts.covers(number, &record)?;
         Ok(Some(Some(record)))
     }

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::rc::Rc;
 
 use butterfly_kernel::cluster::Seat;
-use butterfly_kernel::crypto::{Signatures, Verified};
+use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Input, Output, Rejection, Timer};
 use butterfly_kernel::message::agreement::{Ballot, DecisionCertificate, Path};
 use butterfly_kernel::message::inference::{RunId, SignedRequest, Tokens};
@@ -215,15 +215,17 @@ impl<const N: usize> Engine<N> {
         Ok(())
     }
 
-    /// Makes the record durable, and notes what the member stands for from now
-    /// on, even if it ends before it says so: its own vote is also in what it
-    /// decides. If the disk fails the member ends, and this says false.
+    /// Makes the record durable. If the disk fails the member ends, and this says false.
     fn persist(&mut self, number: usize) -> Result<bool, Breach> {
+        self.note_writing(number);
         let written = self.members[number].persist();
-        if !self.is_written(number, written)? {
-            return Ok(false);
-        }
-        let Some(node) = &self.members[number].node else { return Ok(true) };
+        self.is_written(number, written)
+    }
+
+    /// What is written may be there later, even if the member ends before it
+    /// is durable and says nothing of it; its own vote is also in what it decides.
+    fn note_writing(&mut self, number: usize) {
+        let Some(node) = &self.members[number].node else { return };
         if let Some(decided) = node.head().decided() {
             let DecisionCertificate { path, ballot, signatures } = &decided.certificate;
             if signatures.get(&NodeId(u8::try_from(number).expect("few members"))).is_some() {
@@ -238,7 +240,6 @@ impl<const N: usize> Engine<N> {
         if let Some(Ballot { view, value }) = held.locked.as_ref().map(|certificate| certificate.ballot) {
             self.accounts.write(number, epoch, view, Said::Commit, value);
         }
-        Ok(true)
     }
 
     fn send(&mut self, number: usize, to: NodeSet, packet: Result<Rc<Packet<N>>, Forged>) -> Verdict {
