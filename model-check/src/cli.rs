@@ -3,6 +3,8 @@
 pub(crate) mod all;
 pub(crate) mod bench;
 pub(crate) mod conform;
+pub(crate) mod crash_points;
+pub(crate) mod hunt;
 pub(crate) mod list;
 pub(crate) mod liveness;
 pub(crate) mod mutants;

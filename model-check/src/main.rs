@@ -123,6 +123,10 @@ enum Command {
     Simulate(cli::simulate::Simulate),
     /// One seed of a simulation again, twice
     Replay(cli::simulate::Replay),
+    /// The power fails at every moment of every write of a vote record
+    CrashPoints(cli::crash_points::Arguments),
+    /// Put bugs into the kernel, and see how soon a simulation notices
+    Hunt(cli::hunt::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -144,5 +148,7 @@ fn main() -> ExitCode {
         }
         Command::Simulate(arguments) => cli::simulate::simulate(&arguments),
         Command::Replay(arguments) => cli::simulate::replay(&arguments),
+        Command::CrashPoints(arguments) => cli::crash_points::crash_points(&arguments),
+        Command::Hunt(arguments) => cli::hunt::hunt(&arguments),
     }
 }

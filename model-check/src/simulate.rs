@@ -16,14 +16,18 @@
 //! | `network` | what becomes of messages |
 //! | `clients`, `stages` | the workload |
 //! | [`oracles`] | what must hold |
+//! | [`crash_points`] | the power fails at every moment of every write |
 //! | [`campaign`] | many seeds on several threads |
+//! | [`hunt`] | how soon a bug in the kernel is noticed |
 
 pub mod campaign;
 mod clients;
+pub mod crash_points;
 mod digest;
 mod disk;
 mod engine;
 pub mod faults;
+pub mod hunt;
 mod member;
 mod network;
 pub mod oracles;
@@ -35,6 +39,7 @@ mod stages;
 mod storage;
 mod tally;
 
+use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::crypto::ideal::Ideal;
 use butterfly_kernel::types::{MAX_VOTERS, Resilience};
 
@@ -51,6 +56,22 @@ type Crypto<const N: usize> = Ideal<N>;
 /// Runs what `seed` means under `profile` for `nodes` voters.
 pub fn run(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
     simulate(Setting::draw(seed, nodes, profile))
+}
+
+/// The same with a bug in the kernel.
+pub fn run_mutated(seed: u64, nodes: Resilience, profile: &Profile, mutant: Mutant) -> Outcome {
+    simulate(Setting { mutant: Some(mutant), ..Setting::draw(seed, nodes, profile) })
+}
+
+/// Runs what `seed` means on disks that can fail, and takes the image of every
+/// crash point: [`Outcome::images`].
+pub fn run_crash_points(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
+    let setting = Setting { disks: true, ..Setting::draw(seed, nodes, profile) };
+    match nodes.n() {
+        ..=4 => Engine::<4>::new(setting).with_crash_points().run(),
+        5..=7 => Engine::<7>::new(setting).with_crash_points().run(),
+        _ => Engine::<MAX_VOTERS>::new(setting).with_crash_points().run(),
+    }
 }
 
 /// With tables for no more members than there are: they are copied all the time.

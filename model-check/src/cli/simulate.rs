@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::{refuse, status};
 
 /// Fewest voters that survive a fault.
-const LEAST_NODES: usize = 4;
+pub(crate) const LEAST_NODES: usize = 4;
 
 #[derive(Args)]
 pub(crate) struct Simulate {
@@ -108,7 +108,7 @@ pub(crate) fn replay(arguments: &Replay) -> ExitCode {
 }
 
 /// The cluster and the faults, or why there are none such.
-fn setting(nodes: usize, name: &str) -> Result<(Resilience, &'static Profile), ExitCode> {
+pub(crate) fn setting(nodes: usize, name: &str) -> Result<(Resilience, &'static Profile), ExitCode> {
     let profile = profile::find(name).ok_or_else(|| {
         let all = PROFILES.iter().map(|profile| format!("{:<10} {}", profile.name, profile.about));
         refuse(&format!("there is no profile `{name}`"), all)
@@ -194,6 +194,10 @@ fn tell(campaign: &Campaign<'_>, summary: &Summary) {
     println!(" epochs           {}, {:.1} a second", counts.epochs, per_second(counts.epochs, hours * 3_600.0));
     println!(" tokens           {}", counts.tokens);
     println!(" view changes     {}", counts.views);
+    println!(
+        " forgeries        {} refused, {} damaged frames readable, {} times proof of a fault",
+        counts.forged, counts.survived_damage, counts.blamed
+    );
     println!(" faults           {}, {:.0} an hour", counts.faults.total(), per_second(counts.faults.total(), hours));
     if let (Some(half), Some(most), Some(last)) = (recovery(summary, 50), recovery(summary, 99), recovery(summary, 100))
     {

@@ -145,6 +145,8 @@ impl Summary {
         here.epochs += there.epochs;
         here.tokens += there.tokens;
         here.views += there.views;
+        here.blamed += there.blamed;
+        here.forged += there.forged;
         here.survived_damage += there.survived_damage;
         here.faults.add(&there.faults);
         self.recoveries.extend(outcome.recovery);

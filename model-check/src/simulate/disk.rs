@@ -15,12 +15,17 @@ pub(crate) const COPY: usize = 8 * 1024;
 /// What a disk writes as one piece, or not at all, if it is not torn.
 const SECTOR: usize = 512;
 
+/// Writes in the order in which they were made: where, and what.
+pub(crate) type Batch = Vec<(usize, Vec<u8>)>;
+
 /// A disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     durable: Vec<u8>,
     /// In the order in which they were written.
-    pending: Vec<(usize, Vec<u8>)>,
+    pending: Batch,
+    /// What the last flush made durable.
+    pub(crate) last: Batch,
     /// What goes wrong, until it is over or was done once.
     armed: Vec<Armed>,
     /// Faults that did something since they were last asked for.
@@ -61,7 +66,22 @@ pub(crate) enum Survivors {
 
 impl Disk {
     pub(crate) fn new() -> Disk {
-        Disk { durable: vec![0; COPIES * COPY], pending: Vec::new(), armed: Vec::new(), fired: Vec::new() }
+        Disk {
+            durable: vec![0; COPIES * COPY],
+            pending: Vec::new(),
+            last: Vec::new(),
+            armed: Vec::new(),
+            fired: Vec::new(),
+        }
+    }
+
+    /// A disk that holds `durable`, to which `pending` was written since.
+    pub(crate) fn holding(durable: Vec<u8>, pending: Batch) -> Disk {
+        Disk { durable, pending, ..Disk::new_without_room() }
+    }
+
+    fn new_without_room() -> Disk {
+        Disk { durable: Vec::new(), pending: Vec::new(), last: Vec::new(), armed: Vec::new(), fired: Vec::new() }
     }
 
     /// `fault` waits for its chance, until [`Disk::disarm`].
@@ -91,9 +111,27 @@ impl Disk {
         let survives = |number: usize| match survivors {
             Survivors::None => 0,
             Survivors::All => SECTOR,
-            Survivors::Prefix(length) => if number < length { SECTOR } else { 0 },
-            Survivors::Suffix(length) => if number + length >= count { SECTOR } else { 0 },
-            Survivors::Subset(bits) => if bits >> (number % 64) & 1 == 1 { SECTOR } else { 0 },
+            Survivors::Prefix(length) => {
+                if number < length {
+                    SECTOR
+                } else {
+                    0
+                }
+            }
+            Survivors::Suffix(length) => {
+                if number + length >= count {
+                    SECTOR
+                } else {
+                    0
+                }
+            }
+            Survivors::Subset(bits) => {
+                if bits >> (number % 64) & 1 == 1 {
+                    SECTOR
+                } else {
+                    0
+                }
+            }
             Survivors::Tear(length, _) if number < length => SECTOR,
             Survivors::Tear(length, bytes) if number == length => bytes,
             Survivors::Tear(..) => 0,
@@ -193,8 +231,9 @@ impl Medium for Disk {
             return Err(DiskError::Flush);
         }
         if self.strikes(Kind::LostFsync).is_none() {
-            for (at, bytes) in std::mem::take(&mut self.pending) {
-                self.put(at, &bytes);
+            self.last = std::mem::take(&mut self.pending);
+            for (at, bytes) in &self.last {
+                self.durable[*at..at + bytes.len()].copy_from_slice(bytes);
             }
         }
         Ok(())

@@ -1,10 +1,12 @@
 //! The event loop: takes what happens next, gives it to whom it concerns, and
 //! asks the oracles.
 
+mod byzantine;
 mod disks;
 mod faults;
 mod host;
 
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use butterfly_kernel::cluster::Cluster;
@@ -12,10 +14,11 @@ use butterfly_kernel::inference::run::Run;
 use butterfly_kernel::machine::Timer;
 use butterfly_kernel::message::inference::RunId;
 use butterfly_kernel::node::{Node, Role};
-use butterfly_kernel::types::{NodeId, Position, Stage};
+use butterfly_kernel::types::{Epoch, NodeId, Position, Stage};
 
 use super::Crypto;
 use super::clients::{Clients, sign};
+use super::crash_points::{CrashPoints, Images};
 use super::digest::Fold;
 use super::faults::Kind;
 use super::member::{Member, Packet};
@@ -29,10 +32,13 @@ use super::random::{Purpose, Random};
 use super::setting::{Setting, recovery_bound};
 use super::stages::Brief;
 use super::tally::Tally;
+use byzantine::Liar;
 use host::Effect;
 
 /// A client that waits longer turns to another member as well.
 const IMPATIENCE: Micros = 1_000_000;
+/// Some host has something else to say of its member after so long.
+const REVISION: Micros = 3_000_000;
 /// A client that finds nobody tries again.
 const RETRY: Micros = 50_000;
 
@@ -54,6 +60,8 @@ enum Event<const N: usize> {
     End { fault: usize },
     /// A member in a crash loop ends, or begins.
     Flap { fault: usize },
+    /// A host says that its member can do another amount of work.
+    Revise,
     /// All faults are over.
     Heal,
 }
@@ -77,6 +85,12 @@ pub(crate) struct Engine<const N: usize> {
     clients: Clients,
     network: Network,
     hosts: Random,
+    /// Members that misbehave.
+    liars: Vec<Option<Liar<N>>>,
+    /// Who talks to the second of two copies of a member: a bit for each.
+    sides: u64,
+    /// Values that were spoken of lately: the adversary heard of them.
+    values: VecDeque<(Epoch, u64)>,
     /// The streams of faults of processes.
     streams: Vec<Random>,
     /// Which faults did something.
@@ -90,6 +104,8 @@ pub(crate) struct Engine<const N: usize> {
     effects: Vec<Effect<N>>,
     /// Since when all is well, and what must be finished before the run ends.
     recovery: Option<Recovery>,
+    /// Images of disks in the middle of a write, if they are taken.
+    crash_points: Option<CrashPoints>,
     violation: Option<Violation>,
 }
 
@@ -115,6 +131,10 @@ pub struct Counts {
     pub tokens: u64,
     /// Views that members left.
     pub views: u64,
+    /// Evidence against faulty members, repeated or not.
+    pub blamed: u64,
+    /// Messages of faulty members that nobody would believe.
+    pub forged: u64,
     /// Damaged frames that could be decoded and verified all the same.
     pub survived_damage: u64,
     /// How often each kind of fault did something.
@@ -134,6 +154,8 @@ pub struct Outcome {
     pub recovery: Option<Micros>,
     /// Of everything that happened, in order.
     pub digest: u64,
+    /// Images of disks that were opened, if they were taken.
+    pub images: Images,
     /// The first property that does not hold.
     pub violation: Option<Violation>,
 }
@@ -143,18 +165,22 @@ impl<const N: usize> Engine<N> {
         let cluster = setting.cluster();
         let n = setting.resilience.n();
         let seed = setting.seed;
+        let doubled: BTreeSet<usize> =
+            setting.faults.iter().filter(|fault| fault.kind == Kind::Twins).map(|fault| fault.member).collect();
+        let slots: Vec<usize> = (0..n).chain(doubled).collect();
         let streams = setting.faults.iter().map(|fault| Random::new(seed, Purpose::Fault(fault.number))).collect();
-        let member = |number: usize| {
-            Member::new(NodeId(u8::try_from(number).expect("few members")), setting.disks)
-        };
+        let member = |number: &usize| Member::new(NodeId(u8::try_from(*number).expect("few members")), setting.disks);
         Engine {
             now: 0,
             queue: Queue::new(),
-            members: (0..n).map(member).collect(),
+            members: slots.iter().map(member).collect(),
             clients: Clients::new(seed, setting.clients),
-            network: Network::new(seed, n, setting.latency),
+            network: Network::new(seed, slots.len(), setting.latency),
             hosts: Random::new(seed, Purpose::Hosts),
             felt: vec![false; setting.faults.len()],
+            liars: slots.iter().map(|_| None).collect(),
+            sides: 0,
+            values: VecDeque::new(),
             streams,
             accounts: Accounts::new(n),
             chain: Chain::default(),
@@ -163,10 +189,18 @@ impl<const N: usize> Engine<N> {
             counts: Counts::default(),
             effects: Vec::new(),
             recovery: None,
+            crash_points: None,
             violation: None,
             cluster,
             setting,
         }
+    }
+
+    /// The same, with every crash point of every write of a record.
+    pub(crate) fn with_crash_points(mut self) -> Engine<N> {
+        let random = Random::new(self.setting.seed, Purpose::CrashPoints);
+        self.crash_points = Some(CrashPoints::new(random, self.members.len()));
+        self
     }
 
     /// Runs to the end, or to the first violation.
@@ -190,6 +224,7 @@ impl<const N: usize> Engine<N> {
             time: self.now,
             counts: self.counts,
             recovery,
+            images: self.crash_points.map(|points| points.images).unwrap_or_default(),
             digest: self.digest.value(),
             violation: self.violation,
         }
@@ -198,13 +233,18 @@ impl<const N: usize> Engine<N> {
     fn begin(&mut self) -> Verdict {
         for (number, fault) in self.setting.faults.iter().enumerate() {
             self.queue.put(fault.from, Event::Begin { fault: number });
-            self.queue.put(fault.until, Event::End { fault: number });
+            if fault.until < Micros::MAX {
+                self.queue.put(fault.until, Event::End { fault: number });
+            }
         }
         self.queue.put(self.setting.calm, Event::Heal);
+        if self.setting.revises {
+            self.queue.put(REVISION, Event::Revise);
+        }
         for client in 0..self.setting.clients {
             self.queue.put(self.clients.think(), Event::Ask { client });
         }
-        (0..self.members.len()).try_for_each(|member| self.boot(member))
+        (0..self.setting.resilience.n()).try_for_each(|member| self.boot(member))
     }
 
     fn note(&mut self, verdict: Verdict) {
@@ -235,6 +275,7 @@ impl<const N: usize> Engine<N> {
             Event::Begin { fault } => self.begin_fault(fault),
             Event::End { fault } => self.end_fault(fault),
             Event::Flap { fault } => self.flap(fault),
+            Event::Revise => self.revise(),
             Event::Heal => self.heal(),
         }
     }
@@ -271,7 +312,7 @@ impl<const N: usize> Engine<N> {
         let Some(request) = waiting.request.clone().filter(|request| request.sequence == sequence) else {
             return Ok(());
         };
-        let member = self.clients.choose(self.members.len());
+        let member = self.clients.choose(self.setting.resilience.n());
         let there = self.members[member].node.is_some() && self.members[member].paused_until <= self.now;
         let again = self.now + if there { IMPATIENCE } else { RETRY };
         self.queue.put(again, Event::Insist { client, sequence });
@@ -282,7 +323,7 @@ impl<const N: usize> Engine<N> {
     fn look(&mut self) -> Result<Option<Micros>, Breach> {
         let Some(Recovery { since, goals }) = &self.recovery else { return Ok(None) };
         let took = self.now - since;
-        if self.counts.events % 16 == 0 && self.members.iter().all(|member| self.has_recovered(member, goals)) {
+        if self.counts.events % 16 == 0 && (0..self.members.len()).all(|slot| self.has_recovered(slot, goals)) {
             return Ok(Some(took));
         }
         let bound = recovery_bound(self.setting.resilience);
@@ -296,9 +337,14 @@ impl<const N: usize> Engine<N> {
         Ok(None)
     }
 
-    /// Whether `member` votes and holds these requests finished.
-    fn has_recovered(&self, member: &Member<N>, goals: &[u64]) -> bool {
-        let votes = |node: &Node<Crypto<N>, N>| node.role() == Role::Replica || !self.accounts.trusts(member.me.index());
+    /// Whether a member, if it is honest, votes and holds these requests finished.
+    fn has_recovered(&self, slot: usize, goals: &[u64]) -> bool {
+        if !self.is_honest(slot) {
+            return true;
+        }
+        let member = &self.members[slot];
+        let votes =
+            |node: &Node<Crypto<N>, N>| node.role() == Role::Replica || !self.accounts.trusts(member.me.index());
         finished(member, goals) && member.node.as_deref().is_some_and(votes)
     }
 
@@ -309,11 +355,12 @@ impl<const N: usize> Engine<N> {
             let member = &mut self.members[number];
             member.fuse = None;
             (member.paused_until, member.busy_until, member.toil, member.drift) = (0, 0, 0, 100);
-            if member.node.is_none() {
+            // Of two copies the second may never have begun.
+            if member.node.is_none() && (member.boot > 0 || number < self.setting.resilience.n()) {
                 self.boot(number)?;
             }
         }
-        for number in 0..self.members.len() {
+        for number in 0..self.setting.resilience.n() {
             let node = &self.members[number].node;
             check(node.is_some(), RECORD, || format!("member {number} cannot begin on a disk without faults"))?;
         }

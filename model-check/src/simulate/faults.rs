@@ -51,6 +51,8 @@ pub enum Family {
     Process,
     /// On a member's disk.
     Disk,
+    /// In what a member says: it counts towards f.
+    Byzantine,
 }
 
 kinds! {
@@ -112,6 +114,28 @@ kinds! {
     Disk TotalLoss = "total-loss",
     /// An older image of the disk is put back. Not to be noticed: counts towards f.
     Disk RollBack = "roll-back",
+    /// Other proposals, votes and acknowledgements for some than for the rest.
+    Byzantine Equivocation = "equivocation",
+    /// Nothing is said, to nobody or to some.
+    Byzantine Silence = "silence",
+    /// Old messages are said again, own ones and others'.
+    Byzantine Replay = "replay",
+    /// Statements about epochs and views to come.
+    Byzantine FutureSpam = "future-spam",
+    /// Certificates with foreign signatures, with too few, or none.
+    Byzantine CorruptCertificates = "corrupt-certificates",
+    /// Wrong results of stages, and attestations that stand by them.
+    Byzantine WrongStageResult = "wrong-stage-result",
+    /// What others found is said as an own finding, computed or not.
+    Byzantine CopyCat = "copy-cat",
+    /// A leader hides what it proposes and asks from some.
+    Byzantine SelectiveDelivery = "selective-delivery",
+    /// What is said about agreement comes just before the time of the view is over.
+    Byzantine LateTiming = "late-timing",
+    /// Each message comes with a handful of questions about nothing.
+    Byzantine Exhaustion = "exhaustion",
+    /// Two copies of a member, each for one half of the cluster.
+    Byzantine Twins = "twins",
 }
 
 impl Kind {
@@ -126,10 +150,10 @@ impl Kind {
         matches!(self, Kind::Loss | Kind::Duplication | Kind::Reordering | Kind::Corruption | Kind::Reset)
     }
 
-    /// Whether it takes more from a member than its record can survive, so that
-    /// the member counts towards f.
-    pub fn is_beyond_repair(self) -> bool {
-        matches!(self, Kind::LostFsync | Kind::TotalLoss | Kind::RollBack)
+    /// Whether the member that it hits counts towards f: it misbehaves, or more
+    /// is taken from it than its record can survive.
+    pub fn counts_towards_f(self) -> bool {
+        self.family() == Family::Byzantine || matches!(self, Kind::LostFsync | Kind::TotalLoss | Kind::RollBack)
     }
 
     /// The kind called `name`.

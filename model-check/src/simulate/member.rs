@@ -48,6 +48,8 @@ pub(crate) struct Member<const N: usize> {
     pub(crate) storage: Storage,
     /// Its disk was damaged since it began: once in each life a record must bear that.
     pub(crate) damaged: bool,
+    /// Its stages give wrong results, and its kernel stands by them.
+    pub(crate) wrong: bool,
     /// The fault that ended its last life, and with which the next one begins.
     pub(crate) downed_by: Option<usize>,
     /// An image of its disk that is put back later.
@@ -79,6 +81,7 @@ impl<const N: usize> Member<N> {
             node: None,
             storage: Storage::new(on_disk, me.0, &first),
             damaged: false,
+            wrong: false,
             downed_by: None,
             image: None,
             room: Box::new([0; ROOM]),

@@ -57,6 +57,20 @@ const DISK: &[Kind] = &[
     Kind::RollBack,
 ];
 
+const BYZANTINE: &[Kind] = &[
+    Kind::Equivocation,
+    Kind::Silence,
+    Kind::Replay,
+    Kind::FutureSpam,
+    Kind::CorruptCertificates,
+    Kind::WrongStageResult,
+    Kind::CopyCat,
+    Kind::SelectiveDelivery,
+    Kind::LateTiming,
+    Kind::Exhaustion,
+    Kind::Twins,
+];
+
 /// Every profile.
 pub const PROFILES: &[Profile] = &[
     Profile {
@@ -93,6 +107,15 @@ pub const PROFILES: &[Profile] = &[
         gap: SECOND / 2,
         safety: 60 * SECOND,
         seeds: 60,
+        least: 20,
+    },
+    Profile {
+        name: "byzantine",
+        about: "members that misbehave, up to f of them",
+        kinds: BYZANTINE,
+        gap: 8 * SECOND,
+        safety: 60 * SECOND,
+        seeds: 120,
         least: 20,
     },
     Profile {

@@ -32,11 +32,6 @@ impl<E> Queue<E> {
     pub(crate) fn take(&mut self) -> Option<(Micros, E)> {
         self.waiting.pop().map(|first| (first.time, first.event))
     }
-
-    /// When the next event happens.
-    pub(crate) fn time(&self) -> Option<Micros> {
-        self.waiting.peek().map(|first| first.time)
-    }
 }
 
 /// The heap gives out the greatest: the earliest is greatest here.
@@ -70,7 +65,6 @@ mod tests {
         for (time, name) in [(5, "c"), (3, "a"), (5, "d"), (3, "b")] {
             queue.put(time, name);
         }
-        assert_eq!(queue.time(), Some(3));
         let order: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
         assert_eq!(order, [(3, "a"), (3, "b"), (5, "c"), (5, "d")]);
     }

@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Workload,
     /// What hosts draw: numbers of new lives, outputs of a step that a crash lets through.
     Hosts,
+    /// What survives in the images of crash points.
+    CrashPoints,
     /// What becomes of messages while this fault lasts. Each has its own, so
     /// that a run without one of them draws the same for the others.
     Fault(u64),
@@ -29,6 +31,7 @@ impl Purpose {
             Purpose::Network => 3,
             Purpose::Workload => 4,
             Purpose::Hosts => 5,
+            Purpose::CrashPoints => 6,
             Purpose::Fault(number) => 1_000 + number,
         }
     }

@@ -48,6 +48,11 @@ pub(crate) struct Setting {
     pub(crate) calm: Micros,
     /// Records are kept on disks that can fail, by the code of the daemon.
     pub(crate) disks: bool,
+    /// Hosts say now and then that their members can do more or less: such an
+    /// epoch has a second value that is valid.
+    pub(crate) revises: bool,
+    /// Some members misbehave.
+    pub(crate) lies: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) mutant: Option<Mutant>,
 }
@@ -62,8 +67,7 @@ impl Setting {
         let stages = if varied { narrow(random.within(1..=most_stages)) } else { STEADY_STAGES };
         let tokens_per_epoch = if varied { narrow(random.within(1..=4)) } else { STEADY_TOKENS };
         let suspects = choose(&mut random, members, nodes.f());
-        let faults =
-            schedule::draw(seed, profile.kinds, (members, &suspects), profile.safety, profile.gap);
+        let faults = schedule::draw(seed, profile.kinds, (members, &suspects), profile.safety, profile.gap);
         Setting {
             seed,
             resilience: nodes,
@@ -74,6 +78,8 @@ impl Setting {
             stage_time: stage_time(stages, tokens_per_epoch),
             calm: profile.safety,
             disks: profile.kinds.iter().any(|kind| kind.family() == Family::Disk),
+            revises: varied,
+            lies: faults.iter().any(|fault| fault.kind.family() == Family::Byzantine),
             faults,
             mutant: None,
         }

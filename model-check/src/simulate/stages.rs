@@ -35,6 +35,12 @@ impl Brief {
         Brief { bytes: [token, 0, 0, 0, 0, 0, 0, 0], length: 1 }
     }
 
+    /// Another signal that could be one.
+    pub(crate) fn wrong(mut self) -> Brief {
+        self.bytes[0] = if self.length == 1 { (self.bytes[0] + 1) % VOCABULARY } else { self.bytes[0] ^ 1 };
+        self
+    }
+
     fn bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }

@@ -82,6 +82,18 @@ impl Storage {
         }
     }
 
+    /// The same on another disk, without the faults of this one.
+    pub(crate) fn cloned(&self) -> Storage {
+        match self {
+            Storage::Memory(record) => Storage::Memory(record.clone()),
+            Storage::Disk { owner, disk, .. } => {
+                let mut copy = Disk::new();
+                copy.put_back(disk.borrow().image());
+                Storage::Disk { owner: *owner, disk: Rc::new(RefCell::new(copy)), shelf: None }
+            }
+        }
+    }
+
     /// The process that had it open ends.
     pub(crate) fn close(&mut self) {
         if let Storage::Disk { shelf, .. } = self {

@@ -95,6 +95,7 @@ impl<const N: usize> Engine<N> {
         number: usize,
         nonce: Nonce,
     ) -> Result<Option<Option<Record<Crypto<N>>>>, Breach> {
+        let me = self.members[number].me.index();
         let read = self.members[number].storage.open();
         let bytes = match read {
             Ok(bytes) => bytes,
@@ -102,11 +103,11 @@ impl<const N: usize> Engine<N> {
         };
         self.feel_disk(number);
         let Some(bytes) = bytes else {
-            let wiped = self.setting.faults.iter().any(|fault| fault.member == number && fault.kind.is_beyond_repair());
+            let wiped = self.setting.faults.iter().any(|fault| fault.member == me && fault.kind.counts_towards_f());
             check(wiped, RECORD, || {
                 format!("member {number} finds no record, though its disk had no more faults than it must bear")
             })?;
-            self.accounts.lose(number, nonce);
+            self.accounts.lose(me, nonce);
             return Ok(Some(None));
         };
         let record = wire::decode::<Record<Crypto<N>>>(&bytes).map_err(|error| Breach {
@@ -115,9 +116,9 @@ impl<const N: usize> Engine<N> {
         })?;
         if record.role == Role::Learner {
             // It lost its record in an earlier life, and draws another number now.
-            self.accounts.lose(number, nonce);
+            self.accounts.lose(me, nonce);
         }
-        self.accounts.covers(number, &record)?;
+        self.accounts.covers(me, &record)?;
         Ok(Some(Some(record)))
     }
 
@@ -127,7 +128,10 @@ impl<const N: usize> Engine<N> {
         let Err(error) = written else { return Ok(true) };
         let member = &mut self.members[number];
         let Some(fault) = fault else {
-            return Err(Breach { property: RECORD, seen: format!("member {number} cannot write its record: {error:?}") });
+            return Err(Breach {
+                property: RECORD,
+                seen: format!("member {number} cannot write its record: {error:?}"),
+            });
         };
         member.end(fault);
         if let (StoreError::Device(why), Some(mut disk)) = (error, member.storage.disk()) {

@@ -17,13 +17,17 @@ impl<const N: usize> Engine<N> {
         if fault.kind.family() == Family::Disk {
             return self.begin_disk_fault(number);
         }
+        if fault.kind.family() == Family::Byzantine {
+            return self.begin_misbehaviour(number);
+        }
         let now = self.now;
         let member = &mut self.members[fault.member];
         let there = member.node.is_some();
         match fault.kind {
             Kind::Crash => {
                 // Now and then several at once.
-                let group = |member: &usize| *member == fault.member || fault.number.is_multiple_of(4) && fault.hits(*member);
+                let group =
+                    |member: &usize| *member == fault.member || fault.number.is_multiple_of(4) && fault.hits(*member);
                 for hit in (0..self.members.len()).filter(group) {
                     self.members[hit].fuse = Some(Fuse { outputs: fault.strength, fault: number });
                 }

@@ -4,6 +4,7 @@
 use std::hash::Hash;
 use std::rc::Rc;
 
+use butterfly_kernel::assignment::Profile;
 use butterfly_kernel::cluster::Seat;
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Input, Output, Rejection, Timer};
@@ -16,6 +17,7 @@ use butterfly_kernel::wire;
 
 use super::{Computed, Engine, Event, Run};
 use crate::simulate::Crypto;
+use crate::simulate::crash_points::Writer;
 use crate::simulate::digest::Fold;
 use crate::simulate::member::{Packet, encode_into};
 use crate::simulate::oracles::accounts::Said;
@@ -93,6 +95,9 @@ impl<const N: usize> Engine<N> {
             return Ok(());
         }
         self.digest.add(packet.fingerprint);
+        if self.setting.lies {
+            self.overhear(number, packet)?;
+        }
         let foreseen = self.counts.events % FORESEEN == 0;
         let spared = foreseen.then(|| {
             let node = self.members[number].node.as_ref();
@@ -102,7 +107,9 @@ impl<const N: usize> Engine<N> {
         let outcome = self.hand_over(number, packet, &mut results)?;
         if let Some(Some(Err(reason))) = spared {
             check(outcome == Err(reason), CONTRACT, || {
-                format!("member {number} would have been spared as {reason:?} what it took as {outcome:?}")
+                let message = &packet.verified.get().message;
+                let from = packet.verified.get().from.0;
+                format!("member {number} would have been spared as {reason:?} what it took as {outcome:?}: {message:?} of {from}")
             })?;
         }
         self.settle_results(number, results)
@@ -218,27 +225,42 @@ impl<const N: usize> Engine<N> {
     /// Makes the record durable. If the disk fails the member ends, and this says false.
     fn persist(&mut self, number: usize) -> Result<bool, Breach> {
         self.note_writing(number);
-        let written = self.members[number].persist();
+        let member = &mut self.members[number];
+        let before = self.crash_points.as_ref().and_then(|_| Some(member.storage.disk()?.image()));
+        let written = member.persist();
+        if let (Some(before), Some(points), Ok(())) = (before, &mut self.crash_points, &written) {
+            let batch = member.storage.disk().map(|disk| disk.last.clone()).unwrap_or_default();
+            points.take(&Writer { cluster: &self.cluster, accounts: &self.accounts, me: member.me }, before, &batch)?;
+        }
         self.is_written(number, written)
+    }
+
+    /// A host says that its member can do another amount of work.
+    pub(super) fn revise(&mut self) -> Verdict {
+        let number = self.hosts.place(self.setting.resilience.n());
+        let speed = u32::try_from(self.hosts.within(1..=8)).expect("small");
+        self.queue.put(self.now + super::REVISION, Event::Revise);
+        self.settle(number, Input::Revise(Profile::with_speed(speed)))
     }
 
     /// What is written may be there later, even if the member ends before it
     /// is durable and says nothing of it; its own vote is also in what it decides.
     fn note_writing(&mut self, number: usize) {
-        let Some(node) = &self.members[number].node else { return };
+        let member = &self.members[number];
+        let (Some(node), me) = (&member.node, member.me) else { return };
         if let Some(decided) = node.head().decided() {
             let DecisionCertificate { path, ballot, signatures } = &decided.certificate;
-            if signatures.get(&NodeId(u8::try_from(number).expect("few members"))).is_some() {
+            if signatures.get(&me).is_some() {
                 let said = if *path == Path::Fast { Said::Vote } else { Said::Commit };
-                self.accounts.write(number, decided.header.epoch, ballot.view, said, ballot.value);
+                self.accounts.write(me.index(), decided.header.epoch, ballot.view, said, ballot.value);
             }
         }
         let (epoch, held) = (node.epoch(), node.agreement().durable());
         if let Some(Ballot { view, value }) = held.voted.as_ref().map(|proposal| proposal.ballot) {
-            self.accounts.write(number, epoch, view, Said::Vote, value);
+            self.accounts.write(me.index(), epoch, view, Said::Vote, value);
         }
         if let Some(Ballot { view, value }) = held.locked.as_ref().map(|certificate| certificate.ballot) {
-            self.accounts.write(number, epoch, view, Said::Commit, value);
+            self.accounts.write(me.index(), epoch, view, Said::Commit, value);
         }
     }
 
@@ -256,14 +278,16 @@ impl<const N: usize> Engine<N> {
         if self.counts.messages % REREAD == 0 {
             self.reread(number, &packet)?;
         }
-        let from = u8::try_from(number).expect("few members");
+        if self.setting.lies {
+            self.see_value(&packet);
+        }
         for receiver in to.iter() {
-            self.counts.messages += 1;
-            let arrivals = self.network.send(self.now, number, receiver.index(), &mut self.counts.faults);
-            for arrival in arrivals.into_iter().flatten() {
-                let packet = Rc::clone(&packet);
-                let event = Event::Arrive { from, to: receiver.0, sent: self.now, damage: arrival.damage, packet };
-                self.queue.put(arrival.time, event);
+            if self.liars[number].is_none() {
+                self.transmit(number, receiver, &packet, 0);
+                continue;
+            }
+            for (to, packet, later) in self.misbehave(number, receiver, &packet) {
+                self.transmit(number, to, &packet, later);
             }
         }
         Ok(())
@@ -314,6 +338,7 @@ impl<const N: usize> Engine<N> {
                     seen: format!("member {number} asks for {stage:?} at {position:?} without its inputs"),
                 })?;
                 if let Some(signal) = signal {
+                    let signal = if member.wrong { signal.wrong() } else { signal };
                     let result = Box::new(Computed { run, stage, position, signal, asker });
                     let (boot, id) = (member.boot, member.me.0);
                     let done = self.now + self.setting.stage_time;
@@ -328,8 +353,13 @@ impl<const N: usize> Engine<N> {
     }
 
     fn committed(&mut self, number: usize, epoch: Epoch, tokens: &Tokens) -> Verdict {
+        let slot_is_faulty = !self.is_honest(number);
         let member = &mut self.members[number];
         let Some(node) = &member.node else { return Ok(()) };
+        if slot_is_faulty {
+            member.drop_timers_before(node.epoch());
+            return Ok(());
+        }
         let open = node.epoch();
         let decided = node.head().decided();
         // One step can reach several epochs; what the last one names covers the one before.
@@ -354,6 +384,10 @@ impl<const N: usize> Engine<N> {
 
     fn blame(&mut self, number: usize, evidence: &Evidence<Crypto<N>>) -> Verdict {
         let accused = evidence.accused.index();
+        if !self.is_honest(number) {
+            return Ok(());
+        }
+        self.counts.blamed += u64::from(!self.accounts.trusts(accused));
         check(!self.accounts.trusts(accused), ACCOUNTABILITY, || {
             format!("member {number} accuses member {accused}, which is honest: {}", evidence.fault.name())
         })
@@ -369,7 +403,7 @@ fn overlong(number: usize) -> Breach {
 const THINKING: u64 = 3_000;
 
 /// Of author, kind and statement: equal for equal messages.
-fn fingerprint<const N: usize>(verified: &Verified<Envelope<Crypto<N>, N>>) -> u64 {
+pub(super) fn fingerprint<const N: usize>(verified: &Verified<Envelope<Crypto<N>, N>>) -> u64 {
     let envelope = verified.get();
     let mut fold = Fold::default();
     fold.add(u64::from(envelope.from.0));

@@ -27,7 +27,8 @@ pub(crate) fn draw(
     let mut from = random.below(gap);
     while from < end {
         let kind = on[random.place(on.len())];
-        let member = if kind.is_beyond_repair() { suspects[random.place(suspects.len())] } else { random.place(members) };
+        let member =
+            if kind.counts_towards_f() { suspects[random.place(suspects.len())] } else { random.place(members) };
         faults.push(one(&mut random, kind, faults.len(), (members, member), from, end));
         from += random.within(1..=2 * gap);
     }
@@ -48,7 +49,8 @@ fn one(
         number: u64::try_from(number).expect("a count"),
         kind,
         from,
-        until: (from + lasts * MILLISECOND).min(end),
+        // Who misbehaves does so to the end, through the calm phase as well.
+        until: if kind.family() == Family::Byzantine { Micros::MAX } else { (from + lasts * MILLISECOND).min(end) },
         members: group(random, kind, members, member),
         member,
         strength,
@@ -86,6 +88,8 @@ fn strength(kind: Kind) -> std::ops::RangeInclusive<u64> {
         Kind::ClockDrift => 40..=250,
         // Outputs of its last step that a crash lets through.
         Kind::Crash | Kind::CrashLoop => 0..=6,
+        // Even: to nobody.
+        Kind::Silence => 0..=1,
         _ => 0..=0,
     }
 }
@@ -95,6 +99,7 @@ fn strength(kind: Kind) -> std::ops::RangeInclusive<u64> {
 fn group(random: &mut Random, kind: Kind, members: usize, member: usize) -> u64 {
     let all = u64::MAX >> (64 - members);
     let outside = match kind {
+        kind if kind.family() == Family::Byzantine => 1 << member,
         Kind::BridgePartition | Kind::OneWayLoss | Kind::SlowLink | Kind::ClogThenBurst | Kind::Reset => 1 << member,
         _ => 0,
     };
@@ -133,12 +138,13 @@ mod tests {
 
     #[test]
     fn faults_are_over_when_their_phase_is() {
-        assert!((0..40).flat_map(drawn).all(|fault| fault.from < fault.until && fault.until <= MINUTE));
+        let over = |fault: &Fault| fault.until <= MINUTE || fault.kind.family() == Family::Byzantine;
+        assert!((0..40).flat_map(drawn).all(|fault| fault.from < fault.until && over(&fault)));
     }
 
     #[test]
     fn only_suspects_lose_more_than_they_can_bear() {
-        let beyond = (0..40).flat_map(drawn).filter(|fault| fault.kind.is_beyond_repair());
+        let beyond = (0..40).flat_map(drawn).filter(|fault| fault.kind.counts_towards_f());
         let hit: std::collections::BTreeSet<usize> = beyond.map(|fault| fault.member).collect();
         assert_eq!(hit, std::collections::BTreeSet::from([2]));
     }

@@ -46,6 +46,7 @@ struct Account {
 }
 
 /// Of all members.
+#[derive(Clone)]
 pub(crate) struct Accounts {
     each: Vec<Account>,
 }

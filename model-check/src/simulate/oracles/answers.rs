@@ -124,7 +124,10 @@ impl Answers {
                 Some((*client, *sequence, held.len(), length(*client, *sequence)))
             }
             _ => {
-                return Err(super::Breach { property: ONCE, seen: format!("epoch {epoch}: {before:?}, then {next:?}") });
+                return Err(super::Breach {
+                    property: ONCE,
+                    seen: format!("epoch {epoch}: {before:?}, then {next:?}"),
+                });
             }
         };
         for client in finished {
