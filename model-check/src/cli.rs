@@ -11,6 +11,7 @@ pub(crate) mod mutants;
 pub(crate) mod run;
 pub(crate) mod simulate;
 pub(crate) mod spec;
+pub(crate) mod trace;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

@@ -123,6 +123,14 @@ enum Command {
     Simulate(cli::simulate::Simulate),
     /// One seed of a simulation again, twice
     Replay(cli::simulate::Replay),
+    /// Hold a trace of a cluster against the specification, step by step
+    Trace {
+        /// One line of JSON for each step
+        file: PathBuf,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// The power fails at every moment of every write of a vote record
     CrashPoints(cli::crash_points::Arguments),
     /// Put bugs into the kernel, and see how soon a simulation notices
@@ -148,6 +156,7 @@ fn main() -> ExitCode {
         }
         Command::Simulate(arguments) => cli::simulate::simulate(&arguments),
         Command::Replay(arguments) => cli::simulate::replay(&arguments),
+        Command::Trace { file, json } => cli::trace::trace(&file, json),
         Command::CrashPoints(arguments) => cli::crash_points::crash_points(&arguments),
         Command::Hunt(arguments) => cli::hunt::hunt(&arguments),
     }

@@ -18,6 +18,7 @@
 //! | [`oracles`] | what must hold |
 //! | [`crash_points`] | the power fails at every moment of every write |
 //! | [`campaign`] | many seeds on several threads |
+//! | [`trace`] | what members did, line by line, and the check against the specification |
 //! | [`hunt`] | how soon a bug in the kernel is noticed |
 
 pub mod campaign;
@@ -38,6 +39,7 @@ mod setting;
 mod stages;
 mod storage;
 mod tally;
+pub mod trace;
 
 use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::crypto::ideal::Ideal;
@@ -56,6 +58,17 @@ type Crypto<const N: usize> = Ideal<N>;
 /// Runs what `seed` means under `profile` for `nodes` voters.
 pub fn run(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
     simulate(Setting::draw(seed, nodes, profile))
+}
+
+/// The same, with a trace: [`Outcome::trace`].
+pub fn run_traced(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
+    let setting = Setting::draw(seed, nodes, profile);
+    let replay = format!("butterfly-check replay {seed} --nodes {} --profile {}", nodes.n(), profile.name);
+    match nodes.n() {
+        ..=4 => Engine::<4>::new(setting).with_trace(replay).run(),
+        5..=7 => Engine::<7>::new(setting).with_trace(replay).run(),
+        _ => Engine::<MAX_VOTERS>::new(setting).with_trace(replay).run(),
+    }
 }
 
 /// The same with a bug in the kernel.

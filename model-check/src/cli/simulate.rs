@@ -1,6 +1,7 @@
 //! `butterfly-check simulate` and `butterfly-check replay`.
 
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use butterfly_kernel::types::Resilience;
 use butterfly_model_check::simulate::campaign::{Campaign, Seeds, Summary};
 use butterfly_model_check::simulate::faults::Kind;
 use butterfly_model_check::simulate::profile::{self, PROFILES, Profile};
-use butterfly_model_check::simulate::{Outcome, recovery_bound, run};
+use butterfly_model_check::simulate::{Outcome, recovery_bound, run, run_traced};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -36,6 +37,9 @@ pub(crate) struct Simulate {
     /// Run each seed twice, and compare
     #[arg(long)]
     twice: bool,
+    /// Write what honest members did into this file, one line for each step: of a single seed
+    #[arg(long, value_name = "FILE", requires = "seeds")]
+    trace: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -51,6 +55,9 @@ pub(crate) struct Replay {
     /// The profile, as when it failed
     #[arg(long, default_value = "chaos")]
     profile: String,
+    /// Write what honest members did into this file, one line for each step
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -66,6 +73,16 @@ pub(crate) fn simulate(arguments: &Simulate) -> ExitCode {
         Ok(seeds) => seeds,
         Err(refused) => return refused,
     };
+    if let Some(path) = &arguments.trace {
+        let Seeds::Range(range) = &seeds else { return ExitCode::FAILURE };
+        if range.end - range.start != 1 {
+            return refuse("a trace is of a single seed", std::iter::once("--seeds 7..8".to_owned()));
+        }
+        if let Err(error) = write_trace(path, range.start, nodes, profile) {
+            eprintln!("cannot write {}: {error}", path.display());
+            return ExitCode::FAILURE;
+        }
+    }
     let whole = seeds == Seeds::Range(0..profile.seeds);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let campaign = Campaign { nodes, profile, threads, twice: arguments.twice };
@@ -94,6 +111,12 @@ pub(crate) fn replay(arguments: &Replay) -> ExitCode {
         Err(refused) => return refused,
     };
     let first = run(arguments.seed, nodes, profile);
+    if let Some(path) = &arguments.trace
+        && let Err(error) = write_trace(path, arguments.seed, nodes, profile)
+    {
+        eprintln!("cannot write {}: {error}", path.display());
+        return ExitCode::FAILURE;
+    }
     let again = run(arguments.seed, nodes, profile);
     let equal = first.digest == again.digest && first.violation == again.violation;
     if arguments.json {
@@ -105,6 +128,10 @@ pub(crate) fn replay(arguments: &Replay) -> ExitCode {
         }
     }
     status(equal && first.violation.is_none())
+}
+
+fn write_trace(path: &Path, seed: u64, nodes: Resilience, profile: &Profile) -> std::io::Result<()> {
+    std::fs::write(path, run_traced(seed, nodes, profile).trace.unwrap_or_default())
 }
 
 /// The cluster and the faults, or why there are none such.

@@ -5,6 +5,7 @@ mod byzantine;
 mod disks;
 mod faults;
 mod host;
+mod tracing;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -34,6 +35,7 @@ use super::stages::Brief;
 use super::tally::Tally;
 use byzantine::Liar;
 use host::Effect;
+use tracing::Tracer;
 
 /// A client that waits longer turns to another member as well.
 const IMPATIENCE: Micros = 1_000_000;
@@ -106,6 +108,7 @@ pub(crate) struct Engine<const N: usize> {
     recovery: Option<Recovery>,
     /// Images of disks in the middle of a write, if they are taken.
     crash_points: Option<CrashPoints>,
+    tracer: Option<Tracer>,
     violation: Option<Violation>,
 }
 
@@ -154,6 +157,8 @@ pub struct Outcome {
     pub recovery: Option<Micros>,
     /// Of everything that happened, in order.
     pub digest: u64,
+    /// What honest members did, if it was written down: see [`super::trace`].
+    pub trace: Option<String>,
     /// Images of disks that were opened, if they were taken.
     pub images: Images,
     /// The first property that does not hold.
@@ -190,6 +195,7 @@ impl<const N: usize> Engine<N> {
             effects: Vec::new(),
             recovery: None,
             crash_points: None,
+            tracer: None,
             violation: None,
             cluster,
             setting,
@@ -224,6 +230,7 @@ impl<const N: usize> Engine<N> {
             time: self.now,
             counts: self.counts,
             recovery,
+            trace: self.tracer.map(Tracer::into_lines),
             images: self.crash_points.map(|points| points.images).unwrap_or_default(),
             digest: self.digest.value(),
             violation: self.violation,

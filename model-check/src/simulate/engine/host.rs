@@ -109,7 +109,9 @@ impl<const N: usize> Engine<N> {
             check(outcome == Err(reason), CONTRACT, || {
                 let message = &packet.verified.get().message;
                 let from = packet.verified.get().from.0;
-                format!("member {number} would have been spared as {reason:?} what it took as {outcome:?}: {message:?} of {from}")
+                format!(
+                    "member {number} would have been spared as {reason:?} what it took as {outcome:?}: {message:?} of {from}"
+                )
             })?;
         }
         self.settle_results(number, results)
@@ -172,6 +174,9 @@ impl<const N: usize> Engine<N> {
         input: Input<Crypto<N>, N>,
         results: &mut Results<N>,
     ) -> Result<Result<(), Rejection>, Breach> {
+        if self.members[number].node.is_some() {
+            self.trace_input(number, &input);
+        }
         let member = &mut self.members[number];
         let Some(node) = member.node.as_deref_mut() else { return Ok(Err(Rejection::Stale)) };
         self.counts.events += 1;
@@ -192,6 +197,7 @@ impl<const N: usize> Engine<N> {
         let performed = self.perform_all(number, &mut effects, results);
         effects.clear();
         self.effects = effects;
+        self.trace_end(outcome.err().map(|reason| reason.to_string()));
         performed.map(|()| outcome)
     }
 
@@ -208,6 +214,7 @@ impl<const N: usize> Engine<N> {
                         results.clear();
                         return Ok(());
                     }
+                    self.trace_record(number);
                     durable = true;
                 }
                 Effect::Send { to, packet } => self.send(number, to, packet)?,
@@ -274,6 +281,7 @@ impl<const N: usize> Engine<N> {
             && packet.verified.get().from.index() == number
         {
             self.accounts.sign(number, epoch, message)?;
+            self.trace_statement(epoch, message);
         }
         if self.counts.messages % REREAD == 0 {
             self.reread(number, &packet)?;
@@ -353,6 +361,7 @@ impl<const N: usize> Engine<N> {
     }
 
     fn committed(&mut self, number: usize, epoch: Epoch, tokens: &Tokens) -> Verdict {
+        self.trace_commit(number, epoch);
         let slot_is_faulty = !self.is_honest(number);
         let member = &mut self.members[number];
         let Some(node) = &member.node else { return Ok(()) };
