@@ -9,6 +9,7 @@ pub(crate) mod list;
 pub(crate) mod liveness;
 pub(crate) mod mutants;
 pub(crate) mod run;
+pub(crate) mod shrink;
 pub(crate) mod simulate;
 pub(crate) mod spec;
 pub(crate) mod trace;

@@ -123,6 +123,8 @@ enum Command {
     Simulate(cli::simulate::Simulate),
     /// One seed of a simulation again, twice
     Replay(cli::simulate::Replay),
+    /// Leave out the faults that a failing seed does not need
+    Shrink(cli::shrink::Arguments),
     /// Hold a trace of a cluster against the specification, step by step
     Trace {
         /// One line of JSON for each step
@@ -156,6 +158,7 @@ fn main() -> ExitCode {
         }
         Command::Simulate(arguments) => cli::simulate::simulate(&arguments),
         Command::Replay(arguments) => cli::simulate::replay(&arguments),
+        Command::Shrink(arguments) => cli::shrink::shrink(&arguments),
         Command::Trace { file, json } => cli::trace::trace(&file, json),
         Command::CrashPoints(arguments) => cli::crash_points::crash_points(&arguments),
         Command::Hunt(arguments) => cli::hunt::hunt(&arguments),

@@ -20,6 +20,8 @@
 //! | [`campaign`] | many seeds on several threads |
 //! | [`trace`] | what members did, line by line, and the check against the specification |
 //! | [`hunt`] | how soon a bug in the kernel is noticed |
+//! | [`shrink`] | fewer faults that break the same property |
+//! | [`kept`] | seeds that are run for ever |
 
 pub mod campaign;
 mod clients;
@@ -29,6 +31,7 @@ mod disk;
 mod engine;
 pub mod faults;
 pub mod hunt;
+pub mod kept;
 mod member;
 mod network;
 pub mod oracles;
@@ -36,6 +39,7 @@ pub mod profile;
 mod queue;
 mod random;
 mod setting;
+pub mod shrink;
 mod stages;
 mod storage;
 mod tally;
@@ -52,6 +56,9 @@ pub use queue::Micros;
 use setting::Setting;
 pub use setting::recovery_bound;
 pub use tally::Tally;
+
+#[cfg(test)]
+mod tests;
 
 type Crypto<const N: usize> = Ideal<N>;
 
@@ -79,8 +86,16 @@ pub fn run_mutated(seed: u64, nodes: Resilience, profile: &Profile, mutant: Muta
 /// Runs what `seed` means on disks that can fail, and takes the image of every
 /// crash point: [`Outcome::images`].
 pub fn run_crash_points(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
-    let setting = Setting { disks: true, ..Setting::draw(seed, nodes, profile) };
-    match nodes.n() {
+    crash_everywhere(Setting { disks: true, ..Setting::draw(seed, nodes, profile) })
+}
+
+/// The same with a bug in the kernel.
+pub fn run_crash_points_mutated(seed: u64, nodes: Resilience, profile: &Profile, mutant: Mutant) -> Outcome {
+    crash_everywhere(Setting { disks: true, mutant: Some(mutant), ..Setting::draw(seed, nodes, profile) })
+}
+
+fn crash_everywhere(setting: Setting) -> Outcome {
+    match setting.resilience.n() {
         ..=4 => Engine::<4>::new(setting).with_crash_points().run(),
         5..=7 => Engine::<7>::new(setting).with_crash_points().run(),
         _ => Engine::<MAX_VOTERS>::new(setting).with_crash_points().run(),

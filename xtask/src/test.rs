@@ -31,14 +31,17 @@ struct Step {
 }
 
 /// In this order: what is quick and fails often stands first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "format", about: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "lints", about: "no warning, and in the kernel no panic, index or unchecked sum", run: lints },
     Step { name: "features", about: "no checker's feature reaches the daemon", run: features },
     Step {
         name: "kernel",
         about: "units, whole clusters in memory, wire, proofs",
-        run: || cargo(&["test", "-p", "butterfly-kernel", "--features", "checker"]),
+        run: || {
+            cargo(&["test", "-p", "butterfly-kernel", "--features", "checker"])?;
+            cargo(&["test", "-p", "butterfly-record"])
+        },
     },
     Step {
         name: "golden",
@@ -54,6 +57,7 @@ const STEPS: [Step; 13] = [
     Step { name: "fingerprint", about: "equal activations in every kind of build", run: fingerprint::run },
     Step { name: "spec", about: "the specification, by two checkers", run: || spec::run(&spec::Arguments::default()) },
     Step { name: "model-check", about: "the kernel's agreement, exhaustively", run: model_check },
+    Step { name: "simulate", about: "whole clusters in virtual time, with every fault", run: simulate },
     Step {
         name: "costs",
         about: "bytes and instructions as pinned, agreement near its signatures",
@@ -122,6 +126,23 @@ fn features() -> Result<()> {
 fn model_check() -> Result<()> {
     cargo(&["test", "--release", "-p", "butterfly-model-check"])?;
     cargo(&["run", "--release", "-p", "butterfly-model-check", "--", "all"])
+}
+
+/// A hundred hours without faults, then every profile, larger clusters, crash
+/// points, and bugs that must be noticed.
+fn simulate() -> Result<()> {
+    let check = |arguments: &[&str]| {
+        cargo(&[&["run", "--release", "-p", "butterfly-model-check", "--"][..], arguments].concat())
+    };
+    for profile in ["calm", "network", "process", "disk", "byzantine", "chaos"] {
+        check(&["simulate", "--profile", profile])?;
+    }
+    for nodes in ["7", "10", "16"] {
+        check(&["simulate", "--nodes", nodes, "--seeds", "0..20"])?;
+    }
+    check(&["simulate", "--seeds", "0..40", "--twice"])?;
+    check(&["crash-points"])?;
+    check(&["hunt", "--seeds", "12"])
 }
 
 /// Runs cargo in the workspace, its output going where ours goes.

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// How many seeds, from 0 on
     #[arg(long, default_value_t = 2)]
     seeds: u64,
-    /// What else happens meanwhile: see `list`
+    /// What else happens meanwhile; an unknown name prints all profiles
     #[arg(long, default_value = "process")]
     profile: String,
     /// Print one JSON document

@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// Seeds of each at most
     #[arg(long, default_value_t = 40)]
     seeds: u64,
-    /// Which faults: see `list`
+    /// Which faults; an unknown name prints them all
     #[arg(long, default_value = "chaos")]
     profile: String,
     /// Print one JSON document

@@ -31,7 +31,7 @@ pub(crate) struct Simulate {
     /// As many seeds as end within so many minutes
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
-    /// Which faults: see `list`
+    /// Which faults; an unknown name prints them all
     #[arg(long, default_value = "chaos")]
     profile: String,
     /// Run each seed twice, and compare

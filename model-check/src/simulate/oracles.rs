@@ -32,27 +32,27 @@ pub(crate) struct Breach {
 
 /// No two honest members commit two values in an epoch, and each value names
 /// that of the epoch before.
-pub(crate) const AGREEMENT: &str = "agreement";
+pub const AGREEMENT: &str = "agreement";
 /// What is committed for a request is what one machine alone answers.
-pub(crate) const VALIDITY: &str = "validity";
+pub const VALIDITY: &str = "validity";
 /// Each request of a client is finished once, in the client's order.
-pub(crate) const ONCE: &str = "once";
+pub const ONCE: &str = "once";
 /// A decision carries one quorum of distinct voters, the honest of whom did sign.
-pub(crate) const CERTIFICATE: &str = "certificate";
+pub const CERTIFICATE: &str = "certificate";
 /// No honest member signs two things of one kind in a view, in one life or in
 /// several, or in an epoch that it left.
-pub(crate) const CONSISTENCY: &str = "consistency";
+pub const CONSISTENCY: &str = "consistency";
 /// Evidence names faulty members only.
-pub(crate) const ACCOUNTABILITY: &str = "accountability";
+pub const ACCOUNTABILITY: &str = "accountability";
 /// What an honest member says is accepted by everybody's verification, and
 /// means the same when it was written and read.
-pub(crate) const WIRE: &str = "wire";
+pub const WIRE: &str = "wire";
 /// A rejected input changes nothing and does nothing.
-pub(crate) const CONTRACT: &str = "contract";
+pub const CONTRACT: &str = "contract";
 /// A member can go on from what was durable.
-pub(crate) const RECORD: &str = "record";
+pub const RECORD: &str = "record";
 /// After faults stop, everybody commits within the bound.
-pub(crate) const RECOVERY: &str = "recovery";
+pub const RECOVERY: &str = "recovery";
 
 /// `holds`, or that `property` does not.
 pub(crate) fn check(holds: bool, property: &'static str, seen: impl FnOnce() -> String) -> Verdict {

@@ -32,14 +32,16 @@ type Said<const N: usize> = Message<Crypto<N>, N>;
 
 /// A member that misbehaves, from the beginning of its fault on.
 pub(super) struct Liar<const N: usize> {
+    /// Its place among those of the run.
+    number: usize,
     fault: Fault,
     random: Random,
     memory: VecDeque<Rc<Packet<N>>>,
 }
 
 impl<const N: usize> Liar<N> {
-    pub(super) fn new(fault: Fault, random: Random) -> Liar<N> {
-        Liar { fault, random, memory: VecDeque::new() }
+    pub(super) fn new(number: usize, fault: Fault, random: Random) -> Liar<N> {
+        Liar { number, fault, random, memory: VecDeque::new() }
     }
 
     /// Keeps something to say again.
@@ -114,8 +116,7 @@ impl<const N: usize> Engine<N> {
             _ => (as_it_is(), false),
         };
         if acted || self.counts.forged > felt {
-            let fault = usize::try_from(liar.fault.number).expect("few");
-            self.feel(fault);
+            self.feel(liar.number);
         }
         self.liars[number] = Some(liar);
         outgoing
@@ -131,8 +132,7 @@ impl<const N: usize> Engine<N> {
                 let Envelope { from, message, .. } = packet.verified.get();
                 let own = from.index() == number;
                 if !own && matches!(message, Message::StageOutput(_) | Message::Attest(_)) {
-                    let fault = usize::try_from(liar.fault.number).expect("few");
-                    let message = message.clone();
+                    let (fault, message) = (liar.number, message.clone());
                     self.feel(fault);
                     for to in (0..self.setting.resilience.n()).filter(|to| *to != number) {
                         let to = NodeId(u8::try_from(to).expect("few members"));
@@ -256,7 +256,7 @@ impl<const N: usize> Engine<N> {
         }
         self.accounts.excuse(fault.member);
         let (member, random) = (fault.member, self.streams[number].clone());
-        self.liars[member] = Some(Liar::new(fault, random));
+        self.liars[member] = Some(Liar::new(number, fault, random));
         Ok(())
     }
 
