@@ -46,6 +46,8 @@ pub(crate) struct Member<const N: usize> {
     pub(crate) node: Option<Box<Node<Crypto<N>, N>>>,
     /// What is durable.
     pub(crate) storage: Storage,
+    /// The last epoch that is durable here.
+    pub(crate) durable: Epoch,
     /// Its disk was damaged since it began: once in each life a record must bear that.
     pub(crate) damaged: bool,
     /// Its stages give wrong results, and its kernel stands by them.
@@ -80,6 +82,7 @@ impl<const N: usize> Member<N> {
             me,
             node: None,
             storage: Storage::new(on_disk, me.0, &first),
+            durable: Epoch::GENESIS,
             damaged: false,
             wrong: false,
             downed_by: None,

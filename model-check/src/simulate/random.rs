@@ -91,10 +91,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_what_it_was() {
-        let mut random = Random::new(1, Purpose::Network);
+    fn numbers_are_those_of_split_mix() {
+        let mut random = Random { state: 1_234_567 };
         let drawn: Vec<u64> = (0..3).map(|_| random.draw()).collect();
-        assert_eq!(drawn, [15_211_253_929_684_276_318, 13_028_016_459_653_573_093, 16_113_041_563_577_073_846]);
+        // As others publish them for this state.
+        assert_eq!(drawn, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]

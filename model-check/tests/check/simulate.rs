@@ -52,7 +52,8 @@ fn every_crash_point_is_survived_and_lies_of_the_disk_are_not() {
 #[test]
 fn a_record_that_leaves_something_out_is_noticed_at_a_crash_point() {
     use butterfly_model_check::simulate::run_crash_points_mutated as run;
-    for mutant in [Mutant::VoteUnrecorded, Mutant::ViewUnrecorded, Mutant::DecisionUnrecorded] {
+    let bugs = [Mutant::VoteUnrecorded, Mutant::ViewUnrecorded, Mutant::PayloadUnrecorded, Mutant::DecisionUnrecorded];
+    for mutant in bugs {
         let violation = (0..3).find_map(|seed| run(seed, nodes(4), profile("process"), mutant).violation);
         assert!(violation.is_some(), "{mutant:?}");
     }
@@ -84,10 +85,13 @@ fn a_trace_is_one_of_the_specification_until_a_line_is_altered() {
     let vote = r#""says":[{"kind":"vote","epoch":3,"view":0,"value":""#;
     let other = |line: &str| line.replace(vote, &format!("{vote}0"));
     assert_eq!(refused(altered(&trace, has(vote), other)), "Persist");
-    // Somebody writes down a vote for what nobody proposed.
-    let voted = r#""record":{"epoch":4,"view":0,"voted":{"view":0,"value":""#;
+    // Somebody writes down a vote for what its honest leader did not propose.
+    let led = |epoch: &u64| trace.contains(&format!(r#"{{"kind":"propose","epoch":{epoch},"view":0"#));
+    let epoch = (3..100).find(led).expect("some leader is honest");
+    let voted = format!(r#""record":{{"epoch":{epoch},"view":0,"voted":{{"view":0,"value":""#);
+    let follower = |line: &str| line.contains(&voted) && line.contains(r#""proposed":null"#);
     let unproposed = |line: &str| line.replace(r#""value":""#, r#""value":"0"#);
-    assert!(["Vote", "Propose"].contains(&refused(altered(&trace, has(voted), unproposed))));
+    assert_eq!(refused(altered(&trace, follower, unproposed)), "Vote");
     // Somebody commits what is not decided.
     let commit = r#""commits":[{"epoch":5,"view":0,"path":"fast","value":""#;
     let undecided = |line: &str| line.replace(commit, &format!("{commit}0"));
@@ -104,8 +108,8 @@ fn bugs_are_noticed_within_a_few_seeds() {
     let sizes = [nodes(4), nodes(7)];
     for (mutant, property) in [
         (Mutant::SmallFastQuorum, oracles::CERTIFICATE),
-        (Mutant::VoteUnrecorded, oracles::CONSISTENCY),
-        (Mutant::StayOnTimeOut, oracles::RECOVERY),
+        (Mutant::VoteUnrecorded, oracles::RECORD),
+        (Mutant::LargeViewChangeQuorum, oracles::RECOVERY),
         (Mutant::BlameRepetition, oracles::ACCOUNTABILITY),
     ] {
         let found = hunt::hunt(mutant, &sizes, profile("chaos"), 20).unwrap_or_else(|| panic!("{mutant:?}"));
@@ -115,9 +119,10 @@ fn bugs_are_noticed_within_a_few_seeds() {
 
 #[test]
 fn a_failing_run_is_shrunk_to_the_faults_that_it_needs() {
-    let (nodes, profile, bug) = (nodes(4), profile("network"), Some(Mutant::StayOnTimeOut));
-    let failing = (0..10).find_map(|seed| shrink(seed, nodes, profile, bug)).expect("nobody leaves a view any more");
+    let (nodes, profile, bug) = (nodes(4), profile("process"), Some(Mutant::VoteUnrecorded));
+    let failing = (0..10).find_map(|seed| shrink(seed, nodes, profile, bug)).expect("votes are forgotten");
     assert!(failing.outcome.violation.is_some());
-    assert!(failing.faults.len() < failing.before / 2, "{failing:?}");
+    assert!((1..5).contains(&failing.faults.len()) && failing.before > 50, "{failing:?}");
+    assert!(failing.faults.iter().any(|fault| fault.contains("crash")), "{failing:?}");
     assert!(shrink(0, nodes, profile, None).is_none(), "without the bug there is nothing to shrink");
 }

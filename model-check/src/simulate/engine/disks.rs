@@ -1,7 +1,7 @@
 //! What faults do to disks, and what members do about it.
 
 use butterfly_kernel::node::{Record, Role};
-use butterfly_kernel::types::Nonce;
+use butterfly_kernel::types::{Epoch, Nonce};
 use butterfly_kernel::wire;
 use butterfly_record::StoreError;
 
@@ -102,6 +102,7 @@ impl<const N: usize> Engine<N> {
             Err(error) => return self.is_written(number, Err(error)).map(|_| None),
         };
         self.feel_disk(number);
+        self.members[number].durable = Epoch::GENESIS;
         let Some(bytes) = bytes else {
             let wiped = self.setting.faults.iter().any(|fault| fault.member == me && fault.kind.counts_towards_f());
             check(wiped, RECORD, || {
@@ -118,6 +119,7 @@ impl<const N: usize> Engine<N> {
             // It lost its record in an earlier life, and draws another number now.
             self.accounts.lose(me, nonce);
         }
+        self.members[number].durable = record.head.epoch();
         self.accounts.covers(me, &record)?;
         Ok(Some(Some(record)))
     }
@@ -125,7 +127,11 @@ impl<const N: usize> Engine<N> {
     /// Whether a record is durable; if not, the member ends.
     pub(super) fn is_written(&mut self, number: usize, written: Result<(), StorageError>) -> Result<bool, Breach> {
         let fault = self.feel_disk(number);
-        let Err(error) = written else { return Ok(true) };
+        let Err(error) = written else {
+            let member = &mut self.members[number];
+            member.durable = member.node.as_ref().map_or(member.durable, |node| node.head().epoch());
+            return Ok(true);
+        };
         let member = &mut self.members[number];
         let Some(fault) = fault else {
             return Err(Breach {

@@ -1,5 +1,6 @@
 //! What faults do to members; the network looks after its own.
 
+use super::host::slot;
 use super::{Engine, Event};
 use crate::simulate::faults::{Family, Kind};
 use crate::simulate::member::Fuse;
@@ -43,7 +44,7 @@ impl<const N: usize> Engine<N> {
                 let jump = fault.strength.abs_diff(middle) * MILLISECOND;
                 // A clock that is ahead finds its timers run out.
                 let shift = |due: u64| if fault.strength > middle { due.saturating_sub(jump) } else { due + jump };
-                let (boot, id) = (member.boot, member.me.0);
+                let (boot, id) = (member.boot, slot(fault.member));
                 for (timer, due) in member.shift_timers(now, shift) {
                     self.queue.put(due, Event::Ring { member: id, boot, timer });
                 }

@@ -317,8 +317,8 @@ impl<const N: usize> Engine<N> {
             Effect::SetTimer { timer, after } => {
                 let due = self.now + u64::from(after.0) * 10 * member.drift;
                 member.set_timer(timer, due);
-                let (boot, id) = (member.boot, member.me.0);
-                self.queue.put(due, Event::Ring { member: id, boot, timer });
+                let boot = member.boot;
+                self.queue.put(due, Event::Ring { member: slot(number), boot, timer });
             }
             Effect::Assign => {
                 let run: Option<Run<Crypto<N>>> = member.node.as_ref().and_then(|node| node.run()).cloned();
@@ -348,9 +348,9 @@ impl<const N: usize> Engine<N> {
                 if let Some(signal) = signal {
                     let signal = if member.wrong { signal.wrong() } else { signal };
                     let result = Box::new(Computed { run, stage, position, signal, asker });
-                    let (boot, id) = (member.boot, member.me.0);
+                    let boot = member.boot;
                     let done = self.now + self.setting.stage_time;
-                    self.queue.put(done, Event::Computed { member: id, boot, result });
+                    self.queue.put(done, Event::Computed { member: slot(number), boot, result });
                 }
             }
             Effect::Commit { epoch, tokens } => self.committed(number, epoch, &tokens)?,
@@ -369,6 +369,7 @@ impl<const N: usize> Engine<N> {
             member.drop_timers_before(node.epoch());
             return Ok(());
         }
+        check(member.durable >= epoch, RECORD, || format!("member {number} hands {epoch:?} out before it is durable"))?;
         let open = node.epoch();
         let decided = node.head().decided();
         // One step can reach several epochs; what the last one names covers the one before.
@@ -406,6 +407,11 @@ impl<const N: usize> Engine<N> {
 /// f + 1 members stand by a signal, and honest ones make none that is so long.
 fn overlong(number: usize) -> Breach {
     Breach { property: VALIDITY, seen: format!("member {number} is given a signal that no stage makes") }
+}
+
+/// The place of a member, or of the second copy of one, as it stands in events.
+pub(super) fn slot(number: usize) -> u8 {
+    u8::try_from(number).expect("few members")
 }
 
 /// A client thinks so long before it asks again.

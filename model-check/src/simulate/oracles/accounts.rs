@@ -117,6 +117,12 @@ impl Accounts {
         let voted = held.voted.as_ref().map(|proposal| (proposal.ballot.view.0, proposal.ballot.value));
         let locked = held.locked.as_ref().map(|certificate| (certificate.ballot.view.0, certificate.ballot.value));
         let proposed = held.proposed.as_ref().map(|proposal| (proposal.ballot.view.0, proposal.ballot.value));
+        // A vote, with what proves that it may be given, and what it is for.
+        let justified = held
+            .voted
+            .as_ref()
+            .is_none_or(|voted| record.payload.is_some() && (voted.ballot.view.0 == 0 || voted.progress.is_some()));
+        check(justified, RECORD, || format!("member {member} cannot show what it voted for in epoch {open}, or why"))?;
         // What was signed in the highest view, or something of a higher one.
         let remembers = |held: Option<(u32, u64)>, signed: &Statement| {
             held.is_some_and(|(view, what)| view > signed.view || (view, what) == (signed.view, signed.what))
