@@ -64,50 +64,59 @@ type Crypto<const N: usize> = Ideal<N>;
 
 /// Runs what `seed` means under `profile` for `nodes` voters.
 pub fn run(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
-    simulate(Setting::draw(seed, nodes, profile))
-}
-
-/// The same, with a trace: [`Outcome::trace`].
-pub fn run_traced(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
-    let setting = Setting::draw(seed, nodes, profile);
-    let replay = format!("butterfly-check replay {seed} --nodes {} --profile {}", nodes.n(), profile.name);
-    match nodes.n() {
-        ..=4 => Engine::<4>::new(setting).with_trace(replay).run(),
-        5..=7 => Engine::<7>::new(setting).with_trace(replay).run(),
-        _ => Engine::<MAX_VOTERS>::new(setting).with_trace(replay).run(),
-    }
+    simulate(Setting::draw(seed, nodes, profile), Besides::Nothing)
 }
 
 /// The same with a bug in the kernel.
 pub fn run_mutated(seed: u64, nodes: Resilience, profile: &Profile, mutant: Mutant) -> Outcome {
-    simulate(Setting { mutant: Some(mutant), ..Setting::draw(seed, nodes, profile) })
+    simulate(Setting { mutant: Some(mutant), ..Setting::draw(seed, nodes, profile) }, Besides::Nothing)
+}
+
+/// The same, with a trace: [`Outcome::trace`].
+pub fn run_traced(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
+    let replay = format!("butterfly-check replay {seed} --nodes {} --profile {}", nodes.n(), profile.name);
+    simulate(Setting::draw(seed, nodes, profile), Besides::Trace { replay })
 }
 
 /// Runs what `seed` means on disks that can fail, and takes the image of every
 /// crash point: [`Outcome::images`].
 pub fn run_crash_points(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
-    crash_everywhere(Setting { disks: true, ..Setting::draw(seed, nodes, profile) })
+    simulate(Setting { disks: true, ..Setting::draw(seed, nodes, profile) }, Besides::CrashPoints)
 }
 
 /// The same with a bug in the kernel.
 pub fn run_crash_points_mutated(seed: u64, nodes: Resilience, profile: &Profile, mutant: Mutant) -> Outcome {
-    crash_everywhere(Setting { disks: true, mutant: Some(mutant), ..Setting::draw(seed, nodes, profile) })
+    let setting = Setting { disks: true, mutant: Some(mutant), ..Setting::draw(seed, nodes, profile) };
+    simulate(setting, Besides::CrashPoints)
 }
 
-fn crash_everywhere(setting: Setting) -> Outcome {
-    match setting.resilience.n() {
-        ..=4 => Engine::<4>::new(setting).with_crash_points().run(),
-        5..=7 => Engine::<7>::new(setting).with_crash_points().run(),
-        _ => Engine::<MAX_VOTERS>::new(setting).with_crash_points().run(),
-    }
+/// What a run gives besides its outcome.
+#[derive(Clone, Debug)]
+enum Besides {
+    Nothing,
+    Trace {
+        /// The command that has the run again.
+        replay: String,
+    },
+    CrashPoints,
 }
 
 /// With tables for no more members than there are: they are copied all the time.
-fn simulate(setting: Setting) -> Outcome {
+fn simulate(setting: Setting, besides: Besides) -> Outcome {
     match setting.resilience.n() {
-        ..=4 => Engine::<4>::new(setting).run(),
-        5..=7 => Engine::<7>::new(setting).run(),
-        8..=10 => Engine::<10>::new(setting).run(),
-        _ => Engine::<MAX_VOTERS>::new(setting).run(),
+        ..=4 => simulate_in::<4>(setting, besides),
+        5..=7 => simulate_in::<7>(setting, besides),
+        8..=10 => simulate_in::<10>(setting, besides),
+        _ => simulate_in::<MAX_VOTERS>(setting, besides),
     }
+}
+
+fn simulate_in<const N: usize>(setting: Setting, besides: Besides) -> Outcome {
+    let engine = Engine::<N>::new(setting);
+    match besides {
+        Besides::Nothing => engine,
+        Besides::Trace { replay } => engine.with_trace(replay),
+        Besides::CrashPoints => engine.with_crash_points(),
+    }
+    .run()
 }

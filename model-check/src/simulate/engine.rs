@@ -330,7 +330,8 @@ impl<const N: usize> Engine<N> {
     fn look(&mut self) -> Result<Option<Micros>, Breach> {
         let Some(Recovery { since, goals }) = &self.recovery else { return Ok(None) };
         let took = self.now - since;
-        if self.counts.events % 16 == 0 && (0..self.members.len()).all(|slot| self.has_recovered(slot, goals)) {
+        if self.counts.events.is_multiple_of(16) && (0..self.members.len()).all(|slot| self.has_recovered(slot, goals))
+        {
             return Ok(Some(took));
         }
         let bound = recovery_bound(self.setting.resilience);

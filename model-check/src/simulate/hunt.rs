@@ -6,7 +6,7 @@ use butterfly_kernel::types::Resilience;
 
 use super::oracles::Violation;
 use super::profile::Profile;
-use super::run_mutated;
+use super::{run, run_mutated};
 
 /// What noticed a bug.
 #[derive(Clone, Debug)]
@@ -20,12 +20,17 @@ pub struct Found {
 }
 
 /// Runs seeds with `mutant` until one of them notices it, `most` at most, each
-/// with every one of `sizes`.
+/// with every one of `sizes`. What the kernel as it is would do as well is not it.
 pub fn hunt(mutant: Mutant, sizes: &[Resilience], profile: &Profile, most: u64) -> Option<Found> {
     (0..most).find_map(|seed| {
         sizes.iter().find_map(|nodes| {
             let outcome = run_mutated(seed, *nodes, profile, mutant);
-            outcome.violation.map(|violation| Found { seeds: seed + 1, nodes: nodes.n(), violation })
+            let healthy = || run(seed, *nodes, profile).violation.is_none();
+            outcome.violation.filter(|_| healthy()).map(|violation| Found {
+                seeds: seed + 1,
+                nodes: nodes.n(),
+                violation,
+            })
         })
     })
 }

@@ -7,7 +7,7 @@ use super::engine::Outcome;
 use super::faults::Fault;
 use super::profile::Profile;
 use super::setting::Setting;
-use super::simulate;
+use super::{Besides, simulate};
 
 /// What is left of a run that breaks a property.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Shrunk {
 /// faults, until each of those that are left is needed.
 pub fn shrink(seed: u64, nodes: Resilience, profile: &Profile, mutant: Option<Mutant>) -> Option<Shrunk> {
     let setting = Setting { mutant, ..Setting::draw(seed, nodes, profile) };
-    let mut best = simulate(setting.clone());
+    let mut best = simulate(setting.clone(), Besides::Nothing);
     let property = best.violation.as_ref()?.property;
     let (before, mut runs) = (setting.faults.len(), 1);
     let mut faults = setting.faults.clone();
@@ -40,7 +40,7 @@ pub fn shrink(seed: u64, nodes: Resilience, profile: &Profile, mutant: Option<Mu
         let mut shorter = false;
         while from < faults.len() {
             let kept = without(&faults, from, part);
-            let outcome = simulate(Setting { faults: kept.clone(), ..setting.clone() });
+            let outcome = simulate(Setting { faults: kept.clone(), ..setting.clone() }, Besides::Nothing);
             runs += 1;
             if outcome.violation.as_ref().is_some_and(|violation| violation.property == property) {
                 (faults, best, shorter) = (kept, outcome, true);

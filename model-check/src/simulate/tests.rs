@@ -26,7 +26,7 @@ fn with_doubled(doubled: &[usize]) -> Outcome {
     let deaf = [fault(8, Kind::OneWayLoss, 0, 0b0010), fault(9, Kind::OneWayLoss, 1, 0b0001)];
     let parted = deaf.map(|fault| Fault { until: 20 * SECOND, ..fault });
     let faults: Vec<Fault> = twins.chain(parted).collect();
-    simulate(Setting { faults, lies: true, calm: 20 * SECOND, ..calm() })
+    simulate(Setting { faults, lies: true, calm: 20 * SECOND, ..calm() }, Besides::Nothing)
 }
 
 #[test]
@@ -42,9 +42,13 @@ fn f_colluders_do_not() {
 
 #[test]
 fn nothing_is_noticed_where_nothing_is_wrong_and_everybody_recovers() {
-    let outcome = simulate(calm());
+    let outcome = simulate(calm(), Besides::Nothing);
     assert_eq!(outcome.violation, None);
     assert!(outcome.recovery.is_some() && outcome.counts.epochs > 40 && outcome.counts.faults.total() == 0);
+}
+
+fn traced(setting: Setting) -> String {
+    simulate(setting, Besides::Trace { replay: String::new() }).trace.unwrap()
 }
 
 #[test]
@@ -52,7 +56,7 @@ fn a_fault_that_is_left_out_changes_nothing_before_it() {
     let nodes = Resilience::largest(4).unwrap();
     let setting = Setting::draw(3, nodes, profile::find("network").unwrap());
     let early = |setting: &Setting| {
-        let trace = Engine::<4>::new(setting.clone()).with_trace(String::new()).run().trace.unwrap();
+        let trace = traced(setting.clone());
         let last = setting.faults.last().unwrap().from;
         let before = move |line: &&str| serde_json::from_str::<trace::Step>(line).is_ok_and(|step| step.time < last);
         trace.lines().filter(before).map(str::to_owned).collect::<Vec<_>>()
@@ -61,7 +65,7 @@ fn a_fault_that_is_left_out_changes_nothing_before_it() {
     let last = setting.faults.last().unwrap().from;
     let mut fewer = setting.clone();
     fewer.faults.pop();
-    let trace = Engine::<4>::new(fewer).with_trace(String::new()).run().trace.unwrap();
+    let trace = traced(fewer);
     let before = |line: &&str| serde_json::from_str::<trace::Step>(line).is_ok_and(|step| step.time < last);
     assert_eq!(all, trace.lines().filter(before).map(str::to_owned).collect::<Vec<_>>());
     assert!(all.len() > 1_000);

@@ -61,7 +61,7 @@ fn a_record_that_leaves_something_out_is_noticed_at_a_crash_point() {
 
 /// One line of a trace in which something can be changed.
 fn altered(trace: &str, pick: impl Fn(&str) -> bool, alter: impl Fn(&str) -> String) -> (usize, String) {
-    let at = trace.lines().position(|line| pick(line)).expect("there is such a line");
+    let at = trace.lines().position(pick).expect("there is such a line");
     let line = |(number, line): (usize, &str)| if number == at { alter(line) } else { line.to_owned() };
     (at + 1, trace.lines().enumerate().map(line).collect::<Vec<_>>().join("\n"))
 }

@@ -65,7 +65,7 @@ impl<const N: usize> Engine<N> {
         let chosen = liar.fault.hits(to.index());
         let as_it_is = || vec![(to, Rc::clone(packet), 0)];
         let message = &packet.verified.get().message;
-        let felt = self.counts.forged;
+        let forged_before = self.counts.forged;
         let (outgoing, acted) = match liar.fault.kind {
             Kind::Silence if chosen || liar.fault.strength.is_multiple_of(2) => (vec![], true),
             Kind::SelectiveDelivery if chosen && leads(message) => (vec![], true),
@@ -115,7 +115,7 @@ impl<const N: usize> Engine<N> {
             }
             _ => (as_it_is(), false),
         };
-        if acted || self.counts.forged > felt {
+        if acted || self.counts.forged > forged_before {
             self.feel(liar.number);
         }
         self.liars[number] = Some(liar);
