@@ -398,6 +398,12 @@ impl<C: Scheme> Head<C> {
         self.decided().map(|decided| decided.state.finished.clone()).unwrap_or_default()
     }
 
+    /// The sequence number of the first request of `client` that is not
+    /// finished, without a copy of the state.
+    pub fn next_sequence(&self, client: ClientId) -> u64 {
+        self.decided().map_or(1, |decided| decided.state.next_sequence(client))
+    }
+
     /// The last decided epoch with its certificate.
     pub fn decided(&self) -> Option<&Decided<C>> {
         match self {

@@ -222,14 +222,14 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             Place::Epoch(epoch) | Place::View(epoch, _) => epoch.0 <= self.epoch().0.saturating_add(EPOCHS_AHEAD),
             Place::Run(turn) | Place::Part(turn, _) | Place::Position(turn, ..) => {
                 let open = u64::try_from(seat.cluster.open_requests()).unwrap_or(u64::MAX);
-                let next = self.head.state().next_sequence(turn.client);
+                let next = self.head.next_sequence(turn.client);
                 seat.cluster.client_key(turn.client).is_some() && turn.sequence < next.saturating_add(open)
             }
         }
     }
 
     fn passed(&self, turn: &Turn) -> bool {
-        turn.sequence < self.head.state().next_sequence(turn.client)
+        turn.sequence < self.head.next_sequence(turn.client)
     }
 
     fn works_on(&self, turn: &Turn) -> bool {

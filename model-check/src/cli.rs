@@ -3,11 +3,16 @@
 pub(crate) mod all;
 pub(crate) mod bench;
 pub(crate) mod conform;
+pub(crate) mod crash_points;
+pub(crate) mod hunt;
 pub(crate) mod list;
 pub(crate) mod liveness;
 pub(crate) mod mutants;
 pub(crate) mod run;
+pub(crate) mod shrink;
+pub(crate) mod simulate;
 pub(crate) mod spec;
+pub(crate) mod trace;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

@@ -17,6 +17,7 @@
 //! | [`liveness`] | what must happen in the end |
 //! | [`models`] | every model by name, with what must come out |
 //! | [`mutants`] | seeded bugs, and what notices each |
+//! | [`simulate`] | whole clusters in virtual time, with every fault |
 //! | [`run`] | one model to its end, against what must come out |
 
 pub mod chain;
@@ -30,6 +31,7 @@ pub mod models;
 pub mod mutants;
 pub mod records;
 pub mod run;
+pub mod simulate;
 pub mod story;
 pub mod symbolic;
 pub mod transcription;

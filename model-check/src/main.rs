@@ -120,6 +120,24 @@ enum Command {
         #[arg(long, value_name = "MODULE", num_args = 0..=1, value_parser = ["Agreement", "Chain", "Inference"])]
         survey: Option<Option<String>>,
     },
+    /// Whole clusters in virtual time, with faults: many seeds
+    Simulate(cli::simulate::Simulate),
+    /// One seed of a simulation again, twice
+    Replay(cli::simulate::Replay),
+    /// Leave out the faults that a failing seed does not need
+    Shrink(cli::shrink::Arguments),
+    /// Hold a trace of a cluster against the specification, step by step
+    Trace {
+        /// One line of JSON for each step
+        file: PathBuf,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// The power fails at every moment of every write of a vote record
+    CrashPoints(cli::crash_points::Arguments),
+    /// Put bugs into the kernel, and see how soon a simulation notices
+    Hunt(cli::hunt::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -139,5 +157,11 @@ fn main() -> ExitCode {
         Command::Mutants { mutant, nightly, json, survey } => {
             cli::mutants::mutants(mutant.as_deref(), nightly, json, survey.as_ref().map(Option::as_deref))
         }
+        Command::Simulate(arguments) => cli::simulate::simulate(&arguments),
+        Command::Replay(arguments) => cli::simulate::replay(&arguments),
+        Command::Shrink(arguments) => cli::shrink::shrink(&arguments),
+        Command::Trace { file, json } => cli::trace::trace(&file, json),
+        Command::CrashPoints(arguments) => cli::crash_points::crash_points(&arguments),
+        Command::Hunt(arguments) => cli::hunt::hunt(&arguments),
     }
 }

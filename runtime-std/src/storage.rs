@@ -1,18 +1,8 @@
 //! The vote record on disk: what must be durable before a message is sent.
 //!
-//! A file of two slots, written in turn, each with two copies in different
-//! pages. One write puts both copies of a slot down and one flush makes them
-//! durable. On opening, the readable copy with the highest counter wins:
-//!
-//! - both copies of the newer slot are unreadable: the write was torn, so the
-//!   message behind it was never sent, and the older slot is complete;
-//! - one copy is unreadable: the other still counts, so a single rotten page
-//!   never makes a node forget a vote;
-//! - no copy is readable: the record is lost. The node has amnesia and must
-//!   not sign in agreement.
-//!
-//! No local scheme notices a device that lies about a flush, or an older image
-//! that was put back; such a node counts towards f.
+//! The scheme is [`butterfly_record`]'s: two slots, written in turn, each with
+//! two copies in different pages, and one flush for both. Here it is given a
+//! file, which one process at a time may hold.
 
 #[cfg(test)]
 mod tests;
@@ -22,21 +12,16 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use butterfly_record::{Medium, Store, StoreError};
 use thiserror::Error;
 
 /// Bytes between the copies: whole pages, and room for the longest record.
 const COPY_BYTES: usize = 16 * 1024;
-const SLOT_BYTES: usize = 2 * COPY_BYTES;
-const FILE_BYTES: usize = 2 * SLOT_BYTES;
 
-const MAGIC: [u8; 8] = *b"BFLYVOTE";
-const VERSION: u32 = 1;
-/// Magic, version, length, counter, digest.
-const HEADER_BYTES: usize = 8 + 4 + 4 + 8 + 32;
+type RecordStore = Store<RecordMedium, COPY_BYTES>;
 
 /// Most bytes of one record.
-pub const MAX_RECORD: usize = COPY_BYTES - HEADER_BYTES;
+pub const MAX_RECORD: usize = RecordStore::MAX_RECORD;
 
 /// Why the record cannot be read or written. The node must stop: what is not
 /// durable must not be followed by a message.
@@ -61,10 +46,28 @@ pub enum StorageError {
 /// The open file of one node's vote record.
 #[derive(Debug)]
 pub struct RecordFile {
-    file: File,
+    store: Box<RecordStore>,
     path: PathBuf,
-    owner: [u8; 32],
-    counter: u64,
+}
+
+/// A file as a medium.
+#[derive(Debug)]
+struct RecordMedium(File);
+
+impl Medium for RecordMedium {
+    type Error = io::Error;
+
+    fn read(&mut self, at: usize, bytes: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(bytes, at as u64)
+    }
+
+    fn write(&mut self, at: usize, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, at as u64)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
 }
 
 impl RecordFile {
@@ -74,12 +77,13 @@ impl RecordFile {
     /// # Errors
     /// [`StorageError::Device`].
     pub fn provision(path: &Path, owner: [u8; 32], record: &[u8]) -> Result<(), StorageError> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
-        let file = file.map_err(|source| StorageError::Device { path: path.into(), source })?;
-        let mut first = RecordFile { file, path: path.into(), owner, counter: 0 };
-        first.on_device(|file| file.set_len(FILE_BYTES as u64))?;
-        first.write(record)?;
-        first.on_device(File::sync_all)
+        let device = |source| StorageError::Device { path: path.into(), source };
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(device)?;
+        file.set_len(RecordStore::BYTES as u64).map_err(device)?;
+        let first = RecordStore::provision(RecordMedium(file), owner, record);
+        let first = first.map_err(|error| failed(path, error))?;
+        // The length of the file as well.
+        first.into_medium().0.sync_all().map_err(device)
     }
 
     /// Opens the record of `owner` and returns what it holds; nothing if no
@@ -95,17 +99,10 @@ impl RecordFile {
             TryLockError::WouldBlock => StorageError::InUse(path.into()),
             TryLockError::Error(source) => device(source),
         })?;
-        file.set_len(FILE_BYTES as u64).map_err(device)?;
-        let mut image = vec![0; FILE_BYTES];
-        file.read_exact_at(&mut image, 0).map_err(device)?;
-        let newest = newest(&image, &owner);
-        let counter = newest.map_or(0, |copy| copy.counter);
-        let record = newest.map(|copy| copy.record.to_vec());
-        let mut opened = RecordFile { file, path: path.into(), owner, counter };
-        if let Some(record) = &record {
-            opened.write(record)?;
-        }
-        Ok((opened, record))
+        file.set_len(RecordStore::BYTES as u64).map_err(device)?;
+        let store = RecordStore::open(RecordMedium(file), owner).map_err(|error| failed(path, error))?;
+        let record = store.record().map(<[u8]>::to_vec);
+        Ok((RecordFile { store: Box::new(store), path: path.into() }, record))
     }
 
     /// Makes `record` durable: when this returns, it will be read back.
@@ -113,62 +110,13 @@ impl RecordFile {
     /// # Errors
     /// The node must stop on any.
     pub fn write(&mut self, record: &[u8]) -> Result<(), StorageError> {
-        if record.len() > MAX_RECORD {
-            return Err(StorageError::TooLong(record.len()));
-        }
-        // A counter that was used is never used again, even if the write fails.
-        self.counter += 1;
-        let header = header(&self.owner, self.counter, record);
-        let mut slot = vec![0; COPY_BYTES + HEADER_BYTES + record.len()];
-        for start in [0, COPY_BYTES] {
-            slot[start..start + HEADER_BYTES].copy_from_slice(&header);
-            slot[start + HEADER_BYTES..][..record.len()].copy_from_slice(record);
-        }
-        let place = (self.counter % 2) * SLOT_BYTES as u64;
-        self.on_device(|file| file.write_all_at(&slot, place))?;
-        self.on_device(File::sync_data)
-    }
-
-    fn on_device(&self, act: impl FnOnce(&File) -> io::Result<()>) -> Result<(), StorageError> {
-        act(&self.file).map_err(|source| StorageError::Device { path: self.path.clone(), source })
+        self.store.write(record).map_err(|error| failed(&self.path, error))
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Copy<'i> {
-    counter: u64,
-    record: &'i [u8],
-}
-
-/// The readable copy with the highest counter.
-fn newest<'i>(image: &'i [u8], owner: &[u8; 32]) -> Option<Copy<'i>> {
-    image.chunks_exact(COPY_BYTES).filter_map(|copy| read(copy, owner)).max_by_key(|copy| copy.counter)
-}
-
-/// A copy is readable if its digest covers owner, counter and record.
-fn read<'i>(copy: &'i [u8], owner: &[u8; 32]) -> Option<Copy<'i>> {
-    let (head, body) = copy.split_at_checked(HEADER_BYTES)?;
-    let length = u32::from_le_bytes(*head.get(12..)?.first_chunk()?);
-    let counter = u64::from_le_bytes(*head.get(16..)?.first_chunk()?);
-    let record = body.get(..usize::try_from(length).ok()?)?;
-    (head == header(owner, counter, record)).then_some(Copy { counter, record })
-}
-
-fn header(owner: &[u8; 32], counter: u64, record: &[u8]) -> [u8; HEADER_BYTES] {
-    let length = u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let digest = Sha256::new()
-        .chain_update(MAGIC)
-        .chain_update(VERSION.to_le_bytes())
-        .chain_update(owner)
-        .chain_update(counter.to_le_bytes())
-        .chain_update(length)
-        .chain_update(record)
-        .finalize();
-    let mut header = [0; HEADER_BYTES];
-    header[..8].copy_from_slice(&MAGIC);
-    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    header[12..16].copy_from_slice(&length);
-    header[16..24].copy_from_slice(&counter.to_le_bytes());
-    header[24..].copy_from_slice(&digest);
-    header
+fn failed(path: &Path, error: StoreError<io::Error>) -> StorageError {
+    match error {
+        StoreError::Device(source) => StorageError::Device { path: path.into(), source },
+        StoreError::TooLong(length) => StorageError::TooLong(length),
+    }
 }

@@ -38,7 +38,10 @@ const STEPS: [Step; 14] = [
     Step {
         name: "kernel",
         about: "units, whole clusters in memory, wire, proofs",
-        run: || cargo(&["test", "-p", "butterfly-kernel", "--features", "checker"]),
+        run: || {
+            cargo(&["test", "-p", "butterfly-kernel", "--features", "checker"])?;
+            cargo(&["test", "-p", "butterfly-record"])
+        },
     },
     Step {
         name: "golden",
@@ -55,6 +58,7 @@ const STEPS: [Step; 14] = [
     Step { name: "fingerprint", about: "equal activations in every kind of build", run: fingerprint::run },
     Step { name: "spec", about: "the specification, by two checkers", run: || spec::run(&spec::Arguments::default()) },
     Step { name: "model-check", about: "the kernel's agreement, exhaustively", run: model_check },
+    Step { name: "simulate", about: "whole clusters in virtual time, with every fault", run: simulate },
     Step {
         name: "costs",
         about: "bytes and instructions as pinned, agreement near its signatures",
@@ -130,6 +134,22 @@ fn features() -> Result<()> {
 fn model_check() -> Result<()> {
     cargo(&["test", "--release", "-p", "butterfly-model-check"])?;
     cargo(&["run", "--release", "-p", "butterfly-model-check", "--", "all"])
+}
+
+/// A hundred hours without faults, then every profile, larger clusters and
+/// crash points.
+fn simulate() -> Result<()> {
+    let check = |arguments: &[&str]| {
+        cargo(&[&["run", "--release", "-p", "butterfly-model-check", "--"][..], arguments].concat())
+    };
+    for profile in ["calm", "network", "process", "disk", "byzantine", "chaos"] {
+        check(&["simulate", "--profile", profile])?;
+    }
+    for nodes in ["7", "10", "16"] {
+        check(&["simulate", "--nodes", nodes, "--seeds", "0..20"])?;
+    }
+    check(&["simulate", "--seeds", "0..40", "--twice"])?;
+    check(&["crash-points"])
 }
 
 /// Runs cargo in the workspace, its output going where ours goes.

@@ -124,7 +124,10 @@ impl<C: Scheme, const N: usize> Horizon<C, N> {
         }
         // Another proposal than the one voted for proves that its leader made two.
         let voted_otherwise = self.voted.is_some_and(|voted| voted.view == ballot.view && voted != *ballot);
-        if ballot.view < self.view && !voted_otherwise {
+        // So does another one than a replica reports to have voted for. What is
+        // reported is not copied here: of a view that was left little comes late.
+        let reported = !self.changes.is_empty();
+        if ballot.view < self.view && !voted_otherwise && !reported {
             return Err(Rejection::Stale);
         }
         if self.proposal == Some(*ballot) { Err(Rejection::Duplicate) } else { Ok(()) }

@@ -188,7 +188,7 @@ pub fn from_receivers(world: &World, progress: Progress<'_>) -> Conformance {
 }
 
 /// Whether steps of `replica` lead from `before` to `after`; puts them into `path`.
-fn leads(
+pub(crate) fn leads(
     specification: &Specification,
     before: &specification::State,
     after: &specification::State,
@@ -248,7 +248,7 @@ fn abstract_network(world: &World, state: &world::State) -> Option<specification
     Some(abstracted)
 }
 
-fn name(act: &Act) -> &'static str {
+pub(crate) fn name(act: &Act) -> &'static str {
     match act {
         Act::Propose(_) => "Propose",
         Act::Vote(_) => "Vote",

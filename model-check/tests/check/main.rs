@@ -4,3 +4,4 @@ mod command;
 mod controls;
 mod mutants;
 mod reductions;
+mod simulate;
