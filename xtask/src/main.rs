@@ -5,6 +5,7 @@ mod debian;
 mod firmware_link;
 mod fuzz;
 mod golden;
+mod mutants;
 mod process;
 mod session;
 mod spec;
@@ -37,6 +38,8 @@ enum Task {
     Golden(golden::Arguments),
     /// Train the model's weights again, from nothing
     Weights(weights::Arguments),
+    /// The kernel broken in one place at a time: its tests and checks must notice
+    Mutants(mutants::Arguments),
     /// Everything that must hold before a commit is released
     Test(test::Arguments),
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Golden(arguments) => golden::run(&arguments),
         Task::Weights(arguments) => weights::run(&arguments),
+        Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
     };
     match outcome {

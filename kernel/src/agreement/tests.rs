@@ -1,5 +1,7 @@
 //! Rules of agreement that whole runs do not single out, one replica at a time.
 
+mod guards;
+
 use std::vec::Vec;
 
 use super::*;

@@ -80,6 +80,30 @@ fn an_equivocating_leader_is_left_out() {
 }
 
 #[test]
+fn of_two_values_that_as_many_stand_by_everybody_takes_the_same() {
+    // Node 0 led view 0, and two voted for each: f + p.
+    let seven = cluster(7, 2, 0);
+    for (first, second) in [(X, Y), (Y, X)] {
+        let rows = [
+            (1, ballot(0, first), None),
+            (2, ballot(0, first), None),
+            (3, ballot(0, second), None),
+            (4, ballot(0, second), None),
+            (5, None, None),
+        ];
+        assert_eq!(selected(&seven, rows), Selection::Must(X), "whichever is reported first");
+    }
+    let rows = [
+        (1, ballot(0, X), None),
+        (2, ballot(0, X), None),
+        (3, ballot(0, Y), None),
+        (4, ballot(0, Y), None),
+        (5, ballot(0, Y), None),
+    ];
+    assert_eq!(selected(&seven, rows), Selection::Must(Y), "more stand by it");
+}
+
+#[test]
 fn a_commit_certificate_of_the_highest_view_binds_before_votes() {
     let four = cluster(4, 1, 0);
     let rows = [(1, ballot(1, X), ballot(1, Y)), (2, ballot(1, X), None), (3, None, None)];

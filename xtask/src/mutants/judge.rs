@@ -1,0 +1,167 @@
+//! Who judges, and one judge's hearing: a run of cargo-mutants.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process::succeed;
+use crate::workspace;
+
+pub(super) struct Judge {
+    pub(super) name: &'static str,
+    /// What cargo-mutants is told about the build and the tests in it.
+    build: &'static [&'static str],
+    /// What the test programs are told.
+    tests: &'static [&'static str],
+}
+
+/// A whole cluster that does not come to an end takes thousands of times as
+/// long, so whoever takes this many times as long as the unbroken kernel, and
+/// as many seconds at least, hangs.
+const PATIENCE: [&str; 4] = ["--timeout-multiplier", "10", "--minimum-test-timeout", "120"];
+
+/// The quickest first.
+pub(super) const JUDGES: [Judge; 3] = [
+    Judge {
+        name: "units, and whole clusters with each fault",
+        build: &[
+            "--profile=mutants",
+            "--features=butterfly-kernel/checker",
+            "--cargo-arg=--lib",
+            "--cargo-arg=--test=whole_cluster",
+        ],
+        // Nothing that is broken is used by them, and they are slow.
+        tests: &["--skip", "assignment::"],
+    },
+    Judge {
+        name: "the kernel's other tests",
+        build: &[
+            "--profile=mutants",
+            "--features=butterfly-kernel/checker",
+            "--cargo-arg=--test=coordinator",
+            "--cargo-arg=--test=durable",
+            "--cargo-arg=--test=faults",
+            "--cargo-arg=--test=horizon",
+            "--cargo-arg=--test=open_requests",
+            "--cargo-arg=--test=pipelining",
+            "--cargo-arg=--test=proofs",
+            "--cargo-arg=--test=random_runs",
+            "--cargo-arg=--test=readmission",
+            "--cargo-arg=--test=recovery",
+            "--cargo-arg=--test=stubborn",
+            "--cargo-arg=--test=values",
+        ],
+        tests: &[],
+    },
+    Judge {
+        name: "exhaustive checks, unbroken and seeded",
+        build: &["--profile=release", "--test-package=butterfly-model-check", "--cargo-arg=--test=check"],
+        tests: &["mutants::"],
+    },
+];
+
+/// What is to be judged.
+#[derive(Clone)]
+pub(super) enum Which {
+    /// All, or one part of several.
+    Part(Option<String>),
+    /// These, by the names that cargo-mutants gives them.
+    Named(Vec<String>),
+}
+
+/// What one judge said, each mutant by its name.
+#[derive(Clone, Default)]
+pub(super) struct Heard {
+    pub(super) caught: Vec<String>,
+    /// It never came to an end, which is noticed too.
+    pub(super) hung: Vec<String>,
+    pub(super) missed: Vec<String>,
+    /// The compiler refused it.
+    pub(super) unviable: Vec<String>,
+}
+
+impl Judge {
+    /// Runs every mutant of `which`; everything that is made goes to `place`.
+    ///
+    /// # Errors
+    /// When the unbroken kernel does not pass, or cargo-mutants fails.
+    pub(super) fn hear(&self, program: &Path, which: &Which, place: &Path) -> Result<Heard> {
+        let mut command = command(program, which);
+        command.args(self.build).args(PATIENCE).arg("--output").arg(place);
+        // One folder for all copies of the sources: dependencies are compiled once.
+        command.env("CARGO_TARGET_DIR", place.join("build")).env("CARGO_PROFILE_RELEASE_LTO", "off");
+        command.args(["--", "--"]).args(self.tests);
+        let status = command.status().context("cannot start cargo-mutants")?;
+        // Some were missed: 2. Some hung: 3.
+        if !matches!(status.code(), Some(0 | 2 | 3)) {
+            bail!("cargo-mutants ended with {status}: what it did is in {}", place.join("mutants.out").display());
+        }
+        Heard::read(&place.join("mutants.out"))
+    }
+}
+
+/// The names of `which`, a line each.
+pub(super) fn list(program: &Path, which: &Which) -> Result<String> {
+    succeed(command(program, which).arg("--list"))
+}
+
+fn command(program: &Path, which: &Which) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(workspace::root()).stdin(Stdio::null());
+    command.args(["mutants", "--package", "butterfly-kernel", "--colors", "never"]);
+    match which {
+        Which::Part(None) => {}
+        // In turn: each part has something of every file.
+        Which::Part(Some(part)) => {
+            command.args(["--sharding", "round-robin", "--shard", part]);
+        }
+        Which::Named(names) => {
+            command.args(names.iter().flat_map(|name| ["--re".to_owned(), exactly(name)]));
+        }
+    }
+    command
+}
+
+/// A regular expression that matches `name` and nothing else.
+fn exactly(name: &str) -> String {
+    let escaped = name.chars().flat_map(|sign| {
+        let escape = sign.is_ascii_punctuation().then_some('\\');
+        escape.into_iter().chain([sign])
+    });
+    let escaped: String = escaped.collect();
+    format!("^{escaped}$")
+}
+
+impl Heard {
+    fn read(folder: &Path) -> Result<Heard> {
+        let names = |file: &str| -> Result<Vec<String>> {
+            let path = folder.join(file);
+            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            Ok(text.lines().map(str::to_owned).collect())
+        };
+        let heard = Heard {
+            caught: names("caught.txt")?,
+            hung: names("timeout.txt")?,
+            missed: names("missed.txt")?,
+            unviable: names("unviable.txt")?,
+        };
+        let Heard { caught, hung, missed, unviable } = &heard;
+        let all = [caught, hung, missed, unviable];
+        ensure!(all.into_iter().any(|names| !names.is_empty()), "no mutant was run: {}", folder.display());
+        Ok(heard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_matched_sign_by_sign() {
+        assert_eq!(exactly("a.rs:1:2: replace || with && in A<C>::b"), {
+            r"^a\.rs\:1\:2\: replace \|\| with \&\& in A\<C\>\:\:b$"
+        });
+    }
+}
