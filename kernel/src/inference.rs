@@ -338,3 +338,6 @@ fn tracks<C: Scheme>(me: NodeId, run: &Run<C>, stage: Stage) -> bool {
     let placement = &run.active.placement;
     placement.set(stage).contains(me) || placement.set(run.consumer(stage)).contains(me)
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,33 +25,27 @@ const PATIENCE: [&str; 4] = ["--timeout-multiplier", "10", "--minimum-test-timeo
 /// The quickest first.
 pub(super) const JUDGES: [Judge; 3] = [
     Judge {
-        name: "units, and whole clusters with each fault",
-        build: &[
-            "--profile=mutants",
-            "--features=butterfly-kernel/checker",
-            "--cargo-arg=--lib",
-            "--cargo-arg=--test=whole_cluster",
-        ],
-        // Nothing that is broken is used by them, and they are slow.
+        name: "units",
+        build: &["--profile=mutants", "--features=butterfly-kernel/checker", "--cargo-arg=--lib"],
+        // They use nothing that is broken, and are slow.
         tests: &["--skip", "assignment::"],
     },
     Judge {
-        name: "the kernel's other tests",
+        name: "whole clusters",
         build: &[
             "--profile=mutants",
             "--features=butterfly-kernel/checker",
             "--cargo-arg=--test=coordinator",
             "--cargo-arg=--test=durable",
-            "--cargo-arg=--test=faults",
             "--cargo-arg=--test=horizon",
             "--cargo-arg=--test=open_requests",
             "--cargo-arg=--test=pipelining",
             "--cargo-arg=--test=proofs",
-            "--cargo-arg=--test=random_runs",
             "--cargo-arg=--test=readmission",
             "--cargo-arg=--test=recovery",
             "--cargo-arg=--test=stubborn",
             "--cargo-arg=--test=values",
+            "--cargo-arg=--test=whole_cluster",
         ],
         tests: &[],
     },

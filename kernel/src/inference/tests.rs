@@ -1,0 +1,326 @@
+//! Guards of the computation, one member at a time: who may say what, and when
+//! a member asks, answers, steps in and attests.
+
+use std::vec::Vec;
+
+use super::run::{extend, first_link};
+use super::*;
+use crate::chain::Head;
+use crate::cluster::{Assignment, Cluster, Model, Roster, Timing};
+use crate::crypto::Tag;
+use crate::crypto::ideal::Ideal;
+use crate::machine::Timer;
+use crate::message::Kind;
+use crate::message::inference::{Attest, Claim, Request, Sampling, SignedRequest, Tokens};
+use crate::types::{ClientId, Resilience};
+
+type C = Ideal<8>;
+const N: usize = 8;
+const CLIENT: NodeId = NodeId(100);
+const FIRST: Stage = Stage(0);
+const LAST: Stage = Stage(1);
+
+fn cluster(tokens_per_epoch: u8) -> Cluster<C, N> {
+    let roster = Roster {
+        resilience: Resilience::new(4, 1, 1).unwrap(),
+        members: (0..4).map(NodeId).collect(),
+        clients: [CLIENT].into_iter().collect(),
+        model: Model {
+            manifest: [0; 32],
+            stages: 2,
+            context: 128,
+            vocabulary: 96,
+            signal: 4,
+            tokens_per_epoch,
+            checkpoint_interval: 4,
+        },
+        assignment: Assignment::in_turn(4, 2).unwrap(),
+    };
+    Cluster::new(roster, Timing::default()).unwrap()
+}
+
+/// The run of three prompt tokens and `tokens` more.
+fn run(cluster: &Cluster<C, N>, tokens: u16) -> Run<C> {
+    let prompt = [1, 2, 3].into_iter().collect();
+    let request = Request { client: ClientId(0), sequence: 1, prompt, tokens, sampling: Sampling::Greedy };
+    let signature = C::sign(&CLIENT, &cluster.statement(Tag::Request, &request));
+    Run::new(cluster, &Head::Genesis, &SignedRequest { request, signature }).unwrap()
+}
+
+/// One member and what it put out.
+struct Member<'c> {
+    cluster: &'c Cluster<C, N>,
+    me: NodeId,
+    run: Run<C>,
+    inference: Inference<C, N>,
+    out: Vec<Output<C, N>>,
+}
+
+impl<'c> Member<'c> {
+    fn new(cluster: &'c Cluster<C, N>, me: NodeId, run: &Run<C>) -> Member<'c> {
+        let mut member = Member { cluster, me, run: run.clone(), inference: Inference::new(Epoch(1)), out: Vec::new() };
+        member
+            .does(|inference, seat, out| {
+                inference.begin(seat, run.clone(), &mut |it| out.push(it));
+                Ok(())
+            })
+            .unwrap();
+        member
+    }
+
+    fn does(
+        &mut self,
+        act: impl FnOnce(&mut Inference<C, N>, &Seat<'_, C, N>, &mut Vec<Output<C, N>>) -> Result<(), Rejection>,
+    ) -> Result<(), Rejection> {
+        let seat = Seat { cluster: self.cluster, me: self.me, key: &self.me };
+        let before = self.inference.clone();
+        let outcome = act(&mut self.inference, &seat, &mut self.out);
+        if outcome.is_err() {
+            assert_eq!(self.inference, before, "what is refused changes nothing");
+        }
+        outcome
+    }
+
+    fn hears(&mut self, from: NodeId, stage: Stage, position: u16, signal: &[u8]) -> Result<(), Rejection> {
+        let signal = signal.iter().copied().collect();
+        let output = StageOutput { run: self.run.id, stage, position: Position(position), signal };
+        self.does(|inference, seat, out| inference.on_stage_output(seat, from, output, &mut |it| out.push(it)))
+    }
+
+    fn computed(&mut self, stage: Stage, position: u16, signal: &[u8]) -> Result<(), Rejection> {
+        let (run, signal) = (self.run.id, signal.iter().copied().collect());
+        let result = (stage, Position(position), signal);
+        self.does(|inference, seat, out| inference.on_computed(seat, run, result, None, &mut |it| out.push(it)))
+    }
+
+    fn is_asked(&mut self, from: NodeId, stage: Stage, position: u16) -> Result<(), Rejection> {
+        let pull = Pull { run: self.run.id, stage, position: Position(position) };
+        self.does(|inference, seat, out| inference.on_pull(seat, from, &pull, &mut |it| out.push(it)))
+    }
+
+    fn waited(&mut self, stage: Stage) -> Result<(), Rejection> {
+        self.does(|inference, seat, out| inference.on_escalate(seat, stage, &mut |it| out.push(it)))
+    }
+
+    fn is_told(&mut self, from: NodeId, attest: Attest<C>) -> Result<(), Rejection> {
+        let signature = C::sign(&from, &0);
+        self.does(|inference, seat, out| inference.on_attest(seat, from, attest, signature, &mut |it| out.push(it)))
+    }
+
+    /// What its host was asked to compute since the last time, and for whom.
+    fn to_compute(&mut self) -> Vec<(Stage, u16, Option<NodeId>)> {
+        let asked = self.out.drain(..).filter_map(|output| match output {
+            Output::Compute { stage, position, asker, .. } => Some((stage, position.0, asker)),
+            _ => None,
+        });
+        asked.collect()
+    }
+
+    /// What it sent since the last time.
+    fn sent(&mut self) -> Vec<(Kind, NodeSet)> {
+        let sent = self.out.drain(..).filter_map(|output| match output {
+            Output::Send { to, envelope, .. } => Some((envelope.message.kind(), to)),
+            _ => None,
+        });
+        sent.collect()
+    }
+}
+
+/// Owner, other owner, reserve of `stage`, and who is not assigned to it.
+fn seats(run: &Run<C>, stage: Stage) -> [NodeId; 4] {
+    let placement = &run.active.placement;
+    let outside = (0..4).map(NodeId).find(|node| !placement.set(stage).contains(*node));
+    let all: Vec<NodeId> = placement.assigned(stage).chain(outside).collect();
+    all.try_into().unwrap()
+}
+
+#[test]
+fn the_parts_under_way_have_room_for_all_their_tokens() {
+    let most = u8::try_from(MAX_TOKENS_PER_EPOCH).unwrap();
+    let cluster = cluster(most);
+    let run = run(&cluster, u16::from(most) * 2);
+    let [owner, other, reserve, outside] = seats(&run, LAST);
+    let mut follower = Member::new(&cluster, outside, &run);
+    let first = seats(&run, FIRST);
+    assert!(first.contains(&outside), "it takes in what the last stage gives");
+    for position in 2..2 + u16::from(most) * 2 {
+        for from in [owner, other] {
+            follower.hears(from, LAST, position, &[7]).unwrap();
+        }
+    }
+    assert_eq!(follower.inference.fresh.len(), usize::from(most) * 2);
+    assert_eq!(follower.hears(reserve, LAST, 34, &[7]), Err(Rejection::Invalid), "the request ends there");
+}
+
+#[test]
+fn a_signal_is_certain_by_f_plus_one_assigned_members_in_turn() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [owner, other, reserve, outside] = seats(&run, FIRST);
+    let mut member = Member::new(&cluster, reserve, &run);
+    assert_eq!(member.hears(outside, FIRST, 0, &[5]), Err(Rejection::Unauthorised));
+    assert_eq!(member.hears(reserve, FIRST, 0, &[5]), Err(Rejection::Unauthorised), "nobody hears from itself");
+    assert_eq!(member.hears(owner, FIRST, 0, &[]), Err(Rejection::Invalid));
+    assert_eq!(member.hears(owner, FIRST, 0, &[5; 5]), Err(Rejection::Invalid), "the model's signals are shorter");
+    assert_eq!(member.hears(owner, FIRST, 8, &[5; 4]), Err(Rejection::Invalid), "no input is there");
+    assert!(matches!(member.hears(owner, FIRST, 1, &[5; 4]), Err(Rejection::Early(_))));
+    assert_eq!(member.hears(owner, FIRST, 0, &[5; 4]), Ok(()));
+    assert_eq!(member.hears(owner, FIRST, 0, &[5; 4]), Err(Rejection::Duplicate));
+    assert!(member.inference.awaits(FIRST, Position(0)) && !member.inference.awaits(FIRST, Position(1)));
+    assert_eq!(member.hears(other, FIRST, 0, &[5; 4]), Ok(()));
+    assert!(member.inference.awaits(FIRST, Position(1)));
+    assert_eq!(member.hears(other, FIRST, 0, &[5; 4]), Err(Rejection::Stale));
+    for position in 1..6 {
+        for from in [owner, other] {
+            member.hears(from, FIRST, position, &[5]).unwrap();
+        }
+    }
+    assert!(!member.inference.awaits(FIRST, Position(6)), "two parts of two tokens end there");
+    assert!(matches!(member.hears(owner, FIRST, 6, &[5]), Err(Rejection::Early(_))));
+}
+
+#[test]
+fn the_last_stage_gives_tokens_of_the_vocabulary_from_the_end_of_the_prompt_on() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [owner, other, reserve, _] = seats(&run, LAST);
+    let mut member = Member::new(&cluster, reserve, &run);
+    assert_eq!(member.hears(owner, LAST, 1, &[5]), Err(Rejection::Stale));
+    assert_eq!(member.hears(owner, LAST, 2, &[96]), Err(Rejection::Invalid));
+    assert_eq!(member.hears(owner, LAST, 2, &[5, 5]), Err(Rejection::Invalid));
+    assert_eq!(member.hears(owner, LAST, 2, &[95]), Ok(()));
+    assert_eq!(member.hears(other, LAST, 2, &[95]), Ok(()));
+    assert_eq!(member.inference.fresh, [95]);
+}
+
+#[test]
+fn an_owner_computes_once_what_its_host_was_asked_for() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [owner, other, ..] = seats(&run, FIRST);
+    let mut member = Member::new(&cluster, owner, &run);
+    assert_eq!(member.to_compute().first(), Some(&(FIRST, 0, None)));
+    assert_eq!(member.computed(FIRST, 1, &[5]), Err(Rejection::Stale));
+    assert_eq!(member.computed(FIRST, 0, &[]), Err(Rejection::Invalid));
+    assert_eq!(member.computed(FIRST, 0, &[5]), Ok(()));
+    let audience: NodeSet = (0..4).map(NodeId).filter(|node| *node != owner).collect();
+    assert_eq!(member.sent(), [(Kind::StageOutput, audience)]);
+    // One position ahead of the others is not asked for twice.
+    let ahead = member.inference.desks[0].computed;
+    assert_eq!((ahead, member.inference.desks[0].next), (Position(1), Position(0)));
+    assert!(!member.inference.desks[0].busy, "not beyond what is certain");
+    assert_eq!(member.computed(FIRST, 1, &[5]), Err(Rejection::Stale), "its host was not asked");
+    member.hears(other, FIRST, 0, &[5]).unwrap();
+    assert_eq!(member.to_compute(), [(FIRST, 1, None)]);
+}
+
+#[test]
+fn a_member_answers_once_in_a_round_and_only_who_needs_it() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [owner, other, reserve, outside] = seats(&run, LAST);
+    let mut member = Member::new(&cluster, owner, &run);
+    let assigned = run.active.placement.assigned(FIRST);
+    let others: Vec<NodeId> = assigned.filter(|node| *node != owner).take(2).collect();
+    for position in 0..3 {
+        others.iter().for_each(|from| member.hears(*from, FIRST, position, &[5]).unwrap());
+    }
+    assert_eq!(member.inference.desks[0].next, Position(3));
+    assert_eq!(member.to_compute().last(), Some(&(LAST, 2, None)));
+    member.computed(LAST, 2, &[9]).unwrap();
+    assert_eq!(member.is_asked(owner, LAST, 2), Err(Rejection::Unauthorised), "by itself");
+    assert_eq!(member.is_asked(other, LAST, 1), Err(Rejection::Invalid), "the last stage says nothing there");
+    assert_eq!(member.is_asked(other, LAST, 8), Err(Rejection::Invalid), "no input is there");
+    assert_eq!(member.is_asked(other, LAST, 2), Ok(()));
+    assert_eq!(member.to_compute(), [(LAST, 2, Some(other))]);
+    assert_eq!(member.is_asked(other, LAST, 2), Err(Rejection::Duplicate));
+    assert_eq!(member.is_asked(reserve, LAST, 2), Ok(()));
+    assert_eq!(member.is_asked(outside, LAST, 2), Ok(()), "its stage consumes the tokens");
+    member.inference.begin_round();
+    assert_eq!(member.is_asked(other, LAST, 2), Ok(()));
+    assert_eq!(member.is_asked(other, LAST, 3), Err(Rejection::Stale), "it has no more, and works already");
+}
+
+#[test]
+fn a_reserve_steps_in_at_a_disagreement_a_silence_or_a_question() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [owner, other, reserve, outside] = seats(&run, FIRST);
+    let works = |member: &Member<'_>| member.inference.standing(FIRST).unwrap().works;
+    // Nobody disagrees.
+    let mut member = Member::new(&cluster, reserve, &run);
+    let watches = |member: &mut Member<'_>| {
+        let timers = member
+            .out
+            .drain(..)
+            .filter(|output| matches!(output, Output::SetTimer { timer: Timer::Escalate { stage: FIRST, .. }, .. }));
+        timers.count()
+    };
+    assert_eq!(watches(&mut member), 1);
+    member.hears(owner, FIRST, 0, &[5]).unwrap();
+    assert!(!works(&member) && watches(&mut member) == 0);
+    member.hears(other, FIRST, 0, &[5]).unwrap();
+    assert!(!works(&member));
+    assert_eq!(member.waited(FIRST), Ok(()), "they went on meanwhile");
+    assert!(!works(&member) && member.inference.suspects().is_empty());
+    assert_eq!(watches(&mut member), 1, "they are given time again");
+    // One of them falls silent.
+    member.hears(owner, FIRST, 1, &[5]).unwrap();
+    assert_eq!(member.waited(FIRST), Ok(()));
+    assert!(works(&member));
+    assert_eq!(member.inference.suspects(), NodeSet::EMPTY.with(other));
+    assert_eq!(member.waited(FIRST), Err(Rejection::Stale), "nobody is waited for");
+    // They disagree.
+    let mut member = Member::new(&cluster, reserve, &run);
+    member.hears(owner, FIRST, 0, &[5]).unwrap();
+    member.hears(other, FIRST, 0, &[6]).unwrap();
+    assert!(works(&member) && member.to_compute().contains(&(FIRST, 0, None)));
+    // Who is not assigned sees the disagreement too.
+    let mut member = Member::new(&cluster, outside, &run);
+    assert!(tracks(outside, &run, FIRST));
+    member.hears(owner, FIRST, 0, &[5]).unwrap();
+    member.hears(other, FIRST, 0, &[6]).unwrap();
+    assert!(!works(&member));
+    // It is asked.
+    let mut member = Member::new(&cluster, reserve, &run);
+    assert_eq!(member.is_asked(other, FIRST, 0), Ok(()));
+    assert!(works(&member));
+}
+
+#[test]
+fn an_attestation_fits_its_part_or_is_refused() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let name = run.active.request.digest(&cluster);
+    let [owner, other, _, outside] = seats(&run, LAST);
+    let mut member = Member::new(&cluster, outside, &run);
+    let attest = |stage: Stage, committed: u16, tokens: &[u8], output: u64| {
+        let tokens: Tokens = tokens.iter().copied().collect();
+        Attest { claim: Claim { run: run.id, committed, stage, input: 71, output }, tokens }
+    };
+    let behind = |tokens: &[u8]| {
+        let start = first_link(&cluster, &name, Stage(2));
+        tokens.iter().fold(start, |link, token| extend(&cluster, &link, &[*token]))
+    };
+    let good = attest(LAST, 0, &[9, 8], behind(&[9, 8]));
+    assert_eq!(member.is_told(outside, good.clone()), Err(Rejection::Unauthorised));
+    for bad in [
+        attest(LAST, 0, &[9], behind(&[9])),
+        attest(LAST, 0, &[9, 96], behind(&[9, 96])),
+        attest(LAST, 0, &[9, 8], behind(&[9, 7])),
+        attest(FIRST, 0, &[9, 8], 72),
+    ] {
+        let from = if bad.claim.stage == FIRST {
+            seats(&run, FIRST).into_iter().find(|node| *node != outside)
+        } else {
+            Some(owner)
+        };
+        assert_eq!(member.is_told(from.unwrap(), bad.clone()), Err(Rejection::Invalid), "{bad:?}");
+    }
+    let later = attest(LAST, 2, &[7, 6], behind(&[9, 8, 7, 6]));
+    assert!(matches!(member.is_told(owner, later.clone()), Err(Rejection::Early(_))), "the first part is not known");
+    assert_eq!(member.is_told(owner, good.clone()), Ok(()));
+    assert_eq!(member.is_told(owner, good.clone()), Err(Rejection::Duplicate));
+    assert_eq!(member.is_told(other, good), Ok(()));
+    assert!(!member.inference.has_computed(outside), "its own stage is not done");
+}
