@@ -11,7 +11,7 @@ use crate::crypto::Tag;
 use crate::crypto::ideal::Ideal;
 use crate::machine::Timer;
 use crate::message::Kind;
-use crate::message::inference::{Attest, Claim, Request, Sampling, SignedRequest, Tokens};
+use crate::message::inference::{Attest, Claim, Recall, Request, Sampling, SignedRequest, Tokens};
 use crate::types::{ClientId, Resilience};
 
 type C = Ideal<8>;
@@ -269,6 +269,10 @@ fn a_reserve_steps_in_at_a_disagreement_a_silence_or_a_question() {
     assert_eq!(member.waited(FIRST), Ok(()));
     assert!(works(&member));
     assert_eq!(member.inference.suspects(), NodeSet::EMPTY.with(other));
+    let mut again = member.inference.clone();
+    again.clear();
+    assert_eq!(again.suspects(), NodeSet::EMPTY.with(other), "what is known about members stays");
+    assert!(again.works_at_once(reserve, &run, FIRST));
     assert_eq!(member.waited(FIRST), Err(Rejection::Stale), "nobody is waited for");
     // They disagree.
     let mut member = Member::new(&cluster, reserve, &run);
@@ -323,4 +327,110 @@ fn an_attestation_fits_its_part_or_is_refused() {
     assert_eq!(member.is_told(owner, good.clone()), Err(Rejection::Duplicate));
     assert_eq!(member.is_told(other, good), Ok(()));
     assert!(!member.inference.has_computed(outside), "its own stage is not done");
+}
+
+/// The links of the first part, when the last stage gives `tokens`.
+fn links(cluster: &Cluster<C, N>, run: &Run<C>, tokens: &[u8]) -> [u64; 3] {
+    let input = run.input_link(cluster, tokens, run.part(0).unwrap().end).unwrap();
+    [input, 71, run.output_link(cluster, tokens).unwrap()]
+}
+
+#[test]
+fn equal_attestations_of_every_stage_make_the_work_and_convict_the_rest() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let tokens = [9, 8];
+    let links = links(&cluster, &run, &tokens);
+    let me = seats(&run, FIRST)[3];
+    let attest = |stage: Stage, input: u64, output: u64| {
+        let tokens: Tokens = if stage == LAST { tokens.into_iter().collect() } else { Tokens::new() };
+        Attest { claim: Claim { run: run.id, committed: 0, stage, input, output }, tokens }
+    };
+    let accused = |member: &mut Member<'_>| {
+        let evidence = member.out.drain(..).filter_map(|output| match output {
+            Output::Evidence(evidence) => Some(evidence.accused),
+            _ => None,
+        });
+        evidence.collect::<Vec<_>>()
+    };
+    let [liar, owner, reserve, _] = seats(&run, FIRST);
+    let lasts: Vec<NodeId> = run.active.placement.assigned(LAST).filter(|node| *node != me).take(2).collect();
+    // The liar speaks before it is contradicted, or after.
+    for early in [true, false] {
+        let mut member = Member::new(&cluster, me, &run);
+        let lie = attest(FIRST, links[0], 70);
+        if early {
+            member.is_told(liar, lie.clone()).unwrap();
+        }
+        member.is_told(owner, attest(FIRST, links[0], links[1])).unwrap();
+        lasts.iter().for_each(|from| member.is_told(*from, attest(LAST, links[1], links[2])).unwrap());
+        assert!(member.inference.work().is_none(), "only one says so of the first stage");
+        assert_eq!(accused(&mut member), []);
+        member.is_told(reserve, attest(FIRST, links[0], links[1])).unwrap();
+        let work = member.inference.work().unwrap();
+        assert_eq!((work.tokens.as_slice(), work.links.as_slice()), (&tokens[..], &links[..]));
+        if !early {
+            assert_eq!(accused(&mut member), []);
+            member.is_told(liar, lie).unwrap();
+        }
+        assert_eq!(accused(&mut member), [liar]);
+    }
+    // Other inputs are another question.
+    let mut member = Member::new(&cluster, me, &run);
+    member.is_told(liar, attest(FIRST, 69, 70)).unwrap();
+    [owner, reserve].iter().for_each(|from| member.is_told(*from, attest(FIRST, links[0], links[1])).unwrap());
+    lasts.iter().for_each(|from| member.is_told(*from, attest(LAST, links[1], links[2])).unwrap());
+    assert!(member.inference.work().is_some());
+    assert_eq!(accused(&mut member), []);
+}
+
+#[test]
+fn a_member_attests_what_it_computed_and_others_agree_on_and_says_so_again() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [owner, other, reserve, _] = seats(&run, FIRST);
+    let everybody: NodeSet = (0..4).map(NodeId).collect();
+    for (me, own, attests) in [(owner, Some(5), true), (owner, Some(6), false), (reserve, None, false)] {
+        let mut member = Member::new(&cluster, me, &run);
+        let lasts: Vec<NodeId> = run.active.placement.assigned(LAST).filter(|node| *node != me).take(2).collect();
+        for position in 0..4 {
+            if let Some(own) = own {
+                // The last of its results is its own.
+                let result = if position == 3 { own } else { 5 };
+                member.computed(FIRST, position, &[result]).unwrap();
+            }
+            for from in [owner, other, reserve].into_iter().filter(|from| *from != me).take(2) {
+                let _ = member.hears(from, FIRST, position, &[5]);
+            }
+            if position >= 2 {
+                lasts.iter().for_each(|from| member.hears(*from, LAST, position, &[9]).unwrap());
+            }
+        }
+        assert_eq!(member.inference.desks[0].next, Position(4));
+        let attestation = (Kind::Attest, everybody.without(me));
+        assert_eq!(member.sent().contains(&attestation), attests, "by {me:?}, whose last result is {own:?}");
+        member
+            .does(|inference, seat, out| {
+                inference.retransmit(seat, &mut |it| out.push(it));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(member.sent().contains(&attestation), attests, "again");
+    }
+}
+
+#[test]
+fn who_has_no_inputs_of_a_stage_is_not_asked_for_them() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [owner, _, reserve, outside] = seats(&run, FIRST);
+    for (me, outcome) in [(outside, Rejection::Unauthorised), (reserve, Rejection::Invalid)] {
+        let mut member = Member::new(&cluster, me, &run);
+        let mut asked = |from| {
+            let recall = Recall { run: run.id, stage: FIRST, position: Position(0) };
+            member.does(|inference, seat, out| inference.on_recall(seat, from, &recall, &mut |it| out.push(it)))
+        };
+        assert_eq!(asked(owner), Err(outcome), "nothing is committed yet");
+        assert_eq!(asked(me), Err(Rejection::Unauthorised), "by itself");
+    }
 }

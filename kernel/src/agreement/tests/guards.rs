@@ -371,3 +371,50 @@ fn a_horizon_refuses_what_is_old_and_nothing_else() {
     assert_eq!(wants(&replica, first, vote(3, 8)), Ok(()), "it would prove a fault");
     assert_eq!(wants(&replica, second, vote(3, 7)), Ok(()));
 }
+
+#[test]
+fn what_a_question_names_replaces_what_its_sender_told_this_replica() {
+    let cluster = cluster(4, 1, 1);
+    let leader = cluster.leader(EPOCH, View(1)).0;
+    let [liar, honest] = [2, 3].map(|after| (leader + after) % 4);
+    let deposed = cluster.leader(EPOCH, View(0)).0;
+    let told = |value: Option<u64>| {
+        let voted = value.map(|value| proposal(deposed, 0, value));
+        AgreementMessage::ViewChange(ViewChange { view: View(1), voted, locked: None })
+    };
+    let mut replica = Replica::new(&cluster, (leader + 1) % 4);
+    replica.learns(7);
+    for (from, value) in [(leader, None), (honest, None), (liar, Some(7))] {
+        replica.hears(from, told(value)).unwrap();
+    }
+    replica.hears(liar, told(Some(8))).unwrap();
+    let mut request = CertRequest { ballot: Ballot { view: View(1), value: 7 }, reports: Map::new() };
+    for node in [leader, liar, honest] {
+        request.reports.insert(NodeId(node), Report { voted: None, locked: None }).unwrap();
+    }
+    replica.hears(leader, AgreementMessage::CertRequest(request)).unwrap();
+    assert!(!replica.said().contains(&Kind::CertAck), "it told this replica that it voted");
+    replica.hears(liar, told(Some(9))).unwrap();
+    assert_eq!(replica.said(), [], "nor is that what the question names");
+    replica.hears(liar, told(None)).unwrap();
+    assert_eq!(replica.said(), [Kind::CertAck]);
+}
+
+#[test]
+fn a_leader_asks_for_what_binds_it_and_else_for_its_own_value() {
+    let cluster = cluster(4, 1, 1);
+    let leader = cluster.leader(EPOCH, View(1)).0;
+    let deposed = cluster.leader(EPOCH, View(0)).0;
+    let other = (0..4).find(|node| ![leader, deposed].contains(node)).unwrap();
+    for (reported, asks) in [(Some(8), 8), (None, 7)] {
+        let mut asking = Replica::new(&cluster, leader);
+        asking.learns(7);
+        asking.learns(8);
+        asking.hears(deposed, left_for(1)).unwrap();
+        let voted = reported.map(|value| proposal(deposed, 0, value));
+        let change = ViewChange { view: View(1), voted, locked: None };
+        asking.hears(other, AgreementMessage::ViewChange(change)).unwrap();
+        let question = asking.agreement.question.as_ref().expect("three reports are enough");
+        assert_eq!(question.request.ballot, Ballot { view: View(1), value: asks });
+    }
+}
