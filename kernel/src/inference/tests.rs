@@ -11,7 +11,7 @@ use crate::crypto::Tag;
 use crate::crypto::ideal::Ideal;
 use crate::machine::Timer;
 use crate::message::Kind;
-use crate::message::inference::{Attest, Claim, Recall, Request, Sampling, SignedRequest, Tokens};
+use crate::message::inference::{Attest, Claim, Links, Recall, Request, Sampling, SignedRequest, Tokens};
 use crate::types::{ClientId, Resilience};
 
 type C = Ideal<8>;
@@ -432,5 +432,40 @@ fn who_has_no_inputs_of_a_stage_is_not_asked_for_them() {
         };
         assert_eq!(asked(owner), Err(outcome), "nothing is committed yet");
         assert_eq!(asked(me), Err(Rejection::Unauthorised), "by itself");
+    }
+}
+
+#[test]
+fn who_followed_a_part_to_its_end_goes_on_and_who_did_not_asks_what_its_host_has() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let name = run.active.request.digest(&cluster);
+    let tokens: Tokens = [9, 9].into_iter().collect();
+    let middle =
+        [5; 4].iter().fold(first_link(&cluster, &name, LAST), |link, signal| extend(&cluster, &link, &[*signal]));
+    let [input, _, output] = links(&cluster, &run, &tokens);
+    let links: Links<C> = [input, middle, output].into_iter().collect();
+    let state = Head::Genesis.state().advance(&cluster, Epoch(1), &run.active, &tokens, &links);
+    for (me, follows) in (0..4).flat_map(|node| [(NodeId(node), true), (NodeId(node), false)]) {
+        let mut member = Member::new(&cluster, me, &run);
+        for (stage, position) in (0..4).map(|at| (FIRST, at)).chain([(LAST, 2), (LAST, 3)]) {
+            let assigned = run.active.placement.assigned(stage).filter(|node| *node != me && follows);
+            for from in assigned.take(2).collect::<Vec<_>>() {
+                member.hears(from, stage, position, if stage == LAST { &[9] } else { &[5] }).unwrap();
+            }
+        }
+        member.out.clear();
+        member
+            .does(|inference, seat, out| {
+                inference.follow(seat, &state, &mut |it| out.push(it));
+                Ok(())
+            })
+            .unwrap();
+        let assigns = member.out.iter().any(|output| matches!(output, Output::Assign { .. }));
+        assert_eq!(assigns, !follows, "{me:?}");
+        let needs = !follows && run.active.placement.set(LAST).contains(me);
+        assert_eq!(member.inference.standing(LAST).unwrap().has_past, !needs, "{me:?}");
+        assert!(member.inference.standing(FIRST).unwrap().has_past, "tokens are in the run itself");
+        assert_eq!(member.inference.run().unwrap().committed(), 2);
     }
 }
