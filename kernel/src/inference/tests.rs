@@ -108,7 +108,7 @@ impl<'c> Member<'c> {
     }
 
     /// What its host was asked to compute since the last time, and for whom.
-    fn to_compute(&mut self) -> Vec<(Stage, u16, Option<NodeId>)> {
+    fn asked_to_compute(&mut self) -> Vec<(Stage, u16, Option<NodeId>)> {
         let asked = self.out.drain(..).filter_map(|output| match output {
             Output::Compute { stage, position, asker, .. } => Some((stage, position.0, asker)),
             _ => None,
@@ -199,7 +199,7 @@ fn an_owner_computes_once_what_its_host_was_asked_for() {
     let run = run(&cluster, 6);
     let [owner, other, ..] = seats(&run, FIRST);
     let mut member = Member::new(&cluster, owner, &run);
-    assert_eq!(member.to_compute().first(), Some(&(FIRST, 0, None)));
+    assert_eq!(member.asked_to_compute().first(), Some(&(FIRST, 0, None)));
     assert_eq!(member.computed(FIRST, 1, &[5]), Err(Rejection::Stale));
     assert_eq!(member.computed(FIRST, 0, &[]), Err(Rejection::Invalid));
     assert_eq!(member.computed(FIRST, 0, &[5]), Ok(()));
@@ -211,7 +211,7 @@ fn an_owner_computes_once_what_its_host_was_asked_for() {
     assert!(!member.inference.desks[0].busy, "not beyond what is certain");
     assert_eq!(member.computed(FIRST, 1, &[5]), Err(Rejection::Stale), "its host was not asked");
     member.hears(other, FIRST, 0, &[5]).unwrap();
-    assert_eq!(member.to_compute(), [(FIRST, 1, None)]);
+    assert_eq!(member.asked_to_compute(), [(FIRST, 1, None)]);
 }
 
 #[test]
@@ -226,13 +226,13 @@ fn a_member_answers_once_in_a_round_and_only_who_needs_it() {
         others.iter().for_each(|from| member.hears(*from, FIRST, position, &[5]).unwrap());
     }
     assert_eq!(member.inference.desks[0].next, Position(3));
-    assert_eq!(member.to_compute().last(), Some(&(LAST, 2, None)));
+    assert_eq!(member.asked_to_compute().last(), Some(&(LAST, 2, None)));
     member.computed(LAST, 2, &[9]).unwrap();
     assert_eq!(member.is_asked(owner, LAST, 2), Err(Rejection::Unauthorised), "by itself");
     assert_eq!(member.is_asked(other, LAST, 1), Err(Rejection::Invalid), "the last stage says nothing there");
     assert_eq!(member.is_asked(other, LAST, 8), Err(Rejection::Invalid), "no input is there");
     assert_eq!(member.is_asked(other, LAST, 2), Ok(()));
-    assert_eq!(member.to_compute(), [(LAST, 2, Some(other))]);
+    assert_eq!(member.asked_to_compute(), [(LAST, 2, Some(other))]);
     assert_eq!(member.is_asked(other, LAST, 2), Err(Rejection::Duplicate));
     assert_eq!(member.is_asked(reserve, LAST, 2), Ok(()));
     assert_eq!(member.is_asked(outside, LAST, 2), Ok(()), "its stage consumes the tokens");
@@ -278,7 +278,7 @@ fn a_reserve_steps_in_at_a_disagreement_a_silence_or_a_question() {
     let mut member = Member::new(&cluster, reserve, &run);
     member.hears(owner, FIRST, 0, &[5]).unwrap();
     member.hears(other, FIRST, 0, &[6]).unwrap();
-    assert!(works(&member) && member.to_compute().contains(&(FIRST, 0, None)));
+    assert!(works(&member) && member.asked_to_compute().contains(&(FIRST, 0, None)));
     // Who is not assigned sees the disagreement too.
     let mut member = Member::new(&cluster, outside, &run);
     assert!(tracks(outside, &run, FIRST));
