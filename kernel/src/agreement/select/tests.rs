@@ -64,6 +64,8 @@ fn a_single_value_of_the_highest_view_binds() {
     assert_eq!(selected(&four, rows), Selection::Must(X));
     let rows = [(1, ballot(0, X), None), (2, ballot(0, X), None), (3, ballot(1, Y), None)];
     assert_eq!(selected(&four, rows), Selection::Must(Y), "the higher view, however few voted in it");
+    let rows = [(0, ballot(0, X), None), (1, None, None), (2, None, None)];
+    assert_eq!(selected(&four, rows), Selection::Must(X), "its leader counts too, as long as it did not equivocate");
 }
 
 #[test]
