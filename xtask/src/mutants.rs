@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         print!("{}", judge::list(&program, &first)?);
         return Ok(());
     }
-    let place = workspace::target().join("mutants");
+    let place = workspace::target().join("kernel-mutants");
     let mut rows: Vec<(&str, Heard)> = Vec::new();
     for judge in &judge::JUDGES {
         let which = match rows.last() {

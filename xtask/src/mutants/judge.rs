@@ -1,5 +1,6 @@
 //! Who judges, and one judge's hearing: a run of cargo-mutants.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -95,7 +96,7 @@ impl Judge {
         let heard = Heard::read(&place.join("mutants.out"))?;
         match which {
             Which::Part(_) => Ok(heard),
-            // Fields left out are run whatever is asked for; they were judged before.
+            // Others were judged before.
             Which::Named(names) => Ok(heard.only(names)),
         }
     }
@@ -117,6 +118,9 @@ fn command(program: &Path, which: &Which) -> Command {
             command.args(["--sharding", "round-robin", "--shard", part]);
         }
         Which::Named(names) => {
+            // Their files only: fields left out are run whatever is named.
+            let files: BTreeSet<&str> = names.iter().filter_map(|name| name.split(':').next()).collect();
+            command.arg("--no-config").args(files.into_iter().flat_map(|file| ["--file", file]));
             command.args(names.iter().flat_map(|name| ["--re".to_owned(), exactly(name)]));
         }
     }
