@@ -54,7 +54,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         if self.role == Role::Learner {
             let first = seat.cluster.mutated(Mutant::FirstIncarnation);
             let incarnation = if first { 1 } else { state.next_incarnation(seat.me) };
-            return Some(Notice::Readmit(Readmit { incarnation, nonce: self.nonce? }));
+            let nonce = self.nonce.filter(|_| !seat.cluster.mutated(Mutant::NeverApply))?;
+            return Some(Notice::Readmit(Readmit { incarnation, nonce }));
         }
         let profile = self.profile?;
         Some(Notice::Revise(Revision { number: state.next_revision(seat.me), profile }))

@@ -262,6 +262,7 @@ pub const KILLED: &[Case] =
         invariant(Mutant::UncheckedDecision, chain(SMALL), AGREEMENT, 9),
         invariant(Mutant::UncheckedHeader, chain(TWO_VALUES), DURABLE_BEFORE_VISIBLE, 6).not_in(&[chain(SMALL)]),
         invariant(Mutant::UncheckedState, chain(TWO_VALUES), DURABLE_BEFORE_VISIBLE, 6).not_in(&[chain(SMALL)]),
+        refinement(Mutant::NeverApply, chain(SMALL), 1),
         invariant(Mutant::LearnerSigns, chain(TWO_VALUES), AGREEMENT, 5),
         restart(Mutant::RoleUnrecorded, chain(TWO_VALUES), AGREEMENT, 12),
         invariant(Mutant::CatchUpReadmits, chain(TWO_VALUES), AGREEMENT, 11),

@@ -241,6 +241,8 @@ mutants! {
     UncheckedState,
 
     // Losing a record.
+    /// A learner never asks to be admitted again.
+    NeverApply,
     /// A learner signs.
     LearnerSigns,
     /// The record of a learner reads like that of a replica.
