@@ -79,6 +79,13 @@ pub(super) const MODELS: &[Entry] = &[
         94_346,
         20,
     ),
+    holds(
+        "chain-five-two-values",
+        Parameters { resilience: Resilience::outside_the_bounds(5, 1, 1), work: 2, equivocation: true, ..SMALL },
+        46_146,
+        228_611,
+        18,
+    ),
     control("control-chain-nonce-reused", Parameters { work: 2, equivocation: true, fresh_nonce: false, ..SMALL }, 12),
     control("control-chain-two-faulty", Parameters { faulty: 2, draws: 0, work: 2, equivocation: true, ..SMALL }, 2),
 ];
