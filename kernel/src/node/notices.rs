@@ -164,8 +164,10 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             self.profile = None;
         }
         let admitted = state.readmitted.get(&seat.me).map(|readmit| readmit.nonce);
-        let is_admitted = admitted.is_some() && (admitted == self.nonce || seat.cluster.mutated(Mutant::AnyNonce))
-            || seat.cluster.mutated(Mutant::CatchUpReadmits);
+        let mutated = |mutant| seat.cluster.mutated(mutant);
+        let is_admitted = admitted.is_some() && (admitted == self.nonce || mutated(Mutant::AnyNonce))
+            || mutated(Mutant::AnyMember) && state.readmitted.iter().any(|(member, _)| *member != seat.me)
+            || mutated(Mutant::CatchUpReadmits);
         if self.role == Role::Learner && is_admitted {
             self.role = Role::Replica;
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use butterfly_kernel::node::Role;
+use butterfly_kernel::types::NodeId;
 
 use super::memo::{Public, is_decidable};
 use super::setting::Setting;
@@ -21,10 +22,21 @@ pub const NEVER_CONTRADICTED: &str = "NeverContradicted";
 /// Whatever a replica signed is covered by its record: the epoch is over, or
 /// the vote and its payload are there.
 pub const DURABLE_BEFORE_VISIBLE: &str = "DurableBeforeVisible";
+/// Whoever lost its record and may sign again goes by a chain with the last
+/// number that it drew. The module does not name this: it says why the rest holds.
+pub const READMITTED_BY_NUMBER: &str = "ReadmittedByNumber";
 
 /// What is checked in every state.
-pub const PROPERTIES: [&str; 7] =
-    [AGREEMENT, CONSISTENCY, INTEGRITY, SIGNED_ON_DECIDED, NEVER_CONTRADICTED, DURABLE_BEFORE_VISIBLE, CONTRACT];
+pub const PROPERTIES: [&str; 8] = [
+    AGREEMENT,
+    CONSISTENCY,
+    INTEGRITY,
+    SIGNED_ON_DECIDED,
+    NEVER_CONTRADICTED,
+    DURABLE_BEFORE_VISIBLE,
+    READMITTED_BY_NUMBER,
+    CONTRACT,
+];
 
 /// Those that fail where the honest nodes are as given, by their places.
 pub fn violated(setting: &Setting, values: &Values, publics: &[Arc<Public>]) -> Vec<usize> {
@@ -40,6 +52,7 @@ pub fn violated(setting: &Setting, values: &Values, publics: &[Arc<Public>]) -> 
             publics.iter().all(|public| one_in_each_epoch(values, &public.signed.iter().copied().collect::<Vec<_>>())),
         ),
         (DURABLE_BEFORE_VISIBLE, publics.iter().all(|public| is_covered(values, public))),
+        (READMITTED_BY_NUMBER, (0..).zip(publics).all(|(node, public)| is_readmitted(values, NodeId(node), public))),
         (CONTRACT, publics.iter().all(|public| public.breaches.is_empty())),
     ];
     let place = |property| PROPERTIES.iter().position(|name| *name == property).expect("in the list");
@@ -90,4 +103,14 @@ fn is_covered(values: &Values, public: &Public) -> bool {
             .signed
             .iter()
             .all(|value| values.get(*value).epoch <= over || disk.voted == Some(*value) && disk.payload == Some(*value))
+}
+
+fn is_readmitted(values: &Values, me: NodeId, public: &Public) -> bool {
+    let number = |increment: Increment| match increment {
+        Increment::Readmit { member, drawn, .. } => Some((member, drawn)),
+        Increment::Work(_) => None,
+    };
+    let mut numbers = values.increments(public.memory.head).into_iter().filter_map(number);
+    let may_sign = public.memory.role == Role::Replica;
+    public.drawn == 0 || !may_sign || numbers.any(|number| number == (me, public.drawn))
 }

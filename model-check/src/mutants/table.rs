@@ -4,7 +4,7 @@ use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::types::{Resilience, View};
 
 use super::{Case, Layer, Script};
-use crate::chain::properties::{DURABLE_BEFORE_VISIBLE, INTEGRITY};
+use crate::chain::properties::{DURABLE_BEFORE_VISIBLE, INTEGRITY, READMITTED_BY_NUMBER};
 use crate::chain::setting::Parameters;
 use crate::conform::Direction;
 use crate::inference::{self, setting::Liar};
@@ -63,6 +63,7 @@ pub const ARENAS: &[Subject] = &[
     records(N4_P0, &[3, 3, 3]),
     chain(SMALL),
     chain(LOST_TWICE),
+    chain(TWO_MEMBERS),
     chain(TWO_VALUES),
     chain(THREE_EPOCHS),
     inference(ONE_STAGE),
@@ -85,7 +86,9 @@ const LIAR_ASKED: inference::setting::Parameters = inference::setting::Parameter
 const TWO_VALUES: Parameters = Parameters { work: 2, equivocation: true, ..SMALL };
 /// A record may be lost twice.
 const LOST_TWICE: Parameters = Parameters { draws: 2, ..SMALL };
-/// The same in three epochs.
+/// Two members may lose theirs, at a time.
+const TWO_MEMBERS: Parameters = Parameters { fallible: 2, together: 2, ..LOST_TWICE };
+/// The first with two losses, in three epochs.
 const THREE_EPOCHS: Parameters = Parameters { epochs: 3, ..LOST_TWICE };
 
 /// Nodes 0, 1 and 2 lock the first value; the others voted for the second, which
@@ -268,6 +271,8 @@ pub const KILLED: &[Case] =
         invariant(Mutant::CatchUpReadmits, chain(TWO_VALUES), AGREEMENT, 11),
         invariant(Mutant::AnyNonce, chain(LOST_TWICE), DURABLE_BEFORE_VISIBLE, 7)
             .not_in(&[chain(SMALL), chain(TWO_VALUES)]),
+        invariant(Mutant::AnyMember, chain(TWO_MEMBERS), READMITTED_BY_NUMBER, 5)
+            .not_in(&[chain(SMALL), chain(LOST_TWICE)]),
         invariant(Mutant::AnyIncarnation, chain(THREE_EPOCHS), INTEGRITY, 8).not_in(&[chain(SMALL), chain(TWO_VALUES)]),
         refinement(Mutant::FirstIncarnation, chain(LOST_TWICE), 5).not_in(&[chain(SMALL)]),
         restart(Mutant::HeadUnrecorded, chain(TWO_VALUES), AGREEMENT, 11),

@@ -251,6 +251,8 @@ mutants! {
     CatchUpReadmits,
     /// A learner is admitted again by any number that it ever drew.
     AnyNonce,
+    /// A learner is admitted again when another member is.
+    AnyMember,
     /// A notice is admitted whichever incarnation it names.
     AnyIncarnation,
     /// A learner says each time that it is admitted again for the first time.
