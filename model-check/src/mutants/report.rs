@@ -63,9 +63,6 @@ pub fn print(rows: &[Row], with_stories: bool) {
 pub fn survey(mutant: Mutant, module: Option<&str>) {
     println!("{mutant:?}: {}", mutant.about());
     for subject in table::ARENAS.iter().filter(|subject| module.is_none_or(|module| subject.module() == module)) {
-        if std::env::var("ONLYCHAIN").is_ok() && !matches!(subject, Subject::Chain(_)) {
-            continue;
-        }
         let layers: &[Layer] = match subject {
             Subject::Receivers { .. } => &[Layer::Invariant],
             Subject::Records { .. } => &Layer::ALL,
