@@ -17,7 +17,8 @@ pub mod chain;
 pub mod inference;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 use serde::Serialize;
 
@@ -100,6 +101,18 @@ fn hold<S: System>(
         depart::<S>(direction, step, &run, world.tell(&run.first, &run.path))
     });
     found
+}
+
+/// What the kernel decides is what the specification does.
+fn same_decisions<V: Ord + Debug>(kernel: &BTreeSet<V>, specification: &BTreeSet<V>) -> Result<(), Parting> {
+    let parting = |direction, value: &V| (direction, format!("a decision of {value:?}"));
+    if let Some(value) = kernel.difference(specification).next() {
+        return Err(parting(Direction::Refinement, value));
+    }
+    if let Some(value) = specification.difference(kernel).next() {
+        return Err(parting(Direction::Completeness, value));
+    }
+    Ok(())
 }
 
 /// A world whose states are judged by the steps that they allow.

@@ -152,8 +152,9 @@ impl Memo {
     pub fn moves(&mut self, setting: &Setting, state: &State) -> Vec<(Action, Id)> {
         let publics = self.publics(setting, state);
         let offered = self.offered(setting, &publics);
-        let voted: BTreeSet<ValueId> = publics.iter().flat_map(|public| public.signed.iter().copied()).collect();
-        let told = self.told(setting, &publics, &voted);
+        let voted = voted(&publics);
+        let told = told(setting, &publics);
+        let forgeries = self.forgeries(&voted, &offered, &told);
         let parameters = &setting.parameters;
         let drawn: u8 = publics.iter().map(|public| public.drawn).sum();
         let learners = publics.iter().filter(|public| public.memory.role == Role::Learner).count();
@@ -172,7 +173,7 @@ impl Memo {
             for value in told.iter().copied() {
                 push(Act::CatchUp(value), self.wake(setting, node, local, Stimulus::Decided(value)));
             }
-            for (value, forgery) in self.forgeries(&publics, &offered, &told) {
+            for (value, forgery) in forgeries.iter().copied() {
                 push(Act::CatchUp(value), self.wake(setting, node, local, Stimulus::Forged(value, forgery)));
             }
             let can_draw = drawn < parameters.draws || public.drawn > 0 && !parameters.fresh_nonce;
@@ -191,8 +192,7 @@ impl Memo {
     /// find valid behind anything that anybody holds or voted for.
     fn offered(&mut self, setting: &Setting, publics: &[Arc<Public>]) -> BTreeSet<ValueId> {
         let heads = publics.iter().map(|public| public.memory.head);
-        let bases: BTreeSet<ValueId> =
-            heads.chain(publics.iter().flat_map(|public| public.signed.iter().copied())).chain([GENESIS]).collect();
+        let bases: BTreeSet<ValueId> = heads.chain(voted(publics)).chain([GENESIS]).collect();
         let work = (0..setting.parameters.work).map(Increment::Work);
         let increments: Vec<Increment> =
             work.chain(publics.iter().flat_map(|public| public.notices.iter().copied())).collect();
@@ -213,28 +213,19 @@ impl Memo {
 
     /// The values behind `base` that somebody still stands by, or that are decided.
     fn begun(&self, setting: &Setting, publics: &[Arc<Public>], base: ValueId) -> Vec<ValueId> {
-        let voted: BTreeSet<ValueId> = publics.iter().flat_map(|public| public.signed.iter().copied()).collect();
-        let behind = voted.into_iter().filter(|value| self.values.get(*value).last.is_some_and(|last| last.0 == base));
+        let behind =
+            voted(publics).into_iter().filter(|value| self.values.get(*value).last.is_some_and(|last| last.0 == base));
         let stands = |value: &ValueId| publics.iter().any(|public| public.memory.voted == Some(*value));
         behind.filter(|value| stands(value) || is_decidable(setting, publics, *value)).collect()
     }
 
-    /// What can be told as decided: what honest nodes hold, and what a
-    /// certificate can be put together for.
-    fn told(&self, setting: &Setting, publics: &[Arc<Public>], voted: &BTreeSet<ValueId>) -> BTreeSet<ValueId> {
-        let decidable = voted.iter().copied().filter(|value| is_decidable(setting, publics, *value));
-        let held = publics.iter().map(|public| public.memory.head).filter(|head| *head != GENESIS);
-        decidable.chain(held).collect()
-    }
-
     fn forgeries(
         &self,
-        publics: &[Arc<Public>],
+        voted: &BTreeSet<ValueId>,
         offered: &BTreeSet<ValueId>,
         told: &BTreeSet<ValueId>,
     ) -> Vec<(ValueId, Forgery)> {
-        let signed = publics.iter().flat_map(|public| public.signed.iter().copied());
-        let others: BTreeSet<ValueId> = offered.iter().copied().chain(signed).collect();
+        let others: BTreeSet<ValueId> = offered.union(voted).copied().collect();
         let mut forgeries = Vec::new();
         for decided in told {
             let epoch = self.values.get(*decided).epoch;
@@ -367,7 +358,23 @@ fn supporters(publics: &[Arc<Public>], value: ValueId) -> NodeSet {
     voted.map(|(node, _)| NodeId(node)).collect()
 }
 
-/// Whether a certificate can be put together, with the help of all faulty nodes.
-pub fn is_decidable(setting: &Setting, publics: &[Arc<Public>], value: ValueId) -> bool {
+/// The values that honest nodes ever voted for.
+fn voted(publics: &[Arc<Public>]) -> BTreeSet<ValueId> {
+    publics.iter().flat_map(|public| public.signed.iter().copied()).collect()
+}
+
+/// The values for which a certificate can be put together, with the help of all
+/// faulty nodes.
+pub fn decided(setting: &Setting, publics: &[Arc<Public>]) -> BTreeSet<ValueId> {
+    voted(publics).into_iter().filter(|value| is_decidable(setting, publics, *value)).collect()
+}
+
+/// What can be told as decided: those, and what honest nodes hold.
+fn told(setting: &Setting, publics: &[Arc<Public>]) -> BTreeSet<ValueId> {
+    let held = publics.iter().map(|public| public.memory.head).filter(|head| *head != GENESIS);
+    decided(setting, publics).into_iter().chain(held).collect()
+}
+
+fn is_decidable(setting: &Setting, publics: &[Arc<Public>], value: ValueId) -> bool {
     supporters(publics, value).len() + setting.faulty().len() >= quorum(setting)
 }

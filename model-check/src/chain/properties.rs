@@ -6,7 +6,7 @@ use std::sync::Arc;
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::NodeId;
 
-use super::memo::{Public, is_decidable};
+use super::memo::{self, Public};
 use super::setting::Setting;
 use super::values::{GENESIS, Id as ValueId, Increment, Values};
 use crate::world::{AGREEMENT, CONTRACT};
@@ -40,8 +40,7 @@ pub const PROPERTIES: [&str; 8] = [
 
 /// Those that fail where the honest nodes are as given, by their places.
 pub fn violated(setting: &Setting, values: &Values, publics: &[Arc<Public>]) -> Vec<usize> {
-    let voted: BTreeSet<ValueId> = publics.iter().flat_map(|public| public.signed.iter().copied()).collect();
-    let decided: Vec<ValueId> = voted.into_iter().filter(|value| is_decidable(setting, publics, *value)).collect();
+    let decided: Vec<ValueId> = memo::decided(setting, publics).into_iter().collect();
     let holds = [
         (AGREEMENT, one_in_each_epoch(values, &decided)),
         (CONSISTENCY, is_one_chain(values, &decided) && hold_nothing_else(publics, &decided)),

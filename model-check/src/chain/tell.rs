@@ -5,7 +5,7 @@ use std::sync::Arc;
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::NodeId;
 
-use super::memo::{Memo, Public, is_decidable};
+use super::memo::{Memo, Public, decided};
 use super::values::{GENESIS, Id as ValueId, Increment, Values};
 use super::{Act, Action, Chain, State};
 use crate::story::{Arrow, Lifeline, Scene, Story};
@@ -90,10 +90,7 @@ fn ending(world: &Chain, memo: &Memo, last: &State) -> Vec<String> {
     let setting = world.setting();
     let publics = memo.publics(setting, last);
     let mut lines = Vec::new();
-    let mut voted: Vec<ValueId> = publics.iter().flat_map(|public| public.signed.iter().copied()).collect();
-    voted.sort_unstable();
-    voted.dedup();
-    for value in voted.into_iter().filter(|value| is_decidable(setting, &publics, *value)) {
+    for value in decided(setting, &publics) {
         lines.push(format!("{} is decided, or can be", name(&memo.values, value)));
     }
     for (node, public) in publics.iter().enumerate() {

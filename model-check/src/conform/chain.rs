@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::NodeId;
 
-use super::{Conformance, Direction, Parting, hold};
-use crate::chain::memo::{Brief, Memo, is_decidable};
+use super::{Conformance, Direction, Parting, hold, same_decisions};
+use crate::chain::memo::{Brief, Memo, decided};
 use crate::chain::setting::{Parameters, Setting};
 use crate::chain::values::{Id as ValueId, Increment, Values};
 use crate::chain::{self, Act, Chain as World};
@@ -74,17 +74,8 @@ fn check_steps(
         return Err((Direction::Completeness, describe(action)));
     }
     let publics = memo.publics(world.setting(), state);
-    let voted: BTreeSet<ValueId> = publics.iter().flat_map(|public| public.signed.iter().copied()).collect();
-    let decided = voted.into_iter().filter(|value| is_decidable(world.setting(), &publics, *value));
-    let decided: BTreeSet<Chain> = decided.map(|value| renamed_value(&memo.values, value)).collect();
-    let must = specification.decided(&before);
-    if let Some(value) = decided.difference(&must).next() {
-        return Err((Direction::Refinement, format!("a decision of {value:?}")));
-    }
-    if let Some(value) = must.difference(&decided).next() {
-        return Err((Direction::Completeness, format!("a decision of {value:?}")));
-    }
-    Ok(())
+    let decided = decided(world.setting(), &publics).into_iter().map(|value| renamed_value(&memo.values, value));
+    same_decisions(&decided.collect(), &specification.decided(&before))
 }
 
 fn renamed(setting: &Setting, memo: &Memo, state: &chain::State) -> specification::State {

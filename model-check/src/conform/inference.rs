@@ -12,7 +12,7 @@ use std::sync::Arc;
 use butterfly_kernel::message::AgreementMessage;
 use butterfly_kernel::types::{NodeId, NodeSet, View};
 
-use super::{Conformance, Direction, Parting, hold};
+use super::{Conformance, Direction, Parting, hold, same_decisions};
 use crate::explore::{Progress, System};
 use crate::inference::local::Local;
 use crate::inference::properties::decided;
@@ -97,14 +97,8 @@ fn check_steps(
         }
         *found.actions.entry(name(&action)).or_default() += 1;
     }
-    let ours: BTreeSet<Value> =
-        decided(setting, &memo.values, &locals).into_iter().map(|value| signals(&memo.values, value)).collect();
-    let theirs = specification.decided(&before);
-    match (ours.difference(&theirs).next(), theirs.difference(&ours).next()) {
-        (Some(value), _) => Err((Direction::Refinement, format!("a decision of {value:?}"))),
-        (None, Some(value)) => Err((Direction::Completeness, format!("a decision of {value:?}"))),
-        (None, None) => Ok(()),
-    }
+    let decided = decided(setting, &memo.values, &locals).into_iter().map(|value| signals(&memo.values, value));
+    same_decisions(&decided.collect(), &specification.decided(&before))
 }
 
 /// Whether steps of `member` lead from `before` to `after`; puts them into `path`.

@@ -81,8 +81,15 @@ fn verdict(mutant: Mutant, layer: Layer, subject: Subject) -> String {
     let found = look_for(Some(mutant), None);
     let say = |failure: &Failure| format!("{} fails in {} steps", failure.property, failure.steps);
     match found.failure {
-        // Elsewhere what is wrong shows long before two values are decided.
-        Some(first) if first.property == AGREEMENT || subject.module() == "Inference" => say(&first),
+        // Conformance and liveness look for one thing only, and on one part of
+        // a run what is wrong shows long before two values are decided.
+        Some(first)
+            if first.property == AGREEMENT
+                || !matches!(layer, Layer::Invariant | Layer::Restart)
+                || subject.module() == "Inference" =>
+        {
+            say(&first)
+        }
         Some(first) => match look_for(Some(mutant), Some(AGREEMENT)).failure {
             Some(second) => format!("{}, {}", say(&first), say(&second)),
             None => say(&first),
