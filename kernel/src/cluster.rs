@@ -89,9 +89,11 @@ pub struct Timing {
     pub view: Millis,
     /// No view waits longer than this.
     pub view_cap: Millis,
-    /// What is unanswered is sent again after this long.
+    /// What is unanswered is sent again after this long. Longer than a token
+    /// takes through all stages, or members ask for what is under way.
     pub retransmit: Millis,
     /// A reserve computes when a stage's owners have been silent for this long.
+    /// Longer than a stage computes for one position.
     pub escalate: Millis,
 }
 

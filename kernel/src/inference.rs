@@ -217,10 +217,18 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     }
 
     /// A round of retransmission begins.
-    pub fn begin_round(&mut self) {
-        for desk in &mut self.desks {
+    pub fn begin_round(&mut self, me: NodeId) {
+        let pending: Vec<bool, MAX_STAGES> = self.desks.iter().map(|desk| self.is_pending(me, desk)).collect();
+        for (desk, pending) in self.desks.iter_mut().zip(pending) {
             desk.served = NodeSet::EMPTY;
+            desk.lasting = pending;
         }
+    }
+
+    /// Whether the stage has what it needs to give its next output.
+    fn is_pending(&self, me: NodeId, desk: &Desk<C, N>) -> bool {
+        let certain = |run: &Run<C>| self.input_is_certain(me, run, desk.stage, desk.next);
+        desk.next < self.limit() && self.run.as_ref().is_some_and(certain)
     }
 
     /// Asks for what is missing and says again what this node found.
@@ -234,7 +242,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
                     let to = self.audience(seat.me, run, stage);
                     self.send_output(seat, to, (stage, desk.next, signal.clone()), Transmission::Again, out);
                 }
-                if self.input_is_certain(seat.me, run, stage, desk.next) {
+                // Who is asked for what owners are at work on would step in for them.
+                if desk.lasting && self.is_pending(seat.me, desk) {
                     let pull = Pull { run: run.id, stage, position: desk.next };
                     let to = run.active.placement.set(stage).without(seat.me);
                     send(to, seat.envelope(Message::Pull(pull)), Transmission::First, out);

@@ -101,6 +101,30 @@ pub enum Transmission {
     Again,
 }
 
+/// Which of its signals a host may pass on: others may be what a faulty member
+/// told it, and nobody confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// Inputs of the stage.
+    Inputs,
+    /// Outputs of the stage before it.
+    Outputs,
+    /// Either.
+    Both,
+}
+
+impl Source {
+    /// Whether inputs of the stage itself may be taken.
+    pub const fn has_inputs(self) -> bool {
+        matches!(self, Source::Inputs | Source::Both)
+    }
+
+    /// Whether outputs of the stage before it may be taken.
+    pub const fn has_outputs(self) -> bool {
+        matches!(self, Source::Outputs | Source::Both)
+    }
+}
+
 /// What a node asks of its host, or tells it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::large_enum_variant, reason = "no heap to box into; outputs are moved, not stored")]
@@ -158,8 +182,8 @@ pub enum Output<C: Scheme, const N: usize> {
         signals: Signals,
     },
     /// A fellow lacks inputs of `stage` from `position` on: hand those that
-    /// you have back as [`Input::Supplied`], as inputs of the stage or as
-    /// outputs of the one before it. If there are none, say nothing.
+    /// you have back as [`Input::Supplied`], taken from `source` only. If there
+    /// are none, say nothing.
     Supply {
         /// Who asks.
         to: NodeId,
@@ -169,6 +193,8 @@ pub enum Output<C: Scheme, const N: usize> {
         stage: Stage,
         /// Where they begin.
         position: Position,
+        /// Where they may be taken from.
+        source: Source,
     },
     /// Run `stage` up to `position`, over all inputs that it was not run on
     /// yet, and hand back what comes out there. The inputs up to it were

@@ -278,11 +278,12 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     fn on_retransmit(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         let every = seat.cluster.timing.retransmit.0;
         let idle = self.is_idle(seat);
-        self.inference.begin_round();
         if self.watch.is_still_at(self.epoch(), self.agreement.view()) {
             self.ask(seat, None, out);
             self.repeat(seat, out);
         }
+        self.inference.begin_round(seat.me);
+        self.choose_run(seat, out);
         self.look_for_blockade(seat, idle, out);
         let after = Millis(if idle { every.saturating_mul(IDLE_FACTOR) } else { every });
         out.push(Output::SetTimer { timer: Timer::Retransmit, after });

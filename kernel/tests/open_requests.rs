@@ -5,12 +5,14 @@ mod cluster;
 
 use std::collections::BTreeMap;
 
+use butterfly_kernel::cluster::Seat;
 use butterfly_kernel::machine::Rejection;
 use butterfly_kernel::message::inference::SignedRequest;
-use butterfly_kernel::types::{ClientId, View};
+use butterfly_kernel::node::Coordinator;
+use butterfly_kernel::types::{ClientId, NodeId, View};
 use cluster::byzantine::Behaviour;
 use cluster::executor::reference;
-use cluster::{Crypto, Network, Plan, TestCluster, World, request_of};
+use cluster::{Action, Crypto, Network, Plan, TestCluster, World, request_of};
 
 const STAGES: u8 = 4;
 const TOKENS: u16 = 4;
@@ -179,4 +181,39 @@ fn a_client_that_signs_ever_smaller_requests_for_one_turn_delays_itself_only() {
     let beside = time_beside_rivals(60).max(time_beside_rivals(2));
     println!("alone {alone} us, beside a client that signs ever smaller requests {beside} us");
     assert!(beside < alone + alone, "{alone} us, {beside} us");
+}
+
+/// Who has the work of a request that the others lost when they began again,
+/// and another request's turn came meanwhile, does not wait for them for ever,
+/// nor they for it: with one member down, none can do without the others.
+#[test]
+fn work_that_the_others_lost_is_given_up_for_the_request_whose_turn_it_is() {
+    let mut held = 0;
+    for (holder, down) in (0..4).flat_map(|holder| (0..4).map(move |down| (holder, down))).filter(|(a, b)| a != b) {
+        let plan = Plan { clients: 2, stages: STAGES, ..Plan::of(4) };
+        let mut world = World::with(plan.cluster(), 7, Network::CALM);
+        let (first, better) = (asked(&world.cluster, 1, 1), asked(&world.cluster, 0, 1));
+        world.submit(holder, first);
+        let others: Vec<usize> = (0..4).filter(|member| *member != holder).collect();
+        let has_work = |world: &World, member: usize| {
+            let me = NodeId(member as u8);
+            let seat = Seat { cluster: &world.cluster, me, key: &me };
+            world.node(member).coordinator(&seat) == Coordinator::Committing
+        };
+        let until = world.now + 5 * SECOND;
+        assert!(world.run(until, |world| has_work(world, holder)), "{holder} puts the work together");
+        // Nobody else decided it yet.
+        held += usize::from(others.iter().all(|member| world.head(*member) == 0));
+        let now = world.now;
+        others.iter().for_each(|member| world.at(now, *member, Action::Crash));
+        let back: Vec<usize> = others.into_iter().filter(|member| *member != down).collect();
+        back.iter().for_each(|member| world.at(now, *member, Action::Restart));
+        world.run(now, |_| false);
+        back.iter().for_each(|member| world.submit(*member, better.clone()));
+        let alive: Vec<usize> = (0..4).filter(|member| *member != down).collect();
+        let done = |world: &World| (0..2).all(|client| world.finished(&alive, client, 1));
+        assert!(world.run(now + 60 * SECOND, done), "{holder} has the work, {down} is down");
+        world.assert_agreement();
+    }
+    assert!(held > 6, "{held}: hardly anybody held work alone, so this shows nothing");
 }

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 use butterfly_kernel::assignment::Placement;
 use butterfly_kernel::inference::run::{self, extend, first_link};
+use butterfly_kernel::machine::Source;
 use butterfly_kernel::message::inference::{History, MAX_HISTORY, RunId, Sampling, Signal, Signals};
 use butterfly_kernel::types::{NodeId, Position, Stage};
 use thiserror::Error;
@@ -167,13 +168,20 @@ impl<M: Model> Executor<M> {
     }
 
     /// What this node has of the inputs of `stage` from `position` on, as many
-    /// as a message carries: inputs of the stage itself, or outputs of the one before it.
-    pub fn supply(&mut self, run: RunId<Crypto>, stage: Stage, position: Position) -> Option<History<Crypto>> {
+    /// as a message carries: inputs of the stage itself, or outputs of the one
+    /// before it, as `source` allows.
+    pub fn supply(
+        &mut self,
+        run: RunId<Crypto>,
+        (stage, position): (Stage, Position),
+        source: Source,
+    ) -> Option<History<Crypto>> {
         let sampling = self.run.as_ref().filter(|own| own.id == run)?.request().sampling;
         let mut signals = Signals::new();
         for at in (position.0..).map(Position).take(MAX_HISTORY) {
-            let input = self.desks.get(&stage).and_then(|desk| desk.inputs.get(&at.index())).cloned();
-            let before = stage.0.checked_sub(1).map(Stage);
+            let own = self.desks.get(&stage).filter(|_| source.has_inputs());
+            let input = own.and_then(|desk| desk.inputs.get(&at.index())).cloned();
+            let before = stage.0.checked_sub(1).map(Stage).filter(|_| source.has_outputs());
             let output = || before.and_then(|before| self.compute(before, at, sampling).ok());
             let Some(signal) = input.or_else(output) else { break };
             // As many as there is room for.

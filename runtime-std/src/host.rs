@@ -185,8 +185,8 @@ impl Host {
                     self.executor.provide(stage, at, signal);
                 }
             }
-            Output::Supply { to, run, stage, position } => {
-                if let Some(history) = self.executor.supply(run, stage, position) {
+            Output::Supply { to, run, stage, position, source } => {
+                if let Some(history) = self.executor.supply(run, (stage, position), source) {
                     results.push_back(Input::Supplied { to, history });
                 }
             }

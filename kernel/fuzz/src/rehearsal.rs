@@ -303,7 +303,7 @@ impl<'c> Scene<'c> {
                     self.notes.messages.entry(envelope.message.kind()).or_default().push(encode(envelope));
                 }
                 Output::Assign { .. } => answers.extend(self.holdings(member)),
-                Output::Supply { to, run, stage, position } => {
+                Output::Supply { to, run, stage, position, .. } => {
                     let history = self.supply(member, *run, *stage, *position);
                     answers.extend(history.map(|history| Input::Supplied { to: *to, history }));
                 }

@@ -82,7 +82,8 @@ impl<C: Scheme, const N: usize> Horizon<C, N> {
     /// anything or prove anything.
     ///
     /// # Errors
-    /// The rejection with which [`Agreement::receive`] would meet it.
+    /// A rejection, when [`Agreement::receive`] would reject it as well; of several
+    /// reasons it may give another.
     pub fn wants(
         &self,
         cluster: &Cluster<C, N>,

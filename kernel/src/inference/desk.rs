@@ -37,12 +37,31 @@ pub(super) struct Desk<C: Scheme, const N: usize> {
     pub(super) own_ends: Vec<C::Digest, PARTS>,
     /// The host was asked for `computed`.
     pub(super) busy: bool,
-    /// As a reserve, this node gives the owners time to get beyond this position.
-    pub(super) watched: Option<Position>,
+    /// As a reserve, this node gives the owners time to get beyond this.
+    pub(super) watched: Option<Watch>,
+    /// `next` was the same when the last round began, and its input certain.
+    pub(super) lasting: bool,
     /// Members that were given what they lacked in this round.
     pub(super) served: NodeSet,
     /// Whether the host has the inputs before the run's first position.
     pub(super) past: Past<C>,
+}
+
+/// What a reserve waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Watch {
+    /// The output at this position, whose input is certain.
+    Output(Position),
+    /// That the part is committed that ends before this position.
+    Commit(Position),
+}
+
+impl Watch {
+    pub(super) fn position(self) -> Position {
+        match self {
+            Watch::Output(position) | Watch::Commit(position) => position,
+        }
+    }
 }
 
 /// What became of a position.
@@ -68,6 +87,7 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
             own_ends: Vec::new(),
             busy: false,
             watched: None,
+            lasting: false,
             served: NodeSet::EMPTY,
             past,
         }
@@ -95,6 +115,7 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
     pub(super) fn advance(&mut self, link: C::Digest, ends_part: bool) {
         self.link = link;
         self.next = self.next.next();
+        self.lasting = false;
         self.reports.clear();
         if ends_part {
             // No more parts end before `next` than are open.

@@ -152,7 +152,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let open = self.gatherings.first();
         let desk = self.desks.get_mut(stage.index()).ok_or(Rejection::Stale)?;
         let watched = desk.watched.take().ok_or(Rejection::Stale)?;
-        if watched == desk.next && !desk.working {
+        if watched.position() == desk.next && !desk.working {
             desk.working |= !seat.cluster.mutated(Mutant::NeverStepIn);
             let attested = |owner: &NodeId| {
                 open.is_some_and(|gathering| desk.next >= gathering.part.end && gathering.has_attested(*owner, stage))

@@ -8,7 +8,7 @@ use super::run::{Run, extend, first_link};
 use crate::agreement::rules::Mutant;
 use crate::cluster::{Cluster, Seat};
 use crate::crypto::Scheme;
-use crate::machine::{Outbox, Output, Rejection, Transmission, send};
+use crate::machine::{Outbox, Output, Rejection, Source, Transmission, send};
 use crate::message::Message;
 use crate::message::inference::{History, Recall, RunId, Signals};
 use crate::types::{NodeId, NodeSet, Position, Stage};
@@ -78,7 +78,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     /// Somebody lacks inputs that this node's host may have.
     ///
     /// # Errors
-    /// A [`Rejection`] when there is nothing to answer.
+    /// A [`Rejection`] when there is nothing to answer, or nothing that is sure.
     pub fn on_recall(
         &mut self,
         seat: &Seat<'_, C, N>,
@@ -86,16 +86,33 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         recall: &Recall<C>,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        let run = self.current(&recall.run)?;
-        if from == seat.me || !holders(run, recall.stage).any(|node| node == seat.me) {
+        let current = self.current(&recall.run)?;
+        if from == seat.me || !holders(current, recall.stage).any(|node| node == seat.me) {
             return Err(Rejection::Unauthorised);
         }
-        if recall.position >= run.first() {
+        if recall.position >= current.first() {
             return Err(Rejection::Invalid);
         }
         let Recall { run, stage, position } = *recall;
-        out.push(Output::Supply { to: from, run, stage, position });
+        let source = self.source(seat.me, current, stage).ok_or(Rejection::Stale)?;
+        out.push(Output::Supply { to: from, run, stage, position, source });
         Ok(())
+    }
+
+    /// Where this node's host has the inputs of `stage` for sure. What it was
+    /// told and nobody confirmed it must not pass on: members that recover at
+    /// the same time would tell each other what a faulty one told the first.
+    fn source(&self, me: NodeId, run: &Run<C>, stage: Stage) -> Option<Source> {
+        let confirmed = |stage: Stage| {
+            run.active.placement.set(stage).contains(me)
+                && self.desks.get(stage.index()).is_some_and(|desk| desk.past == Past::Complete)
+        };
+        match (confirmed(stage), stage.0.checked_sub(1).map(Stage).is_some_and(confirmed)) {
+            (true, true) => Some(Source::Both),
+            (true, false) => Some(Source::Inputs),
+            (false, true) => Some(Source::Outputs),
+            (false, false) => None,
+        }
     }
 
     /// The host found what [`Output::Supply`] asked for.

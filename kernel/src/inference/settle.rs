@@ -1,6 +1,7 @@
 //! The consequences of what is held: each rule looks at the desks and acts once.
 
 use super::Inference;
+use super::desk::Watch;
 use super::recovery::Past;
 use super::run::{Part, Run, extend};
 use crate::agreement::rules::Mutant;
@@ -9,7 +10,7 @@ use crate::crypto::Scheme;
 use crate::machine::{Outbox, Output, Timer, Transmission, send};
 use crate::message::Message;
 use crate::message::inference::{Attest, Claim, Tokens};
-use crate::types::{NodeSet, Stage};
+use crate::types::{Millis, NodeSet, Stage};
 
 impl<C: Scheme, const N: usize> Inference<C, N> {
     /// Draws every consequence of what is held.
@@ -92,21 +93,34 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     /// A reserve gives the owners time, one timer for each stage.
     fn try_watch(&mut self, seat: &Seat<'_, C, N>, run: &Run<C>, stage: Stage, out: &mut impl Outbox<C, N>) {
         let Some(desk) = self.desks.get(stage.index()) else { return };
-        let part_is_over = self.gatherings.first().is_some_and(|gathering| desk.next >= gathering.part.end);
-        let idle = !desk.working
-            && desk.watched.is_none()
-            && run.active.placement.set(stage).contains(seat.me)
-            // Owners may also fall silent between their last signal and their
-            // attestation, or attest to this node only.
-            && (part_is_over || self.input_is_certain(seat.me, run, stage, desk.next));
-        if !idle {
+        if desk.working || !run.active.placement.set(stage).contains(seat.me) {
             return;
         }
+        let part_is_over = self.gatherings.first().is_some_and(|gathering| desk.next >= gathering.part.end);
+        let (watch, stages) = if self.input_is_certain(seat.me, run, stage, desk.next) {
+            (Watch::Output(desk.next), 1)
+        } else if part_is_over {
+            // Owners may also fall silent between their last signal and their
+            // attestation, or attest to this node only. But the stages behind
+            // this one have their time first.
+            let behind = run.stages().rev().take_while(|other| *other > stage).count();
+            (Watch::Commit(desk.next), u32::try_from(behind).unwrap_or(0).saturating_add(1))
+        } else {
+            return;
+        };
+        let set = match (desk.watched, watch) {
+            // The stage has its input by now: its owners may not take longer than for any other.
+            (Some(Watch::Commit(_)), Watch::Output(_)) | (None, _) => true,
+            (Some(_), _) => false,
+        };
+        if !set {
+            return;
+        }
+        let after = Millis(seat.cluster.timing.escalate.0.saturating_mul(stages));
         let epoch = self.epoch;
         if let Some(desk) = self.desks.get_mut(stage.index()) {
-            desk.watched = Some(desk.next);
-            let timer = Timer::Escalate { epoch, stage };
-            out.push(Output::SetTimer { timer, after: seat.cluster.timing.escalate });
+            desk.watched = Some(watch);
+            out.push(Output::SetTimer { timer: Timer::Escalate { epoch, stage }, after });
         }
     }
 

@@ -9,7 +9,7 @@ use crate::chain::Head;
 use crate::cluster::{Assignment, Cluster, Model, Roster, Timing};
 use crate::crypto::Tag;
 use crate::crypto::ideal::Ideal;
-use crate::machine::Timer;
+use crate::machine::{Source, Timer};
 use crate::message::Kind;
 use crate::message::inference::{Attest, Claim, Links, Recall, Request, Sampling, SignedRequest, Tokens};
 use crate::types::{ClientId, Resilience};
@@ -236,7 +236,7 @@ fn a_member_answers_once_in_a_round_and_only_who_needs_it() {
     assert_eq!(member.is_asked(other, LAST, 2), Err(Rejection::Duplicate));
     assert_eq!(member.is_asked(reserve, LAST, 2), Ok(()));
     assert_eq!(member.is_asked(outside, LAST, 2), Ok(()), "its stage consumes the tokens");
-    member.inference.begin_round();
+    member.inference.begin_round(owner);
     assert_eq!(member.is_asked(other, LAST, 2), Ok(()));
     assert_eq!(member.is_asked(other, LAST, 3), Err(Rejection::Stale), "it has no more, and works already");
 }
@@ -289,6 +289,78 @@ fn a_reserve_steps_in_at_a_disagreement_a_silence_or_a_question() {
     let mut member = Member::new(&cluster, reserve, &run);
     assert_eq!(member.is_asked(other, FIRST, 0), Ok(()));
     assert!(works(&member));
+}
+
+/// How long the timers run that were started for a reserve of `FIRST`.
+fn watched_for(member: &mut Member<'_>) -> Vec<u32> {
+    let timers = member.out.drain(..).filter_map(|output| match output {
+        Output::SetTimer { timer: Timer::Escalate { stage: FIRST, .. }, after } => Some(after.0),
+        _ => None,
+    });
+    timers.collect()
+}
+
+#[test]
+fn a_reserve_gives_the_stages_behind_their_time_once_its_own_is_done() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [owner, other, reserve, _] = seats(&run, FIRST);
+    let lasts: Vec<NodeId> = run.active.placement.assigned(LAST).filter(|node| *node != reserve).take(2).collect();
+    let patience = cluster.timing.escalate.0;
+    let mut member = Member::new(&cluster, reserve, &run);
+    assert_eq!(watched_for(&mut member), [patience]);
+    for position in 0..3 {
+        [owner, other].iter().for_each(|from| member.hears(*from, FIRST, position, &[5]).unwrap());
+    }
+    assert_eq!(member.inference.desks[0].next, Position(3), "the first token is not known");
+    assert_eq!(watched_for(&mut member), [], "one timer at a time");
+    assert_eq!(member.waited(FIRST), Ok(()), "they went on meanwhile");
+    assert_eq!(watched_for(&mut member), [], "nothing is there to be computed");
+    // The first token is the input of the last position of the part.
+    lasts.iter().for_each(|from| member.hears(*from, LAST, 2, &[9]).unwrap());
+    assert_eq!(watched_for(&mut member), [patience]);
+    [owner, other].iter().for_each(|from| member.hears(*from, FIRST, 3, &[5]).unwrap());
+    assert_eq!(member.waited(FIRST), Ok(()));
+    assert_eq!(watched_for(&mut member), [2 * patience], "the part is over, and the last stage has its time");
+    lasts.iter().for_each(|from| member.hears(*from, LAST, 3, &[9]).unwrap());
+    assert_eq!(watched_for(&mut member), [patience], "the next part has its first input");
+    assert_eq!(member.waited(FIRST), Ok(()));
+    assert!(member.inference.standing(FIRST).unwrap().works);
+}
+
+#[test]
+fn nobody_asks_for_what_a_stage_is_at_work_on() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [owner, other, reserve, _] = seats(&run, FIRST);
+    let mut member = Member::new(&cluster, reserve, &run);
+    let round = |member: &mut Member<'_>| {
+        member.out.clear();
+        member
+            .does(|inference, seat, out| {
+                inference.retransmit(seat, &mut |it| out.push(it));
+                inference.begin_round(seat.me);
+                Ok(())
+            })
+            .unwrap();
+        let asked = member.out.drain(..).filter_map(|output| match output {
+            Output::Send { envelope, .. } => match envelope.message {
+                Message::Pull(pull) if pull.stage == FIRST => Some(pull.position.0),
+                _ => None,
+            },
+            _ => None,
+        });
+        asked.collect::<Vec<_>>()
+    };
+    assert_eq!(round(&mut member), [], "it just got its input");
+    assert_eq!(round(&mut member), [0], "a whole round passed");
+    [owner, other].iter().for_each(|from| member.hears(*from, FIRST, 0, &[5]).unwrap());
+    assert_eq!(round(&mut member), [], "they are at the next position");
+    assert_eq!(round(&mut member), [1]);
+    for position in 1..3 {
+        [owner, other].iter().for_each(|from| member.hears(*from, FIRST, position, &[5]).unwrap());
+    }
+    assert_eq!([round(&mut member), round(&mut member)], [[], []], "the stage lacks its input");
 }
 
 #[test]
@@ -466,6 +538,25 @@ fn who_followed_a_part_to_its_end_goes_on_and_who_did_not_asks_what_its_host_has
         let needs = !follows && run.active.placement.set(LAST).contains(me);
         assert_eq!(member.inference.standing(LAST).unwrap().has_past, !needs, "{me:?}");
         assert!(member.inference.standing(FIRST).unwrap().has_past, "tokens are in the run itself");
+        // What its host was told and nobody confirmed it passes on to nobody.
+        let [of_first, of_last] = [FIRST, LAST].map(|stage| run.active.placement.set(stage).contains(me));
+        let source = match (of_last && follows, of_first) {
+            (true, true) => Some(Source::Both),
+            (true, false) => Some(Source::Inputs),
+            (false, true) => Some(Source::Outputs),
+            (false, false) => None,
+        };
+        let fellow = run.active.placement.assigned(LAST).find(|node| *node != me).unwrap();
+        let recall = Recall { run: run.id, stage: LAST, position: Position(0) };
+        member.out.clear();
+        let answer =
+            member.does(|inference, seat, out| inference.on_recall(seat, fellow, &recall, &mut |it| out.push(it)));
+        assert_eq!(answer.is_ok(), source.is_some(), "{me:?}");
+        let supplied = member.out.iter().find_map(|output| match output {
+            Output::Supply { source, .. } => Some(*source),
+            _ => None,
+        });
+        assert_eq!(supplied, source, "{me:?}");
         assert_eq!(member.inference.run().unwrap().committed(), 2);
     }
 }

@@ -57,8 +57,8 @@ impl<C: Scheme, const N: usize> Horizon<C, N> {
     /// time has not come is no reason to refuse it: the host keeps such messages.
     ///
     /// # Errors
-    /// The rejection with which [`Node::step`] would meet the genuine message,
-    /// without any output.
+    /// A rejection, when [`Node::step`] would reject the genuine message as well,
+    /// without any output; of several reasons it may give another.
     pub fn wants(&self, cluster: &Cluster<C, N>, envelope: &Envelope<C, N>) -> Result<(), Rejection> {
         let from = envelope.from;
         match &envelope.message {

@@ -6,7 +6,8 @@
 //! and of the requests held:
 //!
 //! 1. the request under way;
-//! 2. else the next request of the client after the one served last;
+//! 2. else the next request of the client after the one served last, once it
+//!    is known, or the one whose work is complete in time;
 //! 3. clients that signed two requests for one turn stand behind all others,
 //!    and of their requests the smallest goes first. Both are kept, so that
 //!    everybody can tell. Such a client delays itself only.
@@ -20,7 +21,7 @@ use crate::inference::run::Run;
 use crate::machine::{Outbox, Rejection, Transmission, send};
 use crate::message::Message;
 use crate::message::inference::{Request, SignedRequest};
-use crate::types::{ClientId, MAX_OPEN};
+use crate::types::{ClientId, MAX_OPEN, View};
 
 /// Requests that are not finished.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,8 +147,10 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let state = self.head.state();
         let next = match state.active {
             Some(active) => Some(active.request),
-            // What is finished in the open epoch is not given up for a better turn.
-            None if self.inference.work().is_some() => None,
+            // What is finished in the open epoch is not given up for a better
+            // turn, unless it was not decided in time: those who lack it may be
+            // too many to leave a view, and too few for the request of that turn.
+            None if self.inference.work().is_some() && self.agreement.view() == View::ZERO => None,
             None => self.requests.next(&state),
         };
         let Some(next) = next else { return };

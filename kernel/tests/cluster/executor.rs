@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use butterfly_kernel::chain::links_digest;
 use butterfly_kernel::inference::run::{Run, extend, first_link};
-use butterfly_kernel::machine::Input;
+use butterfly_kernel::machine::{Input, Source};
 use butterfly_kernel::message::inference::{History, MAX_HISTORY, RunId, Signal, SignedRequest};
 use butterfly_kernel::types::{NodeId, Position, Stage};
 
@@ -132,13 +132,19 @@ impl Executor {
         desk.inputs.insert(position.index(), signal);
     }
 
-    pub fn supply(&mut self, id: RunId<Crypto>, stage: Stage, position: Position) -> Option<History<Crypto>> {
+    pub fn supply(
+        &mut self,
+        id: RunId<Crypto>,
+        (stage, position): (Stage, Position),
+        source: Source,
+    ) -> Option<History<Crypto>> {
         let work = self.run.as_ref().filter(|run| run.id == id)?;
         let mut signals = heapless::Vec::new();
         for at in (position.index()..).take(MAX_HISTORY) {
-            let own = self.desks.get(&stage).and_then(|desk| desk.inputs.get(&at)).cloned();
+            let own =
+                self.desks.get(&stage).filter(|_| source.has_inputs()).and_then(|desk| desk.inputs.get(&at)).cloned();
             let made = || {
-                let before = Stage(stage.0 - 1);
+                let before = stage.0.checked_sub(1).map(Stage).filter(|_| source.has_outputs())?;
                 let desk = self.desks.get(&before)?;
                 let inputs = (0..=at).map(|at| desk.inputs.get(&at)).collect::<Option<Vec<_>>>()?;
                 Some(run(before, before == work.last_stage(), inputs.into_iter()))

@@ -631,8 +631,8 @@ impl World {
                     self.members[member].executor.provide(stage, Position(at), signal);
                 }
             }
-            Output::Supply { to, run, stage, position } => {
-                if let Some(history) = self.members[member].executor.supply(run, stage, position) {
+            Output::Supply { to, run, stage, position, source } => {
+                if let Some(history) = self.members[member].executor.supply(run, (stage, position), source) {
                     self.tell(member, Input::Supplied { to, history });
                 }
             }

@@ -3,7 +3,7 @@
 
 use butterfly_kernel::cluster::Cluster;
 use butterfly_kernel::inference::run::{Run, extend, first_link};
-use butterfly_kernel::machine::Input;
+use butterfly_kernel::machine::{Input, Source};
 use butterfly_kernel::message::inference::{History, MAX_HISTORY, RunId, Signal};
 use butterfly_kernel::types::{NodeId, Position, Stage};
 
@@ -126,6 +126,16 @@ struct Desk {
     memories: Vec<Memory>,
 }
 
+/// How a member computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hands {
+    /// One position after the other, each when its output is asked for.
+    Single,
+    /// All positions that are at hand at once, which takes no longer than one:
+    /// as where reading the weights is what takes time.
+    Batches,
+}
+
 /// The node asked for an output whose inputs it never gave: a fault of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unprovided;
@@ -200,20 +210,22 @@ impl<const N: usize> Executor<N> {
         &mut self.desks[stage.index()]
     }
 
-    /// Inputs of `stage` from `position` on, as far as they are known here.
+    /// Inputs of `stage` from `position` on, as far as they are known here and
+    /// `source` allows.
     pub(crate) fn supply(
         &mut self,
         run: RunId<Crypto<N>>,
-        stage: Stage,
-        position: Position,
+        (stage, position): (Stage, Position),
+        source: Source,
     ) -> Option<History<Crypto<N>>> {
         if self.run != Some(run) {
             return None;
         }
-        let before = stage.0.checked_sub(1).map(Stage);
+        let before = stage.0.checked_sub(1).map(Stage).filter(|_| source.has_outputs());
         let mut history = History { run, stage, position, signals: std::iter::empty::<Signal>().collect() };
         for at in (position.index()..).take(MAX_HISTORY) {
-            let own = self.desks.get(stage.index()).and_then(|desk| desk.input(at)).copied();
+            let own =
+                self.desks.get(stage.index()).filter(|_| source.has_inputs()).and_then(|desk| desk.input(at)).copied();
             let made = || Some(self.desks.get_mut(before?.index())?.memory(before?, at)?.output(before == self.last));
             let Some(signal) = own.or_else(made) else { break };
             history.signals.push(signal.signal()).expect("as many as one message carries");
@@ -221,20 +233,26 @@ impl<const N: usize> Executor<N> {
         (!history.signals.is_empty()).then_some(history)
     }
 
-    /// What comes out of `stage` at `position`; none if another run was turned to since.
+    /// What comes out of `stage` at `position`, and through how many positions the
+    /// stage went for that; none if another run was turned to since. In batches
+    /// it goes on through all inputs that are at hand.
     pub(crate) fn compute(
         &mut self,
         run: RunId<Crypto<N>>,
-        stage: Stage,
-        position: Position,
-    ) -> Result<Option<Brief>, Unprovided> {
+        (stage, position): (Stage, Position),
+        hands: Hands,
+    ) -> Result<Option<(Brief, usize)>, Unprovided> {
         if self.run != Some(run) {
             return Ok(None);
         }
         let last = self.last == Some(stage);
         let desk = self.desks.get_mut(stage.index()).ok_or(Unprovided)?;
+        let held = desk.memories.len();
         let memory = desk.memory(stage, position.index()).ok_or(Unprovided)?;
-        Ok(Some(memory.output(last)))
+        if hands == Hands::Batches {
+            while desk.memory(stage, desk.memories.len()).is_some() {}
+        }
+        Ok(Some((memory.output(last), desk.memories.len() - held)))
     }
 }
 

@@ -2,6 +2,7 @@ use butterfly_kernel::chain::Head;
 use butterfly_kernel::cluster::{Assignment, Timing};
 use butterfly_kernel::crypto::ed25519::PublicKey;
 use butterfly_kernel::crypto::{Scheme, Tag};
+use butterfly_kernel::machine::Source;
 use butterfly_kernel::message::inference::Request;
 use butterfly_kernel::types::{ClientId, Resilience};
 use ed25519_dalek::SigningKey;
@@ -152,7 +153,7 @@ fn a_node_that_restarted_goes_on_as_if_it_had_not_once_it_has_its_past() {
     assert_eq!(nothing, held, "it has nothing, and says so");
     assert_eq!(restarted.compute(Stage(1), Position(4), Sampling::Greedy), Err(StageError));
     for (at, position) in (0..4).map(Position).enumerate() {
-        let history = steady.supply(later.id, Stage(1), position).unwrap();
+        let history = steady.supply(later.id, (Stage(1), position), Source::Both).unwrap();
         assert_eq!(history.signals[0], between[at]);
         restarted.provide(Stage(1), position, history.signals[0].clone());
     }
@@ -180,7 +181,9 @@ fn a_checkpoint_takes_the_place_of_the_past() {
     assert_eq!(held, [Held { stage: Stage(1), upto: Position(4), link: later.active.links[1] }]);
     assert_eq!(pipe(&mut restarted, &later, 6), pipe(&mut steady, &later, 6));
     assert_eq!(restarted.batches(), 0);
-    let made = restarted.supply(later.id, Stage(1), Position(2)).unwrap();
+    let place = (Stage(1), Position(2));
+    assert_eq!(restarted.supply(later.id, place, Source::Inputs), None, "they were not kept");
+    let made = restarted.supply(later.id, place, Source::Outputs).unwrap();
     assert_eq!(made.signals[..2], between[2..4], "made anew from the tokens");
 }
 
@@ -192,6 +195,10 @@ fn a_wrong_input_is_forgotten_with_all_that_followed_from_it() {
     world.assign(&mut executor, &run);
     let right = pipe(&mut executor, &run, 4);
     executor.provide(Stage(1), Position(1), one_byte(77));
+    let told =
+        |executor: &mut Executor<Hashes>, source| executor.supply(run.id, (Stage(1), Position(0)), source).unwrap();
+    assert_ne!(told(&mut executor, Source::Inputs).signals[1], right.1[1]);
+    assert_eq!(told(&mut executor, Source::Outputs).signals[1], right.1[1], "what it made itself it can vouch for");
     assert_ne!(executor.compute(Stage(1), Position(3), Sampling::Greedy).unwrap()[0], right.0[1]);
     executor.provide(Stage(1), Position(1), right.1[1].clone());
     assert_eq!(executor.compute(Stage(1), Position(3), Sampling::Greedy).unwrap()[0], right.0[1]);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use butterfly_kernel::assignment::Profile;
 use butterfly_kernel::cluster::Seat;
 use butterfly_kernel::crypto::Verified;
-use butterfly_kernel::machine::{Input, Output, Rejection, Timer};
+use butterfly_kernel::machine::{Input, Output, Rejection, Source, Timer};
 use butterfly_kernel::message::agreement::{Ballot, DecisionCertificate, Path};
 use butterfly_kernel::message::inference::{RunId, SignedRequest, Tokens};
 use butterfly_kernel::message::{Envelope, Forged};
@@ -41,7 +41,7 @@ pub(super) enum Effect<const N: usize> {
     Assign,
     Provide { stage: Stage, position: Position, signal: Option<Brief> },
     Restore { stage: Stage, position: Position, signals: Vec<Option<Brief>> },
-    Supply { to: NodeId, run: RunId<Crypto<N>>, stage: Stage, position: Position },
+    Supply { to: NodeId, run: RunId<Crypto<N>>, stage: Stage, position: Position, source: Source },
     Compute { run: RunId<Crypto<N>>, stage: Stage, position: Position, asker: Option<NodeId> },
     Commit { epoch: Epoch, tokens: Tokens },
     Evidence(Box<Evidence<Crypto<N>>>),
@@ -221,6 +221,10 @@ impl<const N: usize> Engine<N> {
                 Effect::Send { to, packet } => self.send(number, to, packet)?,
                 other => self.perform(number, other, results)?,
             }
+            if self.members[number].node.is_none() {
+                results.clear();
+                return Ok(());
+            }
         }
         if let Some(fuse) = fuse {
             self.members[number].end(fuse.fault);
@@ -245,7 +249,7 @@ impl<const N: usize> Engine<N> {
 
     /// A host says that its member can do another amount of work.
     pub(super) fn revise(&mut self) -> Verdict {
-        let number = self.hosts.place(self.setting.resilience.n());
+        let number = self.hosts.place(self.setting.members);
         let speed = u32::try_from(self.hosts.within(1..=8)).expect("small");
         self.queue.put(self.now + super::REVISION, Event::Revise);
         self.settle(number, Input::Revise(Profile::with_speed(speed)))
@@ -336,21 +340,29 @@ impl<const N: usize> Engine<N> {
                     member.executor.provide(stage, at, signal.ok_or_else(|| overlong(number))?);
                 }
             }
-            Effect::Supply { to, run, stage, position } => {
-                let history = member.executor.supply(run, stage, position);
+            Effect::Supply { to, run, stage, position, source } => {
+                let history = member.executor.supply(run, (stage, position), source);
                 results.extend(history.map(|history| Input::Supplied { to, history }));
             }
             Effect::Compute { run, stage, position, asker } => {
-                let signal = member.executor.compute(run, stage, position);
-                let signal = signal.map_err(|_| Breach {
+                if self.setting.kill.is_some_and(|kill| member.is_meant(&kill, stage, position)) {
+                    self.kill(number);
+                    return Ok(());
+                }
+                let computed = member.executor.compute(run, (stage, position), self.setting.hands);
+                let computed = computed.map_err(|_| Breach {
                     property: CONTRACT,
                     seen: format!("member {number} asks for {stage:?} at {position:?} without its inputs"),
                 })?;
-                if let Some(signal) = signal {
+                if let Some((signal, positions)) = computed {
+                    // What was computed before is at hand.
+                    let layers = if positions == 0 { 0 } else { member.layers(stage) };
+                    let time = layers * self.setting.layer_time;
                     let signal = if member.wrong { signal.wrong() } else { signal };
                     let result = Box::new(Computed { run, stage, position, signal, asker });
                     let boot = member.boot;
-                    let done = self.now + self.setting.stage_time;
+                    let done = member.computes_until.max(self.now) + time;
+                    member.computes_until = done;
                     self.queue.put(done, Event::Computed { member: slot(number), boot, result });
                 }
             }
@@ -370,6 +382,7 @@ impl<const N: usize> Engine<N> {
             member.drop_timers_before(node.epoch());
             return Ok(());
         }
+        self.commits.entry(epoch.0).or_insert(self.now);
         check(member.durable >= epoch, RECORD, || format!("member {number} hands {epoch:?} out before it is durable"))?;
         let open = node.epoch();
         let decided = node.head().decided();
@@ -383,9 +396,10 @@ impl<const N: usize> Engine<N> {
         }
         let finished = node.head().finished();
         member.drop_timers_before(open);
+        let asks_again = self.clients.ask_again();
         for client in &mut self.clients.each {
             let served = finished.get(&client.id).is_some_and(|last| *last >= client.sequence);
-            if served && client.request.take().is_some() {
+            if served && client.request.take().is_some() && asks_again {
                 let event = Event::Ask { client: client.id.0 };
                 self.queue.put(self.now + THINKING, event);
             }
@@ -447,7 +461,7 @@ impl<const N: usize> Effect<N> {
             Output::Restore { stage, position, signals, .. } => {
                 Effect::Restore { stage, position, signals: signals.iter().map(|signal| Brief::of(signal)).collect() }
             }
-            Output::Supply { to, run, stage, position } => Effect::Supply { to, run, stage, position },
+            Output::Supply { to, run, stage, position, source } => Effect::Supply { to, run, stage, position, source },
             Output::Compute { run, stage, position, asker, .. } => Effect::Compute { run, stage, position, asker },
             Output::Commit { epoch, tokens, .. } => Effect::Commit { epoch, tokens },
             Output::Evidence(evidence) => Effect::Evidence(Box::new(evidence)),
