@@ -4,6 +4,7 @@ pub(crate) mod all;
 pub(crate) mod bench;
 pub(crate) mod conform;
 pub(crate) mod crash_points;
+pub(crate) mod figures;
 pub(crate) mod hunt;
 pub(crate) mod list;
 pub(crate) mod liveness;

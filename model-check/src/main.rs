@@ -136,6 +136,8 @@ enum Command {
     },
     /// The power fails at every moment of every write of a vote record
     CrashPoints(cli::crash_points::Arguments),
+    /// What coordination costs, and what the loss of a member does, in virtual time
+    Figures(cli::figures::Arguments),
     /// Put bugs into the kernel, and see how soon a simulation notices
     Hunt(cli::hunt::Arguments),
 }
@@ -162,6 +164,7 @@ fn main() -> ExitCode {
         Command::Shrink(arguments) => cli::shrink::shrink(&arguments),
         Command::Trace { file, json } => cli::trace::trace(&file, json),
         Command::CrashPoints(arguments) => cli::crash_points::crash_points(&arguments),
+        Command::Figures(arguments) => cli::figures::figures(&arguments),
         Command::Hunt(arguments) => cli::hunt::hunt(&arguments),
     }
 }

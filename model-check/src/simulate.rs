@@ -7,6 +7,7 @@
 //!
 //! | module | subject |
 //! | --- | --- |
+//! | [`scenario`] | what is run, but for the seed |
 //! | `setting` | what a run is made of |
 //! | [`profile`] | named kinds of runs |
 //! | [`faults`] | the fault catalogue; `schedule` draws those of a seed |
@@ -14,11 +15,12 @@
 //! | `member` | one member and what survives when it ends |
 //! | `storage`, `disk` | its vote record, on a disk that can fail |
 //! | `network` | what becomes of messages |
-//! | `clients`, `stages` | the workload |
+//! | [`workload`], `clients`, `stages` | what is asked for, by whom, and what computes it |
 //! | [`oracles`] | what must hold |
 //! | [`crash_points`] | the power fails at every moment of every write |
 //! | [`campaign`] | many seeds on several threads |
 //! | [`trace`] | what members did, line by line, and the check against the specification |
+//! | [`figures`] | what coordination costs, and the loss of a member |
 //! | [`hunt`] | how soon a bug in the kernel is noticed |
 //! | [`shrink`] | fewer faults that break the same property |
 //! | [`kept`] | seeds that are run for ever |
@@ -30,6 +32,7 @@ mod digest;
 mod disk;
 mod engine;
 pub mod faults;
+pub mod figures;
 pub mod hunt;
 pub mod kept;
 mod member;
@@ -38,21 +41,22 @@ pub mod oracles;
 pub mod profile;
 mod queue;
 mod random;
+pub mod scenario;
 mod setting;
 pub mod shrink;
 mod stages;
 mod storage;
 mod tally;
 pub mod trace;
+pub mod workload;
 
-use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::crypto::ideal::Ideal;
-use butterfly_kernel::types::{MAX_VOTERS, Resilience};
+use butterfly_kernel::types::MAX_VOTERS;
 
 use engine::Engine;
 pub use engine::{Counts, Outcome};
-use profile::Profile;
 pub use queue::Micros;
+pub use scenario::Scenario;
 use setting::Setting;
 pub use setting::recovery_bound;
 pub use tally::Tally;
@@ -61,34 +65,6 @@ pub use tally::Tally;
 mod tests;
 
 type Crypto<const N: usize> = Ideal<N>;
-
-/// Runs what `seed` means under `profile` for `nodes` voters.
-pub fn run(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
-    simulate(Setting::draw(seed, nodes, profile), Besides::Nothing)
-}
-
-/// The same with a bug in the kernel.
-pub fn run_mutated(seed: u64, nodes: Resilience, profile: &Profile, mutant: Mutant) -> Outcome {
-    simulate(Setting { mutant: Some(mutant), ..Setting::draw(seed, nodes, profile) }, Besides::Nothing)
-}
-
-/// The same, with a trace: [`Outcome::trace`].
-pub fn run_traced(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
-    let replay = format!("butterfly-check replay {seed} --nodes {} --profile {}", nodes.n(), profile.name);
-    simulate(Setting::draw(seed, nodes, profile), Besides::Trace { replay })
-}
-
-/// Runs what `seed` means on disks that can fail, and takes the image of every
-/// crash point: [`Outcome::images`].
-pub fn run_crash_points(seed: u64, nodes: Resilience, profile: &Profile) -> Outcome {
-    simulate(Setting { disks: true, ..Setting::draw(seed, nodes, profile) }, Besides::CrashPoints)
-}
-
-/// The same with a bug in the kernel.
-pub fn run_crash_points_mutated(seed: u64, nodes: Resilience, profile: &Profile, mutant: Mutant) -> Outcome {
-    let setting = Setting { disks: true, mutant: Some(mutant), ..Setting::draw(seed, nodes, profile) };
-    simulate(setting, Besides::CrashPoints)
-}
 
 /// What a run gives besides its outcome.
 #[derive(Clone, Debug)]

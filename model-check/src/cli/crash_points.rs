@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use butterfly_model_check::simulate::Scenario;
 use butterfly_model_check::simulate::crash_points::Images;
 use butterfly_model_check::simulate::oracles::Violation;
-use butterfly_model_check::simulate::run_crash_points;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ pub(crate) fn crash_points(arguments: &Arguments) -> ExitCode {
     let mut failures: Vec<(u64, Violation)> = Vec::new();
     for seed in 0..arguments.seeds {
         let meter = Meter::new(format!("[{}/{}] crash points of seed {seed}", seed + 1, arguments.seeds));
-        let outcome = run_crash_points(seed, nodes, profile);
+        let outcome = Scenario::new(nodes, profile).run_crash_points(seed);
         meter.end();
         images.add(&outcome.images);
         failures.extend(outcome.violation.map(|violation| (seed, violation)));

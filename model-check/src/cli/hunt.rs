@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use butterfly_kernel::agreement::rules::Mutant;
-use butterfly_kernel::types::Resilience;
+use butterfly_model_check::simulate::Scenario;
 use butterfly_model_check::simulate::hunt::{Found, hunt as hunt_one};
 use clap::Args;
 use serde_json::{Value, json};
@@ -34,18 +34,13 @@ pub(crate) struct Arguments {
 /// The command.
 pub(crate) fn hunt(arguments: &Arguments) -> ExitCode {
     // Four voters decide fast only; seven have a slow path as well.
-    let mut sizes: Vec<Resilience> = Vec::new();
-    let mut profile = None;
+    let mut scenarios: Vec<Scenario> = Vec::new();
     for nodes in [4, 7] {
         match setting(nodes, &arguments.profile) {
-            Ok((resilience, found)) => {
-                sizes.push(resilience);
-                profile = Some(found);
-            }
+            Ok((resilience, profile)) => scenarios.push(Scenario::new(resilience, profile)),
             Err(refused) => return refused,
         }
     }
-    let Some(profile) = profile else { return status(false) };
     let name = |mutant: &Mutant| format!("{mutant:?}");
     let chosen: Vec<Mutant> = match &arguments.mutant {
         None => Mutant::ALL.to_vec(),
@@ -62,7 +57,7 @@ pub(crate) fn hunt(arguments: &Arguments) -> ExitCode {
                 loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     let Some(mutant) = chosen.get(place) else { return };
-                    let one = hunt_one(*mutant, &sizes, profile, arguments.seeds);
+                    let one = hunt_one(*mutant, &scenarios, arguments.seeds);
                     eprintln!("[{}/{}] {}", place + 1, chosen.len(), line(*mutant, one.as_ref()));
                     found.lock().expect("nobody panics with it")[place] = one;
                 }

@@ -3,23 +3,20 @@
 use std::process::ExitCode;
 
 use butterfly_kernel::agreement::rules::Mutant;
+use butterfly_model_check::simulate::Scenario;
 use butterfly_model_check::simulate::shrink::{Shrunk, shrink as shrink_run};
 use clap::Args;
 use serde_json::json;
 
-use super::simulate::{LEAST_NODES, setting};
+use super::simulate::Which;
 use super::{refuse, status};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The seed
     seed: u64,
-    /// Voters, as when it failed
-    #[arg(long, default_value_t = LEAST_NODES)]
-    nodes: usize,
-    /// The profile, as when it failed
-    #[arg(long, default_value = "chaos")]
-    profile: String,
+    #[command(flatten)]
+    which: Which,
     /// With this bug in the kernel: see `mutants`
     #[arg(long)]
     mutant: Option<String>,
@@ -31,8 +28,8 @@ pub(crate) struct Arguments {
 /// Leaves out the faults that a failing seed does not need. The exit status is
 /// 0 if the seed fails no more.
 pub(crate) fn shrink(arguments: &Arguments) -> ExitCode {
-    let (nodes, profile) = match setting(arguments.nodes, &arguments.profile) {
-        Ok(found) => found,
+    let scenario = match arguments.which.scenario() {
+        Ok(scenario) => scenario,
         Err(refused) => return refused,
     };
     let name = |mutant: &Mutant| format!("{mutant:?}");
@@ -41,7 +38,7 @@ pub(crate) fn shrink(arguments: &Arguments) -> ExitCode {
     if bug == Some(None) {
         return refuse("there is no such bug", Mutant::ALL.iter().map(name));
     }
-    let shrunk = shrink_run(arguments.seed, nodes, profile, bug.flatten());
+    let shrunk = shrink_run(arguments.seed, &Scenario { mutant: bug.flatten(), ..scenario });
     match &shrunk {
         _ if arguments.json => println!("{}", document(shrunk.as_ref())),
         None => println!("seed {} breaks nothing", arguments.seed),

@@ -11,7 +11,8 @@ use butterfly_kernel::types::Resilience;
 use butterfly_model_check::simulate::campaign::{Campaign, Seeds, Summary};
 use butterfly_model_check::simulate::faults::Kind;
 use butterfly_model_check::simulate::profile::{self, PROFILES, Profile};
-use butterfly_model_check::simulate::{Outcome, recovery_bound, run, run_traced};
+use butterfly_model_check::simulate::workload::{self, WORKLOADS};
+use butterfly_model_check::simulate::{Outcome, Scenario, recovery_bound};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -20,20 +21,30 @@ use super::{refuse, status};
 /// Fewest voters that survive a fault.
 pub(crate) const LEAST_NODES: usize = 4;
 
+/// What is run, but for the seed.
 #[derive(Args)]
-pub(crate) struct Simulate {
+pub(crate) struct Which {
     /// Voters, 4 to 16
     #[arg(long, default_value_t = LEAST_NODES)]
-    nodes: usize,
+    pub(crate) nodes: usize,
+    /// Which faults; an unknown name prints them all
+    #[arg(long, default_value = "chaos")]
+    pub(crate) profile: String,
+    /// What clients ask for; an unknown name prints all of it
+    #[arg(long, default_value = WORKLOADS[0].name)]
+    pub(crate) workload: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Simulate {
+    #[command(flatten)]
+    which: Which,
     /// These seeds, the last one not included, for example 0..100; all of the profile without
     #[arg(long, value_name = "A..B", conflicts_with = "minutes")]
     seeds: Option<String>,
     /// As many seeds as end within so many minutes
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
-    /// Which faults; an unknown name prints them all
-    #[arg(long, default_value = "chaos")]
-    profile: String,
     /// Run each seed twice, and compare
     #[arg(long)]
     twice: bool,
@@ -49,12 +60,8 @@ pub(crate) struct Simulate {
 pub(crate) struct Replay {
     /// The seed
     seed: u64,
-    /// Voters, as when it failed
-    #[arg(long, default_value_t = LEAST_NODES)]
-    nodes: usize,
-    /// The profile, as when it failed
-    #[arg(long, default_value = "chaos")]
-    profile: String,
+    #[command(flatten)]
+    which: Which,
     /// Write what honest members did into this file, one line for each step
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -65,10 +72,11 @@ pub(crate) struct Replay {
 
 /// Many seeds.
 pub(crate) fn simulate(arguments: &Simulate) -> ExitCode {
-    let (nodes, profile) = match setting(arguments.nodes, &arguments.profile) {
-        Ok(found) => found,
+    let scenario = match arguments.which.scenario() {
+        Ok(scenario) => scenario,
         Err(refused) => return refused,
     };
+    let profile = scenario.profile;
     let seeds = match seeds(arguments, profile) {
         Ok(seeds) => seeds,
         Err(refused) => return refused,
@@ -78,14 +86,14 @@ pub(crate) fn simulate(arguments: &Simulate) -> ExitCode {
         if range.end - range.start != 1 {
             return refuse("a trace is of a single seed", std::iter::once("--seeds 7..8".to_owned()));
         }
-        if let Err(error) = write_trace(path, range.start, nodes, profile) {
+        if let Err(error) = write_trace(path, range.start, &scenario) {
             eprintln!("cannot write {}: {error}", path.display());
             return ExitCode::FAILURE;
         }
     }
     let whole = seeds == Seeds::Range(0..profile.seeds);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let campaign = Campaign { nodes, profile, threads, twice: arguments.twice };
+    let campaign = Campaign { scenario: &scenario, threads, twice: arguments.twice };
     let stop = stop_on_interrupt();
     let mut progress = Progress::new();
     let summary = campaign.run(&seeds, &stop, &mut |summary| progress.show(summary));
@@ -106,18 +114,18 @@ pub(crate) fn simulate(arguments: &Simulate) -> ExitCode {
 
 /// One seed, twice.
 pub(crate) fn replay(arguments: &Replay) -> ExitCode {
-    let (nodes, profile) = match setting(arguments.nodes, &arguments.profile) {
-        Ok(found) => found,
+    let scenario = match arguments.which.scenario() {
+        Ok(scenario) => scenario,
         Err(refused) => return refused,
     };
-    let first = run(arguments.seed, nodes, profile);
+    let first = scenario.run(arguments.seed);
     if let Some(path) = &arguments.trace
-        && let Err(error) = write_trace(path, arguments.seed, nodes, profile)
+        && let Err(error) = write_trace(path, arguments.seed, &scenario)
     {
         eprintln!("cannot write {}: {error}", path.display());
         return ExitCode::FAILURE;
     }
-    let again = run(arguments.seed, nodes, profile);
+    let again = scenario.run(arguments.seed);
     let equal = first.digest == again.digest && first.violation == again.violation;
     if arguments.json {
         println!("{}", replayed(&first, equal));
@@ -130,8 +138,8 @@ pub(crate) fn replay(arguments: &Replay) -> ExitCode {
     status(equal && first.violation.is_none())
 }
 
-fn write_trace(path: &Path, seed: u64, nodes: Resilience, profile: &Profile) -> std::io::Result<()> {
-    std::fs::write(path, run_traced(seed, nodes, profile).trace.unwrap_or_default())
+fn write_trace(path: &Path, seed: u64, scenario: &Scenario) -> std::io::Result<()> {
+    std::fs::write(path, scenario.run_traced(seed).trace.unwrap_or_default())
 }
 
 /// The cluster and the faults, or why there are none such.
@@ -146,6 +154,18 @@ pub(crate) fn setting(nodes: usize, name: &str) -> Result<(Resilience, &'static 
         refuse(&format!("{nodes} voters survive no fault, or are more than there may be"), sizes)
     })?;
     Ok((resilience, profile))
+}
+
+impl Which {
+    /// What was named, or why there is no such thing.
+    pub(crate) fn scenario(&self) -> Result<Scenario, ExitCode> {
+        let (nodes, profile) = setting(self.nodes, &self.profile)?;
+        let workload = workload::find(&self.workload).ok_or_else(|| {
+            let all = WORKLOADS.iter().map(|workload| format!("{:<10} {}", workload.name, workload.about));
+            refuse(&format!("there is no workload `{}`", self.workload), all)
+        })?;
+        Ok(Scenario { workload, ..Scenario::new(nodes, profile) })
+    }
 }
 
 fn seeds(arguments: &Simulate, profile: &Profile) -> Result<Seeds, ExitCode> {
@@ -205,8 +225,15 @@ fn recovery(summary: &Summary, share: usize) -> Option<f64> {
 fn tell(campaign: &Campaign<'_>, summary: &Summary) {
     let counts = &summary.counts;
     let (times, events) = speed(summary);
-    let r = campaign.nodes;
-    println!(" cluster          n={} f={} p={}, profile {}", r.n(), r.f(), r.p(), campaign.profile.name);
+    let Scenario { nodes: r, profile, workload, .. } = *campaign.scenario;
+    println!(
+        " cluster          n={} f={} p={}, profile {}, requests {}",
+        r.n(),
+        r.f(),
+        r.p(),
+        profile.name,
+        workload.name
+    );
     println!(" seeds            {}", summary.seeds);
     println!(
         " simulated        {:.1} h in {:.1} s, on {} threads that used {:.1} s of processor time",
@@ -236,7 +263,7 @@ fn tell(campaign: &Campaign<'_>, summary: &Summary) {
     for failure in &summary.failures {
         let violation = &failure.violation;
         println!("! seed {}: {} does not hold: {}", failure.seed, violation.property, violation.seen);
-        println!("  butterfly-check replay {} --nodes {} --profile {}", failure.seed, r.n(), campaign.profile.name);
+        println!("  {}", campaign.scenario.replay(failure.seed));
     }
     summary.differing.iter().for_each(|seed| println!("! seed {seed}: its second run was another one"));
     if summary.interrupted {
@@ -276,8 +303,13 @@ fn tell_outcome(outcome: &Outcome) {
 fn document(campaign: &Campaign<'_>, summary: &Summary, short: &[(Kind, u64)], ok: bool) -> Value {
     let counts = &summary.counts;
     let (times, events) = speed(summary);
-    let faults: Map<String, Value> =
-        campaign.profile.kinds.iter().map(|kind| (kind.name().to_owned(), json!(counts.faults.of(*kind)))).collect();
+    let faults: Map<String, Value> = campaign
+        .scenario
+        .profile
+        .kinds
+        .iter()
+        .map(|kind| (kind.name().to_owned(), json!(counts.faults.of(*kind))))
+        .collect();
     let violations: Vec<Value> = summary
         .failures
         .iter()
@@ -285,8 +317,9 @@ fn document(campaign: &Campaign<'_>, summary: &Summary, short: &[(Kind, u64)], o
         .collect();
     json!({
         "ok": ok,
-        "nodes": campaign.nodes.n(),
-        "profile": campaign.profile.name,
+        "nodes": campaign.scenario.nodes.n(),
+        "profile": campaign.scenario.profile.name,
+        "workload": campaign.scenario.workload.name,
         "seeds": summary.seeds,
         "simulated_hours": summary.hours(),
         "wall_seconds": summary.wall_seconds,

@@ -5,13 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use butterfly_kernel::types::Resilience;
 use cpu_time::ThreadTime;
 
 use super::engine::{Counts, Outcome};
 use super::oracles::Violation;
-use super::profile::Profile;
-use super::{Micros, digest::Fold, run};
+use super::{Micros, Scenario, digest::Fold};
 
 /// Which seeds to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +64,8 @@ struct Ran {
 /// How seeds are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Campaign<'a> {
-    /// Voters.
-    pub nodes: Resilience,
-    /// Faults.
-    pub profile: &'a Profile,
+    /// What is run.
+    pub scenario: &'a Scenario,
     /// Threads.
     pub threads: usize,
     /// Run each seed a second time and compare the digests.
@@ -127,9 +123,9 @@ impl Campaign<'_> {
 
     fn one(&self, seed: u64) -> Ran {
         let begun = ThreadTime::now();
-        let outcome = run(seed, self.nodes, self.profile);
+        let outcome = self.scenario.run(seed);
         let took = begun.elapsed();
-        let differs = self.twice && run(seed, self.nodes, self.profile).digest != outcome.digest;
+        let differs = self.twice && self.scenario.run(seed).digest != outcome.digest;
         Ran { outcome, differs, took }
     }
 }

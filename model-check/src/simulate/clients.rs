@@ -10,6 +10,7 @@ use super::Crypto;
 use super::random::{Purpose, Random};
 use super::setting::CLIENT_KEY;
 use super::stages::VOCABULARY;
+use super::workload::Workload;
 
 /// What a client waits for.
 pub(crate) struct Client {
@@ -22,22 +23,24 @@ pub(crate) struct Client {
 /// All clients.
 pub(crate) struct Clients {
     pub(crate) each: Vec<Client>,
+    workload: Workload,
     random: Random,
 }
 
 impl Clients {
-    pub(crate) fn new(seed: u64, count: u8) -> Clients {
+    pub(crate) fn new(seed: u64, count: u8, workload: Workload) -> Clients {
         let client = |number| Client { id: ClientId(number), sequence: 0, request: None };
-        Clients { each: (0..count).map(client).collect(), random: Random::new(seed, Purpose::Workload) }
+        let random = Random::new(seed, Purpose::Workload);
+        Clients { each: (0..count).map(client).collect(), workload, random }
     }
 
     /// The next request of `client`.
     pub(crate) fn next(&mut self, client: usize) -> Request {
         let random = &mut self.random;
-        let length = random.within(1..=6);
+        let length = self.workload.draw_prompt(random);
         let token = |random: &mut Random| u8::try_from(random.below(u64::from(VOCABULARY))).expect("a token");
         let prompt = (0..length).map(|_| token(random)).collect();
-        let tokens = u16::try_from(random.within(2..=24)).expect("a small number");
+        let tokens = self.workload.draw_tokens(random);
         let client = &mut self.each[client];
         client.sequence += 1;
         let request =
@@ -46,14 +49,25 @@ impl Clients {
         request
     }
 
+    /// Whether everything is answered that will be asked.
+    pub(crate) fn are_served(&self) -> bool {
+        let served = |client: &Client| client.sequence > 0 && client.request.is_none();
+        !self.workload.repeats && self.each.iter().all(served)
+    }
+
+    /// Whether a client asks for something else once it is served.
+    pub(crate) fn ask_again(&self) -> bool {
+        self.workload.repeats
+    }
+
     /// Whom a client turns to.
     pub(crate) fn choose(&mut self, members: usize) -> usize {
         self.random.place(members)
     }
 
-    /// Microseconds for which a client thinks.
+    /// Microseconds for which a client thinks before it asks for the first time.
     pub(crate) fn think(&mut self) -> u64 {
-        self.random.within(1_000..=20_000)
+        if self.workload.repeats { self.random.within(1_000..=20_000) } else { 0 }
     }
 }
 

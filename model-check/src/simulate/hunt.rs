@@ -2,11 +2,9 @@
 //! other, until a property does not hold.
 
 use butterfly_kernel::agreement::rules::Mutant;
-use butterfly_kernel::types::Resilience;
 
+use super::Scenario;
 use super::oracles::Violation;
-use super::profile::Profile;
-use super::{run, run_mutated};
 
 /// What noticed a bug.
 #[derive(Clone, Debug)]
@@ -20,15 +18,15 @@ pub struct Found {
 }
 
 /// Runs seeds with `mutant` until one of them notices it, `most` at most, each
-/// with every one of `sizes`. What the kernel as it is would do as well is not it.
-pub fn hunt(mutant: Mutant, sizes: &[Resilience], profile: &Profile, most: u64) -> Option<Found> {
+/// in every one of `scenarios`. What the kernel as it is would do as well is not it.
+pub fn hunt(mutant: Mutant, scenarios: &[Scenario], most: u64) -> Option<Found> {
     (0..most).find_map(|seed| {
-        sizes.iter().find_map(|nodes| {
-            let outcome = run_mutated(seed, *nodes, profile, mutant);
-            let healthy = || run(seed, *nodes, profile).violation.is_none();
+        scenarios.iter().find_map(|scenario| {
+            let outcome = scenario.mutated(mutant).run(seed);
+            let healthy = || scenario.run(seed).violation.is_none();
             outcome.violation.filter(|_| healthy()).map(|violation| Found {
                 seeds: seed + 1,
-                nodes: nodes.n(),
+                nodes: scenario.nodes.n(),
                 violation,
             })
         })

@@ -9,11 +9,12 @@ use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Place, Timer};
 use butterfly_kernel::message::{Envelope, Message};
 use butterfly_kernel::node::{Node, Record, RecordError, Role};
-use butterfly_kernel::types::{Epoch, NodeId};
+use butterfly_kernel::types::{Epoch, NodeId, Position, Stage};
 use butterfly_kernel::wire;
 
 use super::Crypto;
 use super::queue::Micros;
+use super::setting::Kill;
 use super::stages::Executor;
 use super::storage::{Storage, StorageError};
 
@@ -69,6 +70,8 @@ pub(crate) struct Member<const N: usize> {
     pub(crate) toil: Micros,
     /// When it is done with its last input.
     pub(crate) busy_until: Micros,
+    /// When it is done with what it computes.
+    pub(crate) computes_until: Micros,
     /// Percent of a timer's time that pass before it runs out.
     pub(crate) drift: u64,
     pub(crate) fuse: Option<Fuse>,
@@ -95,6 +98,7 @@ impl<const N: usize> Member<N> {
             paused_until: 0,
             toil: 0,
             busy_until: 0,
+            computes_until: 0,
             drift: 100,
             fuse: None,
         }
@@ -118,7 +122,7 @@ impl<const N: usize> Member<N> {
         self.timers.clear();
         self.waiting.clear();
         self.fuse = None;
-        self.busy_until = 0;
+        (self.busy_until, self.computes_until) = (0, 0);
         self.damaged = false;
         Ok(())
     }
@@ -126,9 +130,27 @@ impl<const N: usize> Member<N> {
     /// Its process ends at once, because of `fault`.
     pub(crate) fn end(&mut self, fault: usize) {
         self.downed_by = Some(fault);
+        self.stop();
+    }
+
+    /// Its process ends at once.
+    pub(crate) fn stop(&mut self) {
         self.node = None;
         self.fuse = None;
         self.storage.close();
+    }
+
+    /// How many layers of the model `stage` has in the run under way.
+    pub(crate) fn layers(&self, stage: Stage) -> u64 {
+        let run = self.node.as_ref().and_then(|node| node.run());
+        run.map_or(0, |run| run.active.placement.layers(stage).map(|_| 1).sum())
+    }
+
+    /// Whether it is whom `kill` means, about to compute `position` of `stage`.
+    pub(crate) fn is_meant(&self, kill: &Kill, stage: Stage, position: Position) -> bool {
+        let run = self.node.as_ref().and_then(|node| node.run());
+        (stage, position) == (kill.stage, kill.position)
+            && run.is_some_and(|run| run.active.placement.rank(stage, self.me) == Some(kill.rank))
     }
 
     /// Makes the node's record durable, as it is now.

@@ -1,13 +1,9 @@
 //! Fewer faults that break the same property.
 
-use butterfly_kernel::agreement::rules::Mutant;
-use butterfly_kernel::types::Resilience;
-
 use super::engine::Outcome;
 use super::faults::Fault;
-use super::profile::Profile;
 use super::setting::Setting;
-use super::{Besides, simulate};
+use super::{Besides, Scenario, simulate};
 
 /// What is left of a run that breaks a property.
 #[derive(Clone, Debug)]
@@ -28,8 +24,8 @@ pub struct Shrunk {
 /// Each fault has its own random numbers, so those that are left do what they
 /// did before. Halves are left out first, then smaller parts, then single
 /// faults, until each of those that are left is needed.
-pub fn shrink(seed: u64, nodes: Resilience, profile: &Profile, mutant: Option<Mutant>) -> Option<Shrunk> {
-    let setting = Setting { mutant, ..Setting::draw(seed, nodes, profile) };
+pub fn shrink(seed: u64, scenario: &Scenario) -> Option<Shrunk> {
+    let setting = Setting::draw(seed, scenario);
     let mut best = simulate(setting.clone(), Besides::Nothing);
     let property = best.violation.as_ref()?.property;
     let (before, mut runs) = (setting.faults.len(), 1);

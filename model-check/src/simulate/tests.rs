@@ -1,6 +1,8 @@
 //! Runs that no seed gives: the simulator must notice when too many members
 //! are faulty, and must not when nothing is wrong.
 
+use butterfly_kernel::types::Resilience;
+
 use super::faults::{Fault, Kind};
 use super::oracles::AGREEMENT;
 use super::setting::Setting;
@@ -10,7 +12,7 @@ const SECOND: Micros = 1_000_000;
 
 fn calm() -> Setting {
     let nodes = Resilience::largest(4).unwrap();
-    let setting = Setting::draw(1, nodes, profile::find("calm").unwrap());
+    let setting = Setting::draw(1, &Scenario::new(nodes, profile::find("calm").unwrap()));
     Setting { calm: 5 * SECOND, ..setting }
 }
 
@@ -54,7 +56,7 @@ fn traced(setting: Setting) -> String {
 #[test]
 fn a_fault_that_is_left_out_changes_nothing_before_it() {
     let nodes = Resilience::largest(4).unwrap();
-    let setting = Setting::draw(3, nodes, profile::find("network").unwrap());
+    let setting = Setting::draw(3, &Scenario::new(nodes, profile::find("network").unwrap()));
     let early = |setting: &Setting| {
         let trace = traced(setting.clone());
         let last = setting.faults.last().unwrap().from;

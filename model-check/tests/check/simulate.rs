@@ -3,24 +3,21 @@
 use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::types::Resilience;
 use butterfly_model_check::simulate::kept::KEPT;
-use butterfly_model_check::simulate::profile::{Profile, find};
+use butterfly_model_check::simulate::profile::find;
 use butterfly_model_check::simulate::shrink::shrink;
 use butterfly_model_check::simulate::trace::check::check;
-use butterfly_model_check::simulate::{hunt, oracles, run, run_crash_points, run_traced};
+use butterfly_model_check::simulate::{Scenario, hunt, oracles, workload};
 
-fn nodes(n: usize) -> Resilience {
-    Resilience::largest(n).unwrap()
-}
-
-fn profile(name: &str) -> &'static Profile {
-    find(name).unwrap()
+fn scenario(nodes: usize, profile: &str) -> Scenario {
+    Scenario::new(Resilience::largest(nodes).unwrap(), find(profile).unwrap())
 }
 
 #[test]
 fn kept_seeds_run_twice_alike_and_as_pinned() {
     let mut surprises = Vec::new();
     for kept in KEPT {
-        let once = || run(kept.seed, nodes(kept.nodes), profile(kept.profile));
+        let workload = workload::find(kept.workload).unwrap();
+        let once = || Scenario { workload, ..scenario(kept.nodes, kept.profile) }.run(kept.seed);
         let (first, second) = (once(), once());
         assert_eq!(first.violation, None, "{kept:?}");
         assert_eq!(first.digest, second.digest, "{kept:?}");
@@ -33,13 +30,15 @@ fn kept_seeds_run_twice_alike_and_as_pinned() {
 
 #[test]
 fn another_seed_is_another_run() {
-    let digest = |seed| run(seed, nodes(4), profile("network")).digest;
+    let digest = |seed| scenario(4, "network").run(seed).digest;
     assert_ne!(digest(1), digest(2));
+    let long = Scenario { workload: workload::find("long").unwrap(), ..scenario(4, "network") };
+    assert_ne!(digest(1), long.run(1).digest);
 }
 
 #[test]
 fn every_crash_point_is_survived_and_lies_of_the_disk_are_not() {
-    let outcome = run_crash_points(0, nodes(4), profile("process"));
+    let outcome = scenario(4, "process").run_crash_points(0);
     assert_eq!(outcome.violation, None);
     let images = outcome.images;
     assert!(images.total() > 10_000, "{images:?}");
@@ -51,10 +50,9 @@ fn every_crash_point_is_survived_and_lies_of_the_disk_are_not() {
 
 #[test]
 fn a_record_that_leaves_something_out_is_noticed_at_a_crash_point() {
-    use butterfly_model_check::simulate::run_crash_points_mutated as run;
     let bugs = [Mutant::VoteUnrecorded, Mutant::ViewUnrecorded, Mutant::PayloadUnrecorded, Mutant::DecisionUnrecorded];
     for mutant in bugs {
-        let violation = (0..3).find_map(|seed| run(seed, nodes(4), profile("process"), mutant).violation);
+        let violation = (0..3).find_map(|seed| scenario(4, "process").mutated(mutant).run_crash_points(seed).violation);
         assert!(violation.is_some(), "{mutant:?}");
     }
 }
@@ -68,7 +66,7 @@ fn altered(trace: &str, pick: impl Fn(&str) -> bool, alter: impl Fn(&str) -> Str
 
 #[test]
 fn a_trace_is_one_of_the_specification_until_a_line_is_altered() {
-    let trace = run_traced(1, nodes(4), profile("chaos")).trace.unwrap();
+    let trace = scenario(4, "chaos").run_traced(1).trace.unwrap();
     let checked = check(&trace).unwrap();
     for action in ["Propose", "Vote", "EnterView"] {
         assert!(checked.actions.get(action).is_some_and(|times| *times > 10), "{checked:?}");
@@ -105,24 +103,26 @@ fn a_trace_is_one_of_the_specification_until_a_line_is_altered() {
 
 #[test]
 fn bugs_are_noticed_within_a_few_seeds() {
-    let sizes = [nodes(4), nodes(7)];
+    let scenarios = [scenario(4, "chaos"), scenario(7, "chaos")];
     for (mutant, property) in [
         (Mutant::SmallFastQuorum, oracles::CERTIFICATE),
         (Mutant::VoteUnrecorded, oracles::RECORD),
         (Mutant::LargeViewChangeQuorum, oracles::RECOVERY),
         (Mutant::BlameRepetition, oracles::ACCOUNTABILITY),
     ] {
-        let found = hunt::hunt(mutant, &sizes, profile("chaos"), 20).unwrap_or_else(|| panic!("{mutant:?}"));
+        let found = hunt::hunt(mutant, &scenarios, 20).unwrap_or_else(|| panic!("{mutant:?}"));
         assert_eq!(found.violation.property, property, "{mutant:?}: {found:?}");
     }
 }
 
 #[test]
 fn a_failing_run_is_shrunk_to_the_faults_that_it_needs() {
-    let (nodes, profile, bug) = (nodes(4), profile("process"), Some(Mutant::VoteUnrecorded));
-    let failing = (0..10).find_map(|seed| shrink(seed, nodes, profile, bug)).expect("votes are forgotten");
+    let healthy = scenario(4, "process");
+    let bug = healthy.mutated(Mutant::VoteUnrecorded);
+    let failing = (0..10).find_map(|seed| shrink(seed, &bug)).expect("votes are forgotten");
     assert!(failing.outcome.violation.is_some());
-    assert!((1..5).contains(&failing.faults.len()) && failing.before > 50, "{failing:?}");
+    let left = failing.faults.len();
+    assert!(left > 0 && left * 10 < failing.before, "{left} of {}: {:?}", failing.before, failing.faults);
     assert!(failing.faults.iter().any(|fault| fault.contains("crash")), "{failing:?}");
-    assert!(shrink(0, nodes, profile, None).is_none(), "without the bug there is nothing to shrink");
+    assert!(shrink(0, &healthy).is_none(), "without the bug there is nothing to shrink");
 }

@@ -20,7 +20,6 @@ use crate::simulate::member::Packet;
 use crate::simulate::oracles::Verdict;
 use crate::simulate::queue::Micros;
 use crate::simulate::random::Random;
-use crate::simulate::setting::TIMING;
 use crate::simulate::stages::VOCABULARY;
 
 /// Messages that one who repeats remembers.
@@ -70,7 +69,7 @@ impl<const N: usize> Engine<N> {
             Kind::Silence if chosen || liar.fault.strength.is_multiple_of(2) => (vec![], true),
             Kind::SelectiveDelivery if chosen && leads(message) => (vec![], true),
             Kind::LateTiming if leads(message) || matches!(message, Message::Agreement { .. }) => {
-                let late = u64::from(TIMING.view.0) * 1_000 - liar.random.below(20_000);
+                let late = u64::from(self.setting.timing.view.0) * 1_000 - liar.random.below(20_000);
                 (vec![(to, Rc::clone(packet), late)], true)
             }
             Kind::Equivocation if chosen => match self.twist(&mut liar, message) {
@@ -85,7 +84,7 @@ impl<const N: usize> Engine<N> {
             Kind::Replay => {
                 liar.remember(packet);
                 let place = liar.random.place(liar.memory.len());
-                let somebody = NodeId(u8::try_from(liar.random.place(self.setting.resilience.n())).expect("few"));
+                let somebody = NodeId(u8::try_from(liar.random.place(self.setting.members)).expect("few"));
                 let old = (somebody, Rc::clone(&liar.memory[place]), 0);
                 (vec![(to, Rc::clone(packet), 0), old], true)
             }
@@ -124,17 +123,20 @@ impl<const N: usize> Engine<N> {
 
     /// What a faulty member does at once with what it hears.
     pub(super) fn overhear(&mut self, number: usize, packet: &Rc<Packet<N>>) -> Verdict {
+        // Two copy-cats would copy each other's copies for ever.
+        let copies = |liar: &Option<Liar<N>>| liar.as_ref().is_some_and(|liar| liar.fault.kind == Kind::CopyCat);
+        let from = packet.verified.get().from.index();
+        let copied = from == number || copies(&self.liars[from]);
         let Some(liar) = &mut self.liars[number] else { return Ok(()) };
         match liar.fault.kind {
             Kind::Replay => liar.remember(packet),
             // What a fellow found is said again as its own finding.
             Kind::CopyCat => {
-                let Envelope { from, message, .. } = packet.verified.get();
-                let own = from.index() == number;
-                if !own && matches!(message, Message::StageOutput(_) | Message::Attest(_)) {
+                let message = &packet.verified.get().message;
+                if !copied && matches!(message, Message::StageOutput(_) | Message::Attest(_)) {
                     let (fault, message) = (liar.number, message.clone());
                     self.feel(fault);
-                    for to in (0..self.setting.resilience.n()).filter(|to| *to != number) {
+                    for to in (0..self.setting.members).filter(|to| *to != number) {
                         let to = NodeId(u8::try_from(to).expect("few members"));
                         for (to, packet, later) in self.say(number, to, message.clone()) {
                             self.transmit(number, to, &packet, later);
@@ -217,21 +219,21 @@ impl<const N: usize> Engine<N> {
 
     /// The copy of a member that has two.
     pub(super) fn twin_of(&self, member: usize) -> Option<usize> {
-        let n = self.setting.resilience.n();
+        let n = self.setting.members;
         let me = self.members[member].me;
         (n..self.members.len()).find(|slot| self.members[*slot].me == me)
     }
 
     /// Whether a member, or one of two copies of it, belongs to the second side.
     fn side(&self, slot: usize) -> bool {
-        let n = self.setting.resilience.n();
+        let n = self.setting.members;
         let doubled = slot >= n || self.twin_of(slot).is_some_and(|twin| self.members[twin].boot > 0);
         if doubled { slot >= n } else { self.sides >> slot & 1 == 1 }
     }
 
     /// Where what `from` sends to a member arrives: of two copies, at the one on its own side.
     pub(super) fn slots_of(&self, from: usize, to: NodeId) -> Option<usize> {
-        let n = self.setting.resilience.n();
+        let n = self.setting.members;
         if self.members.len() == n {
             return Some(to.index());
         }
@@ -245,7 +247,7 @@ impl<const N: usize> Engine<N> {
 
     /// Whether this is a member that does as the protocol says.
     pub(super) fn is_honest(&self, slot: usize) -> bool {
-        slot < self.setting.resilience.n() && self.liars[slot].is_none() && self.twin_of(slot).is_none()
+        slot < self.setting.members && self.liars[slot].is_none() && self.twin_of(slot).is_none()
     }
 
     /// A member misbehaves from now on.
