@@ -380,6 +380,13 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_out_as_three_numbers_comes_back() {
+        let r = Resilience::new(7, 2, 1).unwrap();
+        assert_eq!(<(u8, u8, u8)>::from(r), (7, 2, 1));
+        assert_eq!(Resilience::try_from((7, 2, 1)), Ok(r));
+    }
+
+    #[test]
     fn bounds_are_refused_with_the_smallest_cluster_that_would_do() {
         assert_eq!(Resilience::new(3, 1, 0), Err(ResilienceError::TooManyFaults { needed: 4 }));
         assert_eq!(Resilience::new(6, 2, 0), Err(ResilienceError::TooManyFaults { needed: 7 }));

@@ -136,8 +136,8 @@ fn model_check() -> Result<()> {
     cargo(&["run", "--release", "-p", "butterfly-model-check", "--", "all"])
 }
 
-/// Forty hours without faults, then every profile, larger clusters and crash
-/// points.
+/// Forty hours without faults, then every profile, larger clusters, other
+/// workloads, crash points and figures.
 fn simulate() -> Result<()> {
     let check = |arguments: &[&str]| {
         cargo(&[&["run", "--release", "-p", "butterfly-model-check", "--"][..], arguments].concat())
@@ -146,11 +146,21 @@ fn simulate() -> Result<()> {
     for profile in ["network", "process", "disk", "byzantine", "chaos"] {
         check(&["simulate", "--profile", profile])?;
     }
-    for nodes in ["7", "10"] {
-        check(&["simulate", "--nodes", nodes, "--seeds", "0..20"])?;
+    for (nodes, seeds) in [("7", "0..40"), ("10", "0..20"), ("16", "0..4")] {
+        check(&["simulate", "--nodes", nodes, "--seeds", seeds])?;
+    }
+    for workload in ["short", "long"] {
+        check(&["simulate", "--workload", workload, "--seeds", "0..40"])?;
     }
     check(&["simulate", "--seeds", "0..40", "--twice"])?;
-    check(&["crash-points"])
+    check(&["crash-points"])?;
+    let drawn = workspace::target().join("figures.svg");
+    let path = drawn.to_str().context("the target folder's name is no text")?;
+    check(&["figures", "--chart", path])?;
+    let kept = workspace::root().join("model-check").join("figures.svg");
+    let read = |path: &std::path::Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    ensure!(read(&drawn)? == read(&kept)?, "{} is another picture than {path}: copy it", kept.display());
+    Ok(())
 }
 
 /// Runs cargo in the workspace, its output going where ours goes.

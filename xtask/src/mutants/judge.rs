@@ -8,12 +8,16 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::succeed;
+use crate::test::cargo_command;
 use crate::workspace;
 
 pub(super) struct Judge {
     pub(super) name: &'static str,
     /// What cargo-mutants is told about the build and the tests in it.
     build: &'static [&'static str],
+    /// What cargo is told to test of the unbroken kernel, where cargo-mutants would
+    /// look for the tests in the package that it breaks.
+    unbroken: &'static [&'static str],
     /// What the test programs are told.
     tests: &'static [&'static str],
 }
@@ -28,13 +32,26 @@ pub(super) const JUDGES: [Judge; 3] = [
     Judge {
         name: "units",
         build: &["--profile=mutants", "--features=butterfly-kernel/checker", "--cargo-arg=--lib"],
+        unbroken: &[],
         // They use nothing that is broken, and are slow.
         tests: &["--skip", "assignment::"],
     },
     Judge {
+        name: "kept seeds, and all states unbroken",
+        build: &[
+            "--profile=mutants-explored",
+            "--test-package=butterfly-model-check",
+            "--cargo-arg=--test=check",
+            "--baseline=skip",
+            "--timeout=600",
+        ],
+        unbroken: &["--profile=mutants-explored", "--package=butterfly-model-check", "--test=check"],
+        tests: &["kept_seeds", "what_notices_a_mutant"],
+    },
+    Judge {
         name: "whole clusters",
         build: &[
-            "--profile=mutants",
+            "--profile=mutants-in-clusters",
             "--features=butterfly-kernel/checker",
             "--cargo-arg=--test=coordinator",
             "--cargo-arg=--test=durable",
@@ -48,12 +65,8 @@ pub(super) const JUDGES: [Judge; 3] = [
             "--cargo-arg=--test=values",
             "--cargo-arg=--test=whole_cluster",
         ],
+        unbroken: &[],
         tests: &[],
-    },
-    Judge {
-        name: "exhaustive checks, unbroken and seeded",
-        build: &["--profile=release", "--test-package=butterfly-model-check", "--cargo-arg=--test=check"],
-        tests: &["mutants::"],
     },
 ];
 
@@ -83,10 +96,13 @@ impl Judge {
     /// # Errors
     /// When the unbroken kernel does not pass, or cargo-mutants fails.
     pub(super) fn hear(&self, program: &Path, which: &Which, place: &Path) -> Result<Heard> {
+        if !self.unbroken.is_empty() {
+            self.pass_unbroken(place)?;
+        }
         let mut command = command(program, which);
         command.args(self.build).args(PATIENCE).arg("--output").arg(place);
         // One folder for all copies of the sources: dependencies are compiled once.
-        command.env("CARGO_TARGET_DIR", place.join("build")).env("CARGO_PROFILE_RELEASE_LTO", "off");
+        command.env("CARGO_TARGET_DIR", place.join("build"));
         command.args(["--", "--"]).args(self.tests);
         let status = command.status().context("cannot start cargo-mutants")?;
         // Some were missed: 2. Some hung: 3.
@@ -99,6 +115,18 @@ impl Judge {
             // Others were judged before.
             Which::Named(names) => Ok(heard.only(names)),
         }
+    }
+}
+
+impl Judge {
+    /// # Errors
+    /// When the unbroken kernel does not pass.
+    fn pass_unbroken(&self, place: &Path) -> Result<()> {
+        let mut command = cargo_command();
+        command.arg("test").args(self.unbroken).arg("--").args(self.tests).stdin(Stdio::null());
+        let status = command.env("CARGO_TARGET_DIR", place.join("build")).status().context("cannot start cargo")?;
+        ensure!(status.success(), "the unbroken kernel does not pass: {status}");
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::{Pace, Recovery};
 use crate::simulate::Micros;
 
-const WIDTH: f64 = 960.0;
+const WIDTH: f64 = 1010.0;
 const HEIGHT: f64 = 420.0;
 /// Where the panels' axes cross, from the top.
 const FLOOR: f64 = 320.0;
@@ -55,13 +55,19 @@ fn shares(svg: &mut String, paces: &[Pace]) {
 fn ceilings(svg: &mut String, sizes: &[Pace]) {
     let panel = Panel { left: 370.0, width: 270.0, most: 1.1 };
     panel.frame(svg, "throughput, of the ceiling", "members, and faults that they bear");
-    panel.promise(svg, 0.85, "85 %");
     for (place, pace) in sizes.iter().enumerate() {
         let x = panel.place(place, sizes.len());
         panel.bar(svg, "token", x - 14.0, pace.of_ceiling());
         panel.bar(svg, "interval", x, pace.of_prompt_ceiling());
         centred(svg, x, FLOOR + 18.0, &format!("{}, {}", pace.shape.members, pace.shape.f));
     }
+    panel.promise(svg, 0.85, "");
+    let _ = writeln!(
+        svg,
+        "<text class=\"promise\" text-anchor=\"end\" x=\"{:.1}\" y=\"{:.1}\">85 %</text>",
+        panel.left - 4.0,
+        panel.height(0.85) + 4.0
+    );
     legend(svg, panel.left, &[("token", "an answer"), ("interval", "a prompt")]);
 }
 
@@ -141,7 +147,7 @@ fn legend(svg: &mut String, left: f64, entries: &[(&str, &str)]) {
     for (class, what) in entries {
         let _ = writeln!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"{}\" width=\"10\" height=\"10\"/>", FLOOR + 52.0);
         text(svg, "note", x + 14.0, FLOOR + 61.0, what);
-        x += if what.len() > 16 { 165.0 } else { 105.0 };
+        x += if what.len() > 16 { 175.0 } else { 105.0 };
     }
 }
 
