@@ -18,7 +18,6 @@
 //! | [`oracles`] | what must hold |
 //! | [`crash_points`] | the power fails at every moment of every write |
 //! | [`campaign`] | many seeds on several threads |
-//! | [`trace`] | what members did, line by line, and the check against the specification |
 //! | [`hunt`] | how soon a bug in the kernel is noticed |
 //! | [`shrink`] | fewer faults that break the same property |
 //! | [`kept`] | seeds that are run for ever |
@@ -43,7 +42,6 @@ pub mod shrink;
 mod stages;
 mod storage;
 mod tally;
-pub mod trace;
 
 use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::crypto::ideal::Ideal;

@@ -1,6 +1,8 @@
 //! Runs that no seed gives: the simulator must notice when too many members
 //! are faulty, and must not when nothing is wrong.
 
+use butterfly_trace::Step;
+
 use super::faults::{Fault, Kind};
 use super::oracles::AGREEMENT;
 use super::setting::Setting;
@@ -58,7 +60,7 @@ fn a_fault_that_is_left_out_changes_nothing_before_it() {
     let early = |setting: &Setting| {
         let trace = traced(setting.clone());
         let last = setting.faults.last().unwrap().from;
-        let before = move |line: &&str| serde_json::from_str::<trace::Step>(line).is_ok_and(|step| step.time < last);
+        let before = move |line: &&str| serde_json::from_str::<Step>(line).is_ok_and(|step| step.time < last);
         trace.lines().filter(before).map(str::to_owned).collect::<Vec<_>>()
     };
     let all = early(&setting);
@@ -66,7 +68,7 @@ fn a_fault_that_is_left_out_changes_nothing_before_it() {
     let mut fewer = setting.clone();
     fewer.faults.pop();
     let trace = traced(fewer);
-    let before = |line: &&str| serde_json::from_str::<trace::Step>(line).is_ok_and(|step| step.time < last);
+    let before = |line: &&str| serde_json::from_str::<Step>(line).is_ok_and(|step| step.time < last);
     assert_eq!(all, trace.lines().filter(before).map(str::to_owned).collect::<Vec<_>>());
     assert!(all.len() > 1_000);
 }
