@@ -84,6 +84,11 @@ impl Run {
 
     /// The state with `facts`; none if the transcription has no words for it.
     fn with(&mut self, replica: usize, facts: &Facts) -> Result<Option<State>, Refusal> {
+        let leads = |view: usize| self.specification.constants().leaders[view] == Some(replica);
+        let proposed = facts.proposals.iter().filter_map(|ballot| usize::try_from(ballot.view).ok());
+        if let Some(view) = proposed.filter(|view| *view < MOST_VIEWS).find(|view| !leads(*view)) {
+            return Err(("Propose", format!("a proposal in view {view} by a replica that does not lead it")));
+        }
         let mut state = self.state;
         let mut last = facts.view;
         let mut put = |slots: fn(&mut State, usize) -> &mut [Entry; MOST_VIEWS], ballots: &[Ballot], rule| {
