@@ -114,3 +114,45 @@ pub fn complete(step: &mut Step, me: NodeId, node: &Node, outcome: Result<(), Re
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_line_is_none() {
+        for (text, whole) in [("", ""), ("par", ""), ("one\n", "one\n"), ("one\ntwo\npar", "one\ntwo\n")] {
+            assert_eq!(whole_lines(text.as_bytes()), whole.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_node_that_was_killed_goes_on_behind_its_last_whole_line() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(trace_in(folder.path()), "one\npar").unwrap();
+        let mut trace = TraceFile::open(folder.path(), Duration::ZERO).unwrap();
+        trace.end(&Step::new(7, NodeId(2), 1, START.to_owned())).unwrap();
+        trace.close().unwrap();
+        let text = fs::read_to_string(trace_in(folder.path())).unwrap();
+        assert_eq!(text, "one\n{\"time\":7,\"node\":2,\"step\":1,\"input\":\"start\"}\n");
+    }
+
+    #[test]
+    fn a_line_with_effects_does_not_wait_for_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trace = TraceFile::open(folder.path(), Duration::ZERO).unwrap();
+        let length = || fs::read(trace_in(folder.path())).unwrap().len();
+        let idle = Step::new(1, NodeId(0), 1, START.to_owned());
+        trace.end(&idle).unwrap();
+        assert_eq!(length(), 0);
+        let commit = butterfly_trace::Commit {
+            epoch: 1,
+            view: 0,
+            path: butterfly_trace::Path::Fast,
+            value: String::new(),
+            signers: Vec::new(),
+        };
+        trace.end(&Step { step: 2, commits: vec![commit], ..idle }).unwrap();
+        assert!(length() > 0);
+    }
+}
