@@ -11,8 +11,10 @@ mod plan;
 mod process;
 mod report;
 mod screen;
+mod trace;
 mod trouble;
 
 pub use conductor::run;
 pub use plan::{Plan, PlanError, Wishes};
 pub use report::{Blame, Ending, EpochReport, Latency, Report};
+pub use trace::Traced;

@@ -13,6 +13,7 @@
 //! | [`faults`] | members that misbehave on purpose |
 //! | [`folder`] | a node's files |
 //! | [`control`] | commands to a node and events from it |
+//! | [`trace`] | what was done, step by step |
 //! | [`traffic`] | what was sent, by kind |
 //! | [`document`] | proofs and evidence as files |
 //! | [`demo`] | a cluster of processes, driven by a client |
@@ -31,5 +32,6 @@ pub mod host;
 pub mod model;
 pub mod protocol;
 pub mod storage;
+pub mod trace;
 pub mod traffic;
 pub mod transport;

@@ -1,6 +1,7 @@
 //! From arguments to actions and exit codes.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -30,6 +31,7 @@ fn run_demo(demo: Demo) -> Result<ExitCode> {
         faults: demo.faults,
         proof: demo.proof,
         evidence: demo.evidence,
+        trace: demo.trace,
         base_port: demo.base_port,
         view_timeout: demo.view_timeout_ms,
     };
@@ -69,6 +71,7 @@ fn run_node(node: Node) -> Result<ExitCode> {
         port: node.port,
         view_timeout: node.view_timeout_ms,
         fault: node.misbehave,
+        trace_since: node.trace_since.map(Duration::from_micros),
     })?;
     Ok(ExitCode::SUCCESS)
 }

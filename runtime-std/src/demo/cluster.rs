@@ -1,6 +1,7 @@
 //! Provisioning: keys, a roster, a folder for each node, a client.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::crypto::Scheme;
@@ -13,10 +14,13 @@ use super::plan::Plan;
 use crate::folder;
 use crate::model::{SAMPLING, Transformer};
 use crate::protocol::{Cluster, Crypto, Roster, SignedRequest, timing};
+use crate::trace::now;
 
 /// A cluster that exists on disk only, and its one client's key.
 pub(super) struct Provisioned {
     pub(super) cluster: Cluster,
+    /// When it was made, after the Unix epoch, if its nodes write down what they do.
+    pub(super) traced_since: Option<Duration>,
     root: PathBuf,
     client: SigningKey,
 }
@@ -37,7 +41,8 @@ impl Provisioned {
             assignment: model.assignment(n)?,
         };
         let cluster = Cluster::new(roster, timing(plan.view_timeout))?;
-        let provisioned = Provisioned { cluster, root: root.into(), client };
+        let traced_since = plan.trace.as_ref().map(|_| now());
+        let provisioned = Provisioned { cluster, traced_since, root: root.into(), client };
         for (node, key) in provisioned.cluster.members().iter().zip(&keys) {
             folder::provision(&provisioned.folder(node), &provisioned.cluster, node, key)?;
         }

@@ -61,6 +61,9 @@ impl Process {
             let kind = FaultKind::Node(misbehaviour);
             start.arg("--misbehave").arg(format!("{kind}@{epoch}"));
         }
+        if let Some(since) = provisioned.traced_since {
+            start.arg("--trace-since").arg(since.as_micros().to_string());
+        }
         start.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = start.spawn().context("cannot start a node")?;
         let commands = child.stdin.take();

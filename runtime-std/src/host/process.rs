@@ -4,6 +4,7 @@ use std::io::{BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::node::Role;
@@ -22,6 +23,7 @@ use crate::faults::{Faults, Misbehaviour};
 use crate::folder::Member;
 use crate::model::Transformer;
 use crate::protocol::{Node, timing};
+use crate::trace::TraceFile;
 use crate::traffic::{Traffic, Unread};
 use crate::transport::{Inbound, Mesh, Peers, receive_from_all};
 
@@ -47,6 +49,8 @@ pub struct NodeOptions {
     pub view_timeout: u32,
     /// How it misbehaves, and from which epoch on.
     pub fault: Option<(Misbehaviour, u64)>,
+    /// If it writes down what it does: when that began, after the Unix epoch.
+    pub trace_since: Option<Duration>,
 }
 
 /// Runs a node until it is told to finish or its standard input ends.
@@ -117,10 +121,12 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
     let (inbox, mut messages) = mpsc::channel(INBOX);
     let (horizon, shown) = watch::channel(node.horizon());
     let unread = Unread::default();
+    let trace = options.trace_since.map(|since| TraceFile::open(&options.folder, since));
     let inbound = Inbound { cluster: Arc::clone(&cluster), horizon: shown, unread: unread.clone(), inbox };
     let mut host = Host {
         executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
         checkpoints: Checkpoints::new(&options.folder.join(CHECKPOINTS)),
+        trace: trace.transpose()?,
         mesh: Mesh::start(&cluster, member.me, &peers),
         faults: options.fault.map(|(misbehaviour, from)| Faults::new(misbehaviour, Epoch(from))),
         member,
@@ -148,7 +154,7 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
                 Some(Command::Submit { request }) => {
                     host.submit(&request)?;
                 }
-                Some(Command::Finish) => return host.report(),
+                Some(Command::Finish) => return host.finish(),
                 None => return Ok(()),
             },
             Some(message) = messages.recv() => host.receive(message)?,
