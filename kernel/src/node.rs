@@ -280,10 +280,10 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let idle = self.is_idle(seat);
         if self.watch.is_still_at(self.epoch(), self.agreement.view()) {
             self.ask(seat, None, out);
+            self.choose_run(seat, out);
             self.repeat(seat, out);
         }
         self.inference.begin_round(seat.me);
-        self.choose_run(seat, out);
         self.look_for_blockade(seat, idle, out);
         let after = Millis(if idle { every.saturating_mul(IDLE_FACTOR) } else { every });
         out.push(Output::SetTimer { timer: Timer::Retransmit, after });
