@@ -25,7 +25,7 @@ struct Alteration {
     alter: fn(&mut Lines) -> Option<Line>,
 }
 
-const ALTERATIONS: [Alteration; 21] = [
+const ALTERATIONS: [Alteration; 22] = [
     Alteration { name: "says another vote than it recorded", rule: "Persist", alter: other_vote_said },
     Alteration { name: "a vote without its record", rule: "Persist", alter: vote_without_record },
     Alteration { name: "votes for what its leader did not propose", rule: "Vote", alter: other_vote },
@@ -40,6 +40,7 @@ const ALTERATIONS: [Alteration; 21] = [
     Alteration { name: "votes in a view that it left", rule: "NeverTakenBack", alter: vote_in_left_view },
     Alteration { name: "forgets its vote", rule: "NeverTakenBack", alter: forgotten_vote },
     Alteration { name: "votes as a learner", rule: "Learner", alter: learner_votes },
+    Alteration { name: "is a learner without beginning again", rule: "Learner", alter: sudden_learner },
     Alteration { name: "acts on what it rejects", rule: "Rejection", alter: effective_rejection },
     Alteration { name: "a line is lost", rule: "sequence", alter: lost_line },
     Alteration { name: "a line stands there twice", rule: "sequence", alter: repeated_line },
@@ -241,6 +242,13 @@ fn learner_votes(trace: &mut Lines) -> Option<Line> {
     let at = trace.find(votes)?;
     trace.0[at]["record"]["learner"] = json!(true);
     Some(at + 1)
+}
+
+fn sudden_learner(trace: &mut Lines) -> Option<Line> {
+    let at = trace.find(votes)?;
+    let mut record = trace.0[at]["record"].clone();
+    record["learner"] = json!(true);
+    Some(trace.insert(at, json!({ "record": record })))
 }
 
 fn effective_rejection(trace: &mut Lines) -> Option<Line> {
