@@ -12,6 +12,7 @@
 //! | [`model`] | the integer transformer, in the kernel's terms |
 //! | [`faults`] | members that misbehave on purpose |
 //! | [`folder`] | a node's files |
+//! | [`keys`] | identities and exchange keys, and their files |
 //! | [`control`] | commands to a node and events from it |
 //! | [`traffic`] | what was sent, by kind |
 //! | [`document`] | proofs and evidence as files |
@@ -28,6 +29,7 @@ pub mod executor;
 pub mod faults;
 pub mod folder;
 pub mod host;
+pub mod keys;
 pub mod model;
 pub mod protocol;
 pub mod storage;

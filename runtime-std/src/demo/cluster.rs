@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use butterfly_kernel::crypto::Scheme;
-use butterfly_kernel::crypto::ed25519::PublicKey;
 use butterfly_kernel::message::inference::Request;
 use butterfly_kernel::types::{ClientId, NodeId};
-use ed25519_dalek::SigningKey;
 
 use super::plan::Plan;
 use crate::folder;
+use crate::keys::Keys;
 use crate::model::{SAMPLING, Transformer};
 use crate::protocol::{Cluster, Crypto, Roster, SignedRequest, timing};
 
@@ -18,28 +17,28 @@ use crate::protocol::{Cluster, Crypto, Roster, SignedRequest, timing};
 pub(super) struct Provisioned {
     pub(super) cluster: Cluster,
     root: PathBuf,
-    client: SigningKey,
+    client: Keys,
 }
 
 impl Provisioned {
     /// Makes the folders of all nodes inside `root`.
     pub(super) fn new(plan: &Plan, root: &Path) -> Result<Provisioned> {
         let n = plan.resilience.n();
-        let keys = (0..n).map(|_| new_key()).collect::<Result<Vec<_>>>()?;
-        let client = new_key()?;
-        let public = |key: &SigningKey| PublicKey(key.verifying_key().to_bytes());
+        let keys = (0..n).map(|_| Keys::generate()).collect::<Result<Vec<_>>>()?;
+        let client = Keys::generate()?;
         let model = Transformer::for_nodes(n)?;
         let roster = Roster {
             resilience: plan.resilience,
-            members: keys.iter().map(public).collect(),
-            clients: std::iter::once(public(&client)).collect(),
+            members: keys.iter().map(Keys::public).collect(),
+            clients: std::iter::once(client.public()).collect(),
             model: model.terms(plan.tokens_per_epoch)?,
             assignment: model.assignment(n)?,
         };
         let cluster = Cluster::new(roster, timing(plan.view_timeout))?;
         let provisioned = Provisioned { cluster, root: root.into(), client };
-        for (node, key) in provisioned.cluster.members().iter().zip(&keys) {
-            folder::provision(&provisioned.folder(node), &provisioned.cluster, node, key)?;
+        let records: Vec<_> = keys.iter().map(|keys| keys.record(&provisioned.cluster)).collect();
+        for (node, keys) in provisioned.cluster.members().iter().zip(&keys) {
+            folder::provision(&provisioned.folder(node), &provisioned.cluster, node, keys, &records)?;
         }
         Ok(provisioned)
     }
@@ -59,12 +58,6 @@ impl Provisioned {
             sampling: SAMPLING,
         };
         let statement = self.cluster.statement(butterfly_kernel::crypto::Tag::Request, &request);
-        Ok(SignedRequest { signature: Crypto::sign(&self.client, &statement), request })
+        Ok(SignedRequest { signature: Crypto::sign(self.client.identity(), &statement), request })
     }
-}
-
-fn new_key() -> Result<SigningKey> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).context("the system gives no random numbers for keys")?;
-    Ok(SigningKey::from_bytes(&secret))
 }

@@ -21,7 +21,7 @@ use crate::executor::Executor;
 use crate::faults::{Faults, Misbehaviour};
 use crate::folder::Member;
 use crate::model::Transformer;
-use crate::protocol::{Node, timing};
+use crate::protocol::{Node, VerifiedEnvelope, timing};
 use crate::traffic::{Traffic, Unread};
 use crate::transport::{Inbound, Mesh, Peers, receive_from_all};
 
@@ -117,11 +117,11 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
     let (inbox, mut messages) = mpsc::channel(INBOX);
     let (horizon, shown) = watch::channel(node.horizon());
     let unread = Unread::default();
-    let inbound = Inbound { cluster: Arc::clone(&cluster), horizon: shown, unread: unread.clone(), inbox };
+    let inbound = Inbound { party: Arc::clone(&member.party), horizon: shown, unread: unread.clone(), inbox };
     let mut host = Host {
         executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
         checkpoints: Checkpoints::new(&options.folder.join(CHECKPOINTS)),
-        mesh: Mesh::start(&cluster, member.me, &peers),
+        mesh: Mesh::start(&member.party, member.me, &peers),
         faults: options.fault.map(|(misbehaviour, from)| Faults::new(misbehaviour, Epoch(from))),
         member,
         node,
@@ -135,25 +135,49 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
         blamed: std::collections::BTreeSet::new(),
         tell: Box::new(tell),
     };
-    tokio::spawn(receive_from_all(listener, inbound));
+    let receiving = tokio::spawn(receive_from_all(listener, inbound));
     tell(Event::Ready { address, learner, epoch: host.node.epoch().0 })?;
     host.start()?;
-    loop {
-        let next_timer = host.next_timer();
-        tokio::select! {
-            command = commands.recv() => match command {
-                Some(Command::Peers { addresses }) => {
-                    announce.send_replace(addresses);
-                }
-                Some(Command::Submit { request }) => {
-                    host.submit(&request)?;
-                }
-                Some(Command::Finish) => return host.report(),
-                None => return Ok(()),
-            },
-            Some(message) = messages.recv() => host.receive(message)?,
-            () = run_out(next_timer) => host.expire_timers()?,
+    host.act(&mut commands, &mut messages, &announce).await?;
+    // Whoever dials from here on is refused by the system.
+    receiving.abort();
+    host.finish().await
+}
+
+impl Host {
+    /// Acts on whatever comes, until it is told to finish or nobody can tell it.
+    async fn act(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        messages: &mut mpsc::Receiver<Box<VerifiedEnvelope>>,
+        announce: &watch::Sender<Peers>,
+    ) -> Result<()> {
+        loop {
+            let next_timer = self.next_timer();
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Peers { addresses }) => {
+                        announce.send_replace(addresses);
+                    }
+                    Some(Command::Submit { request }) => {
+                        self.submit(&request)?;
+                    }
+                    Some(Command::Finish) | None => return Ok(()),
+                },
+                Some(message) = messages.recv() => self.receive(message)?,
+                () = run_out(next_timer) => self.expire_timers()?,
+            }
         }
+    }
+
+    /// After the last step: what was said leaves, and everything is told.
+    async fn finish(self) -> Result<()> {
+        let Host { mesh, mut traffic, unread, mut tell, .. } = self;
+        mesh.finish().await;
+        traffic.add_unread(&unread);
+        // Whoever started this node may be gone.
+        let _unheard = tell(Event::Sent { traffic });
+        Ok(())
     }
 }
 
