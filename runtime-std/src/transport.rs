@@ -13,6 +13,6 @@ mod outbound;
 mod party;
 
 pub use connection::{Connection, Knocking};
-pub use inbound::{Inbound, receive_from_all};
+pub(crate) use inbound::{Inbound, receive_from_all};
 pub use outbound::{Mesh, Peers};
 pub use party::{LONGEST_MESSAGE, Party, Who};

@@ -8,10 +8,10 @@ use butterfly_kernel::message::inference::Request;
 use butterfly_kernel::types::{ClientId, NodeId};
 
 use super::plan::Plan;
-use crate::folder;
 use crate::keys::Keys;
-use crate::model::{SAMPLING, Transformer};
-use crate::protocol::{Cluster, Crypto, Roster, SignedRequest, timing};
+use crate::model::SAMPLING;
+use crate::protocol::{Cluster, Crypto, SignedRequest, timing};
+use crate::provision::{Founded, node_folder};
 
 /// A cluster that exists on disk only, and its one client's key.
 pub(super) struct Provisioned {
@@ -23,29 +23,15 @@ pub(super) struct Provisioned {
 impl Provisioned {
     /// Makes the folders of all nodes inside `root`.
     pub(super) fn new(plan: &Plan, root: &Path) -> Result<Provisioned> {
-        let n = plan.resilience.n();
-        let keys = (0..n).map(|_| Keys::generate()).collect::<Result<Vec<_>>>()?;
-        let client = Keys::generate()?;
-        let model = Transformer::for_nodes(n)?;
-        let roster = Roster {
-            resilience: plan.resilience,
-            members: keys.iter().map(Keys::public).collect(),
-            clients: std::iter::once(client.public()).collect(),
-            model: model.terms(plan.tokens_per_epoch)?,
-            assignment: model.assignment(n)?,
-        };
-        let cluster = Cluster::new(roster, timing(plan.view_timeout))?;
-        let provisioned = Provisioned { cluster, root: root.into(), client };
-        let records: Vec<_> = keys.iter().map(|keys| keys.record(&provisioned.cluster)).collect();
-        for (node, keys) in provisioned.cluster.members().iter().zip(&keys) {
-            folder::provision(&provisioned.folder(node), &provisioned.cluster, node, keys, &records)?;
-        }
-        Ok(provisioned)
+        let founded = Founded::new(plan.resilience, plan.tokens_per_epoch, timing(plan.view_timeout))?;
+        founded.provision_members(|node| node_folder(root, node))?;
+        let Founded { cluster, client, .. } = founded;
+        Ok(Provisioned { cluster, root: root.into(), client })
     }
 
     /// The folder of `node`.
     pub(super) fn folder(&self, node: NodeId) -> PathBuf {
-        self.root.join(format!("node-{}", node.0))
+        node_folder(&self.root, node)
     }
 
     /// The client's request, signed.

@@ -16,31 +16,36 @@ use tokio::time::{sleep, timeout};
 use super::connection::Connection;
 use super::door::{Door, HANDSHAKE_TIME, Seat};
 use super::party::{Party, Who};
+use crate::access::Clients;
 use crate::protocol::{Envelope, Horizon, VerifiedEnvelope};
 use crate::traffic::Unread;
 
 /// Sessions that a member may have with us at once: the newest is the one that
 /// it uses.
 const SESSIONS_OF_A_MEMBER: usize = 1;
+/// Sessions that a client may have with us at once.
+const SESSIONS_OF_A_CLIENT: usize = 8;
 /// After an accept that failed, for want of file descriptors or so.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where messages go, and what decides which do.
 #[derive(Clone)]
-pub struct Inbound {
+pub(crate) struct Inbound {
     /// Who we are, and who is heard.
-    pub party: Arc<Party>,
+    pub(crate) party: Arc<Party>,
     /// What the node listens to, after its last step.
-    pub horizon: watch::Receiver<Horizon>,
+    pub(crate) horizon: watch::Receiver<Horizon>,
     /// Counts what it does not.
-    pub unread: Unread,
+    pub(crate) unread: Unread,
     /// Takes every other message, verified, in the order of its connection.
     /// When it is full, connections wait in line, each with one message.
-    pub inbox: mpsc::Sender<Box<VerifiedEnvelope>>,
+    pub(crate) inbox: mpsc::Sender<Box<VerifiedEnvelope>>,
+    /// Serves clients.
+    pub(crate) clients: Clients,
 }
 
 /// Accepts connections and receives from them, for as long as it is polled.
-pub async fn receive_from_all(listener: TcpListener, inbound: Inbound) {
+pub(crate) async fn receive_from_all(listener: TcpListener, inbound: Inbound) {
     let door = Arc::new(Door::new());
     loop {
         let Ok((stream, address)) = listener.accept().await else {
@@ -61,15 +66,20 @@ impl Inbound {
     async fn attend(&self, stream: TcpStream, seat: Seat, door: &Door) -> Result<()> {
         let (connection, peer) = timeout(HANDSHAKE_TIME, self.shake(stream, seat)).await??;
         let who = self.party.who(&peer.identity()).context("not in the roster")?;
-        match who {
-            Who::Member(_) => {
-                let displaced = door.establish(&peer, SESSIONS_OF_A_MEMBER);
-                tokio::select! {
-                    _ = displaced => Ok(()),
-                    ended = self.receive(connection) => ended,
-                }
+        let limit = match who {
+            Who::Member(_) => SESSIONS_OF_A_MEMBER,
+            Who::Client(_) => SESSIONS_OF_A_CLIENT,
+        };
+        let displaced = door.establish(&peer, limit);
+        let serve = async {
+            match who {
+                Who::Member(_) => self.receive(connection).await,
+                Who::Client(client) => self.clients.serve(connection, client).await,
             }
-            Who::Client(_) => Ok(()),
+        };
+        tokio::select! {
+            _ = displaced => Ok(()),
+            ended = serve => ended,
         }
     }
 
@@ -82,7 +92,7 @@ impl Inbound {
     }
 
     async fn receive(&self, mut connection: Connection) -> Result<()> {
-        let Inbound { party, horizon, unread, inbox } = self;
+        let Inbound { party, horizon, unread, inbox, .. } = self;
         while let Some(message) = connection.receive().await? {
             let envelope: Envelope = wire::decode(message)?;
             if horizon.borrow().wants(party.cluster(), &envelope).is_err() {
