@@ -11,6 +11,8 @@ mod door;
 mod inbound;
 mod outbound;
 mod party;
+#[cfg(test)]
+mod tests;
 
 pub use connection::{Connection, Knocking};
 pub(crate) use inbound::{Inbound, receive_from_all};

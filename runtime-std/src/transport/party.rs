@@ -74,9 +74,13 @@ impl Party {
 
     /// `peer` has an open session: keys that it had before count no more.
     pub(super) fn note(&self, peer: &Peer) {
+        self.note_serial(peer.identity(), peer.serial());
+    }
+
+    pub(super) fn note_serial(&self, identity: IdentityKey, serial: u32) {
         let mut serials = self.serials.lock().unwrap_or_else(PoisonError::into_inner);
-        let lowest = serials.entry(peer.identity()).or_default();
-        *lowest = peer.serial().max(*lowest);
+        let lowest = serials.entry(identity).or_default();
+        *lowest = serial.max(*lowest);
     }
 }
 
