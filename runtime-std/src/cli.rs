@@ -136,7 +136,7 @@ struct Reference {
 /// Prints what a file proves and for which cluster, or why it proves nothing.
 #[derive(Debug, Args)]
 struct Verify {
-    /// A file that `demo --proof` or `demo --evidence` wrote
+    /// A file that `demo` or `submit` wrote with --proof or --evidence
     file: PathBuf,
     /// The id of the cluster that it must be about, in hexadecimal digits
     #[arg(long, value_name = "ID")]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::types::{MAX_TOKENS_PER_EPOCH, NodeId};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
@@ -48,12 +48,13 @@ pub(super) struct Init {
 /// Runs one node in the foreground, or every node as a process of its own.
 /// SIGTERM or Ctrl-C lets a node finish its step, say what it has to, and end.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["all", "node"]))]
 pub(super) struct Start {
     /// The cluster's folder, as `init` made it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
     /// Run every node; they end with this process
-    #[arg(long, required_unless_present = "node", conflicts_with_all = ["node", "listen", "view_timeout_ms"])]
+    #[arg(long, conflicts_with_all = ["listen", "view_timeout_ms"])]
     all: bool,
     /// Run this node
     #[arg(long, value_name = "NODE")]
@@ -239,7 +240,9 @@ struct KeygenReport {
 
 pub(super) fn keygen(keygen: &Keygen) -> Result<ExitCode> {
     let keys = Keys::generate()?;
-    fs::create_dir(&keygen.dir).with_context(|| format!("cannot make the folder {}", keygen.dir.display()))?;
+    fs::create_dir(&keygen.dir).with_context(|| {
+        format!("cannot make the folder {}; choose one that is not there yet, in one that is", keygen.dir.display())
+    })?;
     keys.write(&keygen.dir)?;
     let identity = hex::encode(keys.public().0);
     let exchange = hex::encode(keys.exchange().public().0);

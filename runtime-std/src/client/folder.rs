@@ -64,6 +64,11 @@ impl Client {
     /// # Errors
     /// When a file cannot be read or is not genuine.
     pub fn open(folder: &Path) -> Result<Client> {
+        ensure!(
+            folder.is_dir(),
+            "there is no client's folder {}; `butterfly init` makes it inside that of a cluster",
+            folder.display()
+        );
         let (party, keys) = open_party(folder, Timing::default())?;
         let roster = party.cluster().roster();
         let place = roster.clients.iter().position(|client| *client == keys.public());

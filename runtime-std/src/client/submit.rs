@@ -56,7 +56,7 @@ pub struct Submitted {
 
 /// What a node's task tells.
 enum News {
-    Said(NodeId, Answer),
+    Said(NodeId, Box<Answer>),
     Lost(NodeId),
 }
 
@@ -153,8 +153,15 @@ impl Client {
                     patience.as_secs()
                 );
             };
-            match heard.context("no node is followed")? {
-                News::Said(node, Answer::Told(told)) => {
+            let (node, answer) = match heard.context("no node is followed")? {
+                News::Said(node, answer) => (node, *answer),
+                News::Lost(node) => {
+                    ask_another(&asked, node, cluster.voters());
+                    continue;
+                }
+            };
+            match answer {
+                Answer::Told(told) => {
                     let before = ledger.next();
                     // Whoever tells what cannot be is not listened to any more than that.
                     let tokens = ledger.add(node, told)?;
@@ -164,13 +171,12 @@ impl Client {
                         deadline = tokio::time::Instant::now() + patience;
                     }
                 }
-                News::Said(node, Answer::Refused(refusal)) => {
+                Answer::Refused(refusal) => {
                     refusals.insert(node, refusal);
                     give_up(&refusals, f)?;
                     ask_another(&asked, node, cluster.voters());
                 }
-                News::Said(..) => {}
-                News::Lost(node) => ask_another(&asked, node, cluster.voters()),
+                Answer::Taken | Answer::Standing(..) => {}
             }
         }
         tasks.shutdown().await;
@@ -232,7 +238,7 @@ impl Course {
                 has_asked = true;
             }
             tokio::select! {
-                answer = hear(&mut connection) => self.news.send(News::Said(node, answer?)).await.ok().context("over")?,
+                answer = hear(&mut connection) => self.news.send(News::Said(node, Box::new(answer?))).await.ok().context("over")?,
                 changed = self.asked.changed() => changed?,
             }
         }

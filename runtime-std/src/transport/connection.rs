@@ -81,6 +81,8 @@ impl Connection {
     /// # Errors
     /// When the stream fails, or what comes was not made for us.
     pub async fn listen(stream: TcpStream, party: &Arc<Party>) -> io::Result<Knocking> {
+        // Whoever says nothing is given nothing.
+        stream.readable().await?;
         let mut connection = Connection::new(stream, party)?;
         match connection.hear().await? {
             Heard::Knock => Ok(Knocking(connection)),

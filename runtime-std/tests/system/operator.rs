@@ -24,7 +24,7 @@ fn a_newcomer_asks_kills_a_node_reads_on_and_starts_it_again() {
     let text = reference(200);
     let mut restarted = Vec::new();
     for (round, victim) in [0, 3].into_iter().enumerate() {
-        let mut asking = cluster.spawn("submit", &["--tokens", "200", "--proof", "proof"]);
+        let mut asking = cluster.spawn("submit", &["--tokens", "200"]);
         let mut shown = asking.read(20);
         cluster.kill(victim);
         shown += &asking.read_to_end();

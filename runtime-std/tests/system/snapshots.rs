@@ -46,7 +46,7 @@ fn help_of_every_command() {
 #[test]
 fn errors_and_exit_codes() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(run(folder.path(), "init --dir c --base-port 7400").status.success());
+    assert!(run(folder.path(), "init --dir c --base-port 1").status.success());
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let config = std::fs::read_to_string(folder.path().join("c/node-1/node.toml")).unwrap();
     let cases = [
@@ -80,12 +80,7 @@ fn errors_and_exit_codes() {
         shown += &format!("$ butterfly {arguments}\n{}exit code {code}\n\n", String::from_utf8(output.stderr).unwrap());
     };
     cases.into_iter().for_each(&mut record);
-    let fields = [
-        ("unknown field", "sulk = 1\n"),
-        ("no address", "listen = \"here\"\n"),
-        ("no number", "view_timeout_ms = 0\n"),
-    ];
-    for (_, line) in fields {
+    for line in ["sulk = 1\n", "listen = \"here\"\n", "view_timeout_ms = 0\n"] {
         write("c/node-1/node.toml", &format!("{line}{}", config.replace("view_timeout_ms", "# ")));
         record("config check --dir c --node 1");
     }
@@ -114,7 +109,7 @@ fn json(output: &Output) -> String {
 fn json_documents() {
     let folder = tempfile::tempdir().unwrap();
     let commands = [
-        "init --dir c --base-port 7420 --json",
+        "init --dir c --base-port 1 --json",
         "keygen --dir k --json",
         "config check --dir c --json",
         "config check --dir c --node 2 --listen 127.0.0.1:9 --json",
