@@ -71,12 +71,13 @@ impl Inbound {
             Who::Client(_) => SESSIONS_OF_A_CLIENT,
         };
         let displaced = door.establish(&peer, limit);
-        let serve = async {
+        // In a place of its own: it holds messages, for which a stranger's task has no room.
+        let serve = Box::pin(async {
             match who {
                 Who::Member(_) => self.receive(connection).await,
                 Who::Client(client) => self.clients.serve(connection, client).await,
             }
-        };
+        });
         tokio::select! {
             _ = displaced => Ok(()),
             ended = serve => ended,
