@@ -116,11 +116,12 @@ impl Talk<'_> {
             }
             if wants_more {
                 let mut buffer = [0; 4096];
-                let read = self.stream.read(&mut buffer)?;
-                if read == 0 {
-                    return Err(ErrorKind::UnexpectedEof.into());
+                match self.stream.read(&mut buffer) {
+                    Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                    Ok(read) => self.unread.extend(&buffer[..read]),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
                 }
-                self.unread.extend(&buffer[..read]);
             }
         }
     }
@@ -137,6 +138,7 @@ pub(crate) fn read_until_closed(stream: &mut TcpStream) -> usize {
             Ok(0) => return all,
             Ok(read) => all += read,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return all,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => panic!("{error}"),
         }
     }
