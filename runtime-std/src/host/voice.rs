@@ -50,7 +50,12 @@ impl Voice {
         let Some(mut line) = line else { return Ok(()) };
         line.push('\n');
         let mut out = std::io::stdout().lock();
-        out.write_all(line.as_bytes()).and_then(|()| out.flush()).context("nobody listens to this node any more")
+        let told = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        match self {
+            Voice::Supervised => told.context("nobody listens to this node any more"),
+            // Whoever does not look any more does not stop a node that runs by itself.
+            Voice::Programs | Voice::People => Ok(()),
+        }
     }
 
     /// What comes on standard input; nothing ever, if nobody supervises.
