@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/node-0/   roster, key-records, key, exchange-key, vote-record, node.toml
 //! DIR/node-1/   ...
-//! DIR/client/   roster, key-records, key, exchange-key, client.toml
+//! DIR/client-0/ roster, key-records, key, exchange-key, client.toml
 //! ```
 //!
 //! Each folder is complete in itself: it can be moved to another machine, when
@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use butterfly_kernel::types::NodeId;
+use butterfly_kernel::types::{ClientId, NodeId};
 
 use crate::config::{NodeConfig, Overrides};
 use crate::folder::Member;
@@ -28,9 +28,9 @@ pub use supervise::supervise;
 
 const CONFIG: &str = "node.toml";
 
-/// The folder of the client inside that of its cluster.
-pub fn client_folder(dir: &Path) -> PathBuf {
-    dir.join("client")
+/// The folder of `client` inside that of its cluster.
+pub fn client_folder(dir: &Path, client: ClientId) -> PathBuf {
+    dir.join(format!("client-{}", client.0))
 }
 
 /// What holds for `node` of the cluster in `dir`.

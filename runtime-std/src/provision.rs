@@ -17,33 +17,33 @@ use crate::protocol::{Cluster, Roster};
 pub struct Founded {
     /// What everybody agrees on.
     pub cluster: Cluster,
-    /// The keys of its one client.
-    pub client: Keys,
+    /// The keys of its clients.
+    pub clients: Vec<Keys>,
     /// For everybody: which exchange key is whose.
     pub records: Vec<KeyRecord>,
     members: Vec<Keys>,
 }
 
 impl Founded {
-    /// Draws keys for as many members as `resilience` says, and for a client.
+    /// Draws keys for as many members as `resilience` says, and for `clients`.
     ///
     /// # Errors
     /// When the system gives no random numbers, or the members cannot run the model.
-    pub fn new(resilience: Resilience, tokens_per_epoch: u8, timing: Timing) -> Result<Founded> {
+    pub fn new(resilience: Resilience, clients: usize, tokens_per_epoch: u8, timing: Timing) -> Result<Founded> {
         let n = resilience.n();
-        let members = (0..n).map(|_| Keys::generate()).collect::<Result<Vec<_>>>()?;
-        let client = Keys::generate()?;
+        let keys = |count: usize| (0..count).map(|_| Keys::generate()).collect::<Result<Vec<_>>>();
+        let (members, clients) = (keys(n)?, keys(clients)?);
         let model = Transformer::for_nodes(n)?;
         let roster = Roster {
             resilience,
             members: members.iter().map(Keys::public).collect(),
-            clients: std::iter::once(client.public()).collect(),
+            clients: clients.iter().map(Keys::public).collect(),
             model: model.terms(tokens_per_epoch)?,
             assignment: model.assignment(n)?,
         };
         let cluster = Cluster::new(roster, timing)?;
         let records = members.iter().map(|keys| keys.record(&cluster)).collect();
-        Ok(Founded { cluster, client, records, members })
+        Ok(Founded { cluster, clients, records, members })
     }
 
     /// Makes the folder of each member, where `folder` says.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use butterfly_kernel::types::ClientId;
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -24,6 +25,9 @@ pub(super) struct Submit {
     /// The cluster's folder, as `init` made it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// As which client
+    #[arg(long, default_value_t = 0, value_name = "CLIENT")]
+    client: u8,
     /// The text to continue: printable ASCII and newlines
     #[arg(long, default_value = DEFAULT_PROMPT, value_name = "TEXT")]
     prompt: String,
@@ -47,6 +51,9 @@ pub(super) struct Status {
     /// The cluster's folder, as `init` made it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// As which client
+    #[arg(long, default_value_t = 0, value_name = "CLIENT")]
+    client: u8,
     /// Print one JSON document instead of a table
     #[arg(long)]
     json: bool,
@@ -67,7 +74,7 @@ struct Answer {
 pub(super) fn submit(submit: &Submit) -> Result<ExitCode> {
     let prompt = prompt_of(&submit.prompt, submit.tokens).map_err(|refused| Usage(format!("{refused:#}")))?;
     let tokens = u16::try_from(submit.tokens).map_err(|error| Usage(error.to_string()))?;
-    let client = Arc::new(Client::open(&client_folder(&submit.dir))?);
+    let client = Arc::new(Client::open(&client_folder(&submit.dir, ClientId(submit.client)))?);
     let wish = Wish { prompt, tokens, patience: Duration::from_secs(submit.patience) };
     let show = |tokens: &[u8]| {
         if !submit.json {
@@ -102,7 +109,7 @@ pub(super) fn submit(submit: &Submit) -> Result<ExitCode> {
 }
 
 pub(super) fn status(status: &Status) -> Result<ExitCode> {
-    let client = Arc::new(Client::open(&client_folder(&status.dir))?);
+    let client = Arc::new(Client::open(&client_folder(&status.dir, ClientId(status.client)))?);
     let report = run(async { Ok(client.status().await) })?;
     if status.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

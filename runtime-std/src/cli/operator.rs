@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use butterfly_kernel::types::{MAX_TOKENS_PER_EPOCH, NodeId};
+use butterfly_kernel::types::{MAX_CLIENTS, MAX_TOKENS_PER_EPOCH, NodeId};
 use clap::{ArgGroup, Args, Subcommand};
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -17,8 +17,8 @@ use crate::host::{self, Voice};
 use crate::keys::Keys;
 use crate::{operate, provision};
 
-/// Makes a folder with one folder for each node, to be run here or elsewhere,
-/// and one for a client.
+/// Makes a folder with one folder for each node and each client, to be used
+/// here or elsewhere.
 #[derive(Debug, Args)]
 pub(super) struct Init {
     /// The folder to make
@@ -34,6 +34,9 @@ pub(super) struct Init {
     /// [default: as many as the nodes allow, at most F]
     #[arg(long, value_name = "P")]
     fast_path_faults: Option<usize>,
+    /// Clients, 1 to 8
+    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    clients: u8,
     /// Characters that one epoch commits, 1 to 16
     #[arg(long, default_value_t = 4, value_name = "COUNT")]
     tokens_per_epoch: u8,
@@ -128,7 +131,7 @@ struct InitReport {
     f: usize,
     p: usize,
     addresses: Vec<SocketAddr>,
-    client: PathBuf,
+    clients: Vec<PathBuf>,
 }
 
 pub(super) fn init(init: &Init) -> Result<ExitCode> {
@@ -143,13 +146,19 @@ pub(super) fn init(init: &Init) -> Result<ExitCode> {
             init.tokens_per_epoch
         )));
     }
+    if !(1..=MAX_CLIENTS).contains(&usize::from(init.clients)) {
+        return Err(refuse(format!(
+            "a cluster has 1 to {MAX_CLIENTS} clients, not {}; change --clients",
+            init.clients
+        )));
+    }
     if init.base_port == 0 || usize::from(init.base_port) + init.nodes > usize::from(u16::MAX) + 1 {
         return Err(refuse(format!(
             "there are no {} ports from {} on; choose another --base-port",
             init.nodes, init.base_port
         )));
     }
-    let made = operate::init(&init.dir, resilience, init.tokens_per_epoch, init.base_port)?;
+    let made = operate::init(&init.dir, resilience, init.clients, init.tokens_per_epoch, init.base_port)?;
     if init.json {
         let report = InitReport {
             version: 1,
@@ -158,7 +167,7 @@ pub(super) fn init(init: &Init) -> Result<ExitCode> {
             f: resilience.f(),
             p: resilience.p(),
             addresses: made.addresses,
-            client: made.client,
+            clients: made.clients,
         };
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::message::inference::Request;
 use butterfly_kernel::types::{ClientId, NodeId};
@@ -23,9 +23,10 @@ pub(super) struct Provisioned {
 impl Provisioned {
     /// Makes the folders of all nodes inside `root`.
     pub(super) fn new(plan: &Plan, root: &Path) -> Result<Provisioned> {
-        let founded = Founded::new(plan.resilience, plan.tokens_per_epoch, timing(plan.view_timeout))?;
+        let founded = Founded::new(plan.resilience, 1, plan.tokens_per_epoch, timing(plan.view_timeout))?;
         founded.provision_members(|node| node_folder(root, node))?;
-        let Founded { cluster, client, .. } = founded;
+        let Founded { cluster, clients, .. } = founded;
+        let client = clients.into_iter().next().context("a cluster without a client")?;
         Ok(Provisioned { cluster, root: root.into(), client })
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use butterfly_kernel::cluster::Timing;
-use butterfly_kernel::types::Resilience;
+use butterfly_kernel::types::{ClientId, Resilience};
 
 use super::{CONFIG, client_folder};
 use crate::client;
@@ -20,20 +20,26 @@ pub struct Initialised {
     pub cluster: String,
     /// Where each member will listen.
     pub addresses: Vec<SocketAddr>,
-    /// The client's folder.
-    pub client: PathBuf,
+    /// The folder of each client.
+    pub clients: Vec<PathBuf>,
 }
 
-/// Makes `dir` with a folder for each node and one for a client; the nodes
+/// Makes `dir` with a folder for each node and each client; the nodes
 /// listen on loopback, on ports from `base_port` on.
 ///
 /// # Errors
 /// When `dir` is there already or cannot be written.
-pub fn init(dir: &Path, resilience: Resilience, tokens_per_epoch: u8, base_port: u16) -> Result<Initialised> {
+pub fn init(
+    dir: &Path,
+    resilience: Resilience,
+    clients: u8,
+    tokens_per_epoch: u8,
+    base_port: u16,
+) -> Result<Initialised> {
     fs::create_dir(dir).with_context(|| {
         format!("cannot make the folder {}; choose one that is not there yet, in one that is", dir.display())
     })?;
-    let founded = Founded::new(resilience, tokens_per_epoch, Timing::default())?;
+    let founded = Founded::new(resilience, usize::from(clients), tokens_per_epoch, Timing::default())?;
     founded.provision_members(|node| node_folder(dir, node))?;
     let cluster = &founded.cluster;
     let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -41,7 +47,11 @@ pub fn init(dir: &Path, resilience: Resilience, tokens_per_epoch: u8, base_port:
     for node in cluster.members().iter() {
         NodeConfig::provision(&node_folder(dir, node).join(CONFIG), node, &addresses)?;
     }
-    let client = client_folder(dir);
-    client::provision(&client, cluster, &founded.client, &founded.records, &addresses)?;
-    Ok(Initialised { cluster: cluster.id().to_string(), addresses, client })
+    let mut clients = Vec::new();
+    for (number, keys) in (0..).map(ClientId).zip(&founded.clients) {
+        let folder = client_folder(dir, number);
+        client::provision(&folder, cluster, keys, &founded.records, &addresses)?;
+        clients.push(folder);
+    }
+    Ok(Initialised { cluster: cluster.id().to_string(), addresses, clients })
 }

@@ -19,7 +19,7 @@ use crate::provision::Founded;
 /// A client of a cluster, and a party for each of its four members.
 fn parties() -> (Arc<Party>, Vec<Arc<Party>>) {
     let folder = tempfile::tempdir().unwrap();
-    let founded = Founded::new(Resilience::largest(4).unwrap(), 4, Timing::default()).unwrap();
+    let founded = Founded::new(Resilience::largest(4).unwrap(), 1, 4, Timing::default()).unwrap();
     let cluster = Arc::new(founded.cluster.clone());
     founded.provision_members(|node| folder.path().join(node.0.to_string())).unwrap();
     let verified = |cluster: &Cluster| -> Vec<Peer> {
@@ -27,7 +27,7 @@ fn parties() -> (Arc<Party>, Vec<Arc<Party>>) {
     };
     let party = |keys: &Keys| Arc::new(Party::new(Arc::clone(&cluster), keys, verified(&cluster)).unwrap());
     let member = |node: u8| party(&Keys::read(&folder.path().join(node.to_string())).unwrap());
-    (party(&founded.client), (0..4).map(member).collect())
+    (party(&founded.clients[0]), (0..4).map(member).collect())
 }
 
 /// Both ends of a session that `dialler` has with `listener`, whom it takes for `peer`.

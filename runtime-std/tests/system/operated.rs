@@ -29,13 +29,15 @@ pub(crate) struct Operated {
 }
 
 impl Operated {
-    /// `init` and `start --all`, until every node listens.
+    /// `init`, with two clients, and `start --all`, until every node listens.
     pub(crate) fn start(nodes: usize) -> Operated {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("c");
         let base_port = free_ports(nodes);
         let (count, port) = (nodes.to_string(), base_port.to_string());
-        let made = butterfly(&["init", "--dir", dir.to_str().unwrap(), "--nodes", &count, "--base-port", &port]);
+        let dir_name = dir.to_str().unwrap();
+        let init = ["init", "--dir", dir_name, "--clients", "2", "--nodes", &count, "--base-port", &port];
+        let made = butterfly(&init);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
         command.args(["start", "--all", "--dir"]).arg(&dir).stdout(Stdio::piped());
@@ -66,7 +68,7 @@ impl Operated {
 
     /// The client's folder.
     pub(crate) fn client(&self) -> PathBuf {
-        self.dir.join("client")
+        self.dir.join("client-0")
     }
 
     /// `COMMAND --dir DIR` with further arguments, to its end.

@@ -97,6 +97,23 @@ fn what_was_not_finished_is_finished_first() {
     assert_eq!(cluster.end(), Some(0));
 }
 
+/// The other client's request is under way when this one is handed in: its
+/// epochs are no part of the proof.
+#[test]
+fn two_clients_are_served_in_turn_and_each_gets_a_proof_of_its_own() {
+    let cluster = Operated::start(4);
+    let mut first = cluster.spawn("submit", &["--tokens", "200"]);
+    let begun = first.read(8);
+    let file = cluster.dir.join("proof");
+    let second = cluster.submit(&["--client", "1", "--tokens", "12", "--proof", file.to_str().unwrap()]);
+    assert_eq!(second["text"], reference(12));
+    assert_eq!(begun + &first.read_to_end(), format!("{}\n", reference(200)));
+    let proven = verify(&file, &["--cluster", second["cluster"].as_str().unwrap()]).unwrap();
+    assert_eq!((&proven["client"], &proven["complete"], &proven["text"]), (&1.into(), &true.into(), &second["text"]));
+    assert_eq!((&proven["first_epoch"], &proven["last_epoch"]), (&51.into(), &53.into()));
+    assert_eq!(cluster.end(), Some(0));
+}
+
 #[test]
 fn too_few_nodes_are_told_from_enough() {
     let mut cluster = Operated::start(4);

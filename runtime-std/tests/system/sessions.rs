@@ -76,7 +76,7 @@ fn whoever_is_not_in_the_roster_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let foreign = folder.path().join("c");
         assert!(butterfly(&["init", "--dir", foreign.to_str().unwrap()]).status.success());
-        closed(&Intruder::of(&foreign.join("client")), 1);
+        closed(&Intruder::of(&foreign.join("client-0")), 1);
         closed(&Intruder::of(&foreign.join("node-1")), 1);
     });
 }

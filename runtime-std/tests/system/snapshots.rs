@@ -56,6 +56,7 @@ fn errors_and_exit_codes() {
         "init --dir d --nodes 17",
         "init --dir d --tokens-per-epoch 17",
         "init --dir d --base-port 65534",
+        "init --dir d --clients 9",
         "start --dir c",
         "start --dir c --all --node 1",
         "start --dir c --node 4",
@@ -69,7 +70,7 @@ fn errors_and_exit_codes() {
         "config check --dir nowhere",
         "keygen --dir c",
         "completions sulk",
-        "verify c/client/roster",
+        "verify c/client-0/roster",
     ];
     let mut shown = String::new();
     let mut record = |arguments: &str| {
@@ -89,7 +90,7 @@ fn errors_and_exit_codes() {
     write("c/node-1/node.toml", &config);
     write("c/node-1/key-records", "short");
     record("config check --dir c --node 1");
-    write("c/client/client.toml", "nodes = []\n");
+    write("c/client-0/client.toml", "nodes = []\n");
     record("status --dir c");
     expect_file!["snapshots/errors.txt"].assert_eq(&shown);
 }
