@@ -1,8 +1,9 @@
 //! Sessions of a real node under attack: what is refused, that memory stays
 //! within its bound, and that everybody else goes on.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 
 use butterfly_kernel::types::Epoch;
 use butterfly_runtime_std::access::Ask;
@@ -171,6 +172,26 @@ fn flood(client: &Intruder, address: SocketAddr) {
         }
     }
     progress(&format!("flood: 2000 connections, of which {answered} of those that were closed got an answer"));
+}
+
+/// First messages that are in order cost the node an answer, so one source
+/// gets 64 at once and 32 a second.
+#[test]
+fn answers_are_rationed() {
+    attack("rations", |cluster, address| {
+        let client = Intruder::of(&cluster.client());
+        let begin = Instant::now();
+        let is_answered = |_: &u64| {
+            let (_, first) = client.first(&client.peers[1]);
+            let mut stream = connect(address);
+            stream.write_all(&first).unwrap();
+            stream.read_exact(&mut [0; ANSWER]).is_ok()
+        };
+        let answered = (0..400).filter(is_answered).count() as u64;
+        let most = 64 + 32 * (begin.elapsed().as_secs() + 1);
+        progress(&format!("rations: {answered} of 400 answered, of at most {most} in that time"));
+        assert!((1..=most).contains(&answered), "{answered} answers, and not {most} at most");
+    });
 }
 
 /// Somebody who asks and asks and never reads: what it was not told waits in
