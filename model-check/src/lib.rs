@@ -18,6 +18,7 @@
 //! | [`models`] | every model by name, with what must come out |
 //! | [`mutants`] | seeded bugs, and what notices each |
 //! | [`simulate`] | whole clusters in virtual time, with every fault |
+//! | [`trace`] | what a cluster did, step by step, against the specification |
 //! | [`run`] | one model to its end, against what must come out |
 
 pub mod chain;
@@ -34,5 +35,6 @@ pub mod run;
 pub mod simulate;
 pub mod story;
 pub mod symbolic;
+pub mod trace;
 pub mod transcription;
 pub mod world;

@@ -19,7 +19,6 @@
 //! | [`oracles`] | what must hold |
 //! | [`crash_points`] | the power fails at every moment of every write |
 //! | [`campaign`] | many seeds on several threads |
-//! | [`trace`] | what members did, line by line, and the check against the specification |
 //! | [`figures`] | what coordination costs, and the loss of a member |
 //! | [`hunt`] | how soon a bug in the kernel is noticed |
 //! | [`shrink`] | fewer faults that break the same property |
@@ -47,7 +46,6 @@ pub mod shrink;
 mod stages;
 mod storage;
 mod tally;
-pub mod trace;
 pub mod workload;
 
 use butterfly_kernel::crypto::ideal::Ideal;

@@ -91,6 +91,10 @@ struct Demo {
     /// Write the evidence against each blamed node to DIR
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
+    /// Write what the honest nodes did, one line of JSON for each step, to FILE;
+    /// `butterfly-check trace FILE` holds it against the specification
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Listen on ports from PORT on instead of any free ones
     #[arg(long, value_name = "PORT")]
     base_port: Option<u16>,
@@ -160,6 +164,9 @@ struct Node {
     /// Misbehave: KIND@EPOCH
     #[arg(long, value_parser = misbehaviour)]
     misbehave: Option<(Misbehaviour, u64)>,
+    /// Write down each step, with times since this many microseconds after the Unix epoch
+    #[arg(long, value_name = "MICROSECONDS")]
+    trace_since: Option<u64>,
 }
 
 /// What was asked for cannot be: the message says what would do.

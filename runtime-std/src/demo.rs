@@ -9,8 +9,10 @@ mod nodes;
 mod plan;
 mod report;
 mod screen;
+mod trace;
 mod trouble;
 
 pub use conductor::run;
 pub use plan::{Plan, PlanError, Wishes};
 pub use report::{Blame, Ending, EpochReport, Latency, Report};
+pub use trace::Traced;

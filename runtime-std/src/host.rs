@@ -8,7 +8,8 @@
 //! 3. The outputs are performed in order. At the first `Persist` the node's
 //!    record is written and flushed; one write serves every `Persist` of a
 //!    step, and nothing behind it happens before it is durable. If the disk
-//!    fails, the node stops.
+//!    fails, the node stops. Where a trace is wanted, the step's line is
+//!    written next.
 //! 4. Stages are run at once, on this task: a position takes a tenth of a
 //!    millisecond, less than handing it to another thread and back would. The
 //!    result is the next input.
@@ -34,6 +35,7 @@ use butterfly_kernel::message::inference::Tokens;
 use butterfly_kernel::node::{Blockade, Role};
 use butterfly_kernel::types::{Epoch, NodeSet, Nonce, Position, View};
 use butterfly_kernel::wire;
+use butterfly_trace::Step;
 use tokio::sync::watch;
 
 use crate::access::{Chronicle, Refusal, Standing, Submission, Told};
@@ -47,6 +49,7 @@ use crate::protocol::{
     Digest, Envelope, Evidence, Horizon, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode,
 };
 use crate::storage::RecordFile;
+use crate::trace::{self, TraceFile};
 use crate::traffic::{Traffic, Unread};
 use crate::transport::Mesh;
 use parking::Parking;
@@ -61,6 +64,7 @@ struct Host {
     record: RecordFile,
     executor: Executor<Transformer>,
     checkpoints: Checkpoints,
+    trace: Option<TraceFile>,
     faults: Option<Faults>,
     mesh: Mesh,
     timers: Timers,
@@ -178,6 +182,7 @@ impl Host {
     fn step(&mut self, input: Input, results: &mut VecDeque<Input>) -> Result<Result<(), Rejection>> {
         let member = Arc::clone(&self.member);
         let seat = member.seat();
+        let mut line = self.trace.as_mut().map(|trace| trace.begin(seat.me, &self.node, &input));
         let mut outputs = Vec::new();
         let outcome = self.node.step(&seat, input, &mut |output| outputs.push(output));
         // Before anything is sent: an answer must not meet an older horizon.
@@ -187,6 +192,12 @@ impl Host {
             *shown = now;
             news
         });
+        if let Some(line) = &mut line {
+            trace::complete(line, seat.me, &self.node, outcome, &outputs);
+        }
+        if !outputs.iter().any(|output| matches!(output, Output::Persist)) {
+            self.write_down(line.take())?;
+        }
         let mut durable = false;
         for output in outputs {
             match output {
@@ -194,6 +205,7 @@ impl Host {
                 Output::Persist => {
                     self.record.write(&encode(&self.node.record())?)?;
                     durable = true;
+                    self.write_down(line.take())?;
                 }
                 Output::Send { to, envelope, transmission } => {
                     self.send(&seat, Outgoing::now(to, envelope), transmission)?;
@@ -203,6 +215,11 @@ impl Host {
         }
         self.chronicle.stand(|shown| update(shown, &self.node));
         Ok(outcome)
+    }
+
+    /// Adds a line to the trace: behind what is durable, in front of what is sent.
+    fn write_down(&mut self, line: Option<Step>) -> Result<()> {
+        self.trace.as_mut().zip(line).map_or(Ok(()), |(trace, line)| trace.end(&line))
     }
 
     fn perform(&mut self, output: Output, results: &mut VecDeque<Input>) -> Result<()> {

@@ -17,6 +17,7 @@
 //! | [`folder`] | a node's files |
 //! | [`keys`] | identities and exchange keys, and their files |
 //! | [`control`] | commands to a node and events from it |
+//! | [`trace`] | what was done, step by step |
 //! | [`traffic`] | what was sent, by kind |
 //! | [`document`] | proofs and evidence as files |
 //! | [`provision`] | keys and roster of a new cluster |
@@ -45,5 +46,6 @@ mod process;
 pub mod protocol;
 pub mod provision;
 pub mod storage;
+pub mod trace;
 pub mod traffic;
 pub mod transport;

@@ -66,6 +66,7 @@ pub fn node_options(dir: &Path, node: NodeId, overrides: Overrides, voice: Voice
         view_timeout: config.view_timeout_ms.value,
         fault: None,
         voice,
+        trace_since: None,
     })
 }
 

@@ -10,6 +10,7 @@ mod process;
 mod session;
 mod spec;
 mod test;
+mod trace;
 mod weights;
 mod workspace;
 

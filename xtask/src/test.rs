@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::succeed;
-use crate::{costs, firmware_link, fuzz, session, spec, workspace};
+use crate::{costs, firmware_link, fuzz, session, spec, trace, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,7 +31,7 @@ struct Step {
 }
 
 /// In this order: what is quick and fails often stands first.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step { name: "format", about: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "lints", about: "no warning, and in the kernel no panic, index or unchecked sum", run: lints },
     Step { name: "features", about: "no checker's feature reaches the daemon", run: features },
@@ -70,6 +70,7 @@ const STEPS: [Step; 15] = [
         about: "separate processes: each fault alone and with others, attacks, an operator's way, bad input",
         run: || cargo(&["test", "--release", "-p", "butterfly-runtime-std"]),
     },
+    Step { name: "trace", about: "what real nodes did under each fault, against the specification", run: trace::step },
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use butterfly_model_check::simulate::trace::check::{Checked, Refused, check};
+use butterfly_model_check::trace::{Checked, Refused, check};
 use serde_json::json;
 
 use super::status;
@@ -31,15 +31,14 @@ pub(crate) fn trace(path: &Path, json: bool) -> ExitCode {
 
 fn tell(outcome: &Result<Checked, Refused>) {
     match outcome {
-        Ok(checked) => {
-            println!(" lines        {}", checked.lines);
+        Ok(Checked { steps, taken, stutters, left, actions, decisions, epochs, beyond }) => {
             println!(
-                " epochs       {}, {} of them beyond the specification's views or values",
-                checked.epochs, checked.beyond
+                " steps        {steps}: {taken} in the specification, {stutters} of which it does not speak, \
+                 {left} left unchecked"
             );
-            checked.actions.iter().for_each(|(action, times)| println!(" {action:<12} {times}"));
-            println!(" Decide       {}", checked.decisions);
-            println!(" other steps  {}", checked.stutters);
+            println!(" epochs       {epochs}, {beyond} of them left where they went beyond its views or values");
+            actions.iter().for_each(|(action, times)| println!(" {action:<12} {times}"));
+            println!(" {:<12} {decisions}", "Decide");
         }
         Err(Refused { line, rule, seen }) => println!("! line {line} breaks {rule}: {seen}"),
     }

@@ -167,7 +167,7 @@ pub struct Outcome {
     pub recovery: Option<Micros>,
     /// Of everything that happened, in order.
     pub digest: u64,
-    /// What honest members did, if it was written down: see [`super::trace`].
+    /// What honest members did, if it was written down: see [`butterfly_trace`].
     pub trace: Option<String>,
     /// Images of disks that were opened, if they were taken.
     pub images: Images,
@@ -244,7 +244,7 @@ impl<const N: usize> Engine<N> {
             commits: self.commits,
             killed: self.killed,
             recovery,
-            trace: self.tracer.map(Tracer::into_lines),
+            trace: self.tracer.map(Tracer::into_text),
             images: self.crash_points.map(|points| points.images).unwrap_or_default(),
             digest: self.digest.value(),
             violation: self.violation,

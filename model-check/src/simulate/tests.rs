@@ -2,6 +2,7 @@
 //! are faulty, and must not when nothing is wrong.
 
 use butterfly_kernel::types::Resilience;
+use butterfly_trace::Step;
 
 use super::faults::{Fault, Kind};
 use super::oracles::AGREEMENT;
@@ -60,7 +61,7 @@ fn a_fault_that_is_left_out_changes_nothing_before_it() {
     let early = |setting: &Setting| {
         let trace = traced(setting.clone());
         let last = setting.faults.last().unwrap().from;
-        let before = move |line: &&str| serde_json::from_str::<trace::Step>(line).is_ok_and(|step| step.time < last);
+        let before = move |line: &&str| serde_json::from_str::<Step>(line).is_ok_and(|step| step.time < last);
         trace.lines().filter(before).map(str::to_owned).collect::<Vec<_>>()
     };
     let all = early(&setting);
@@ -68,7 +69,7 @@ fn a_fault_that_is_left_out_changes_nothing_before_it() {
     let mut fewer = setting.clone();
     fewer.faults.pop();
     let trace = traced(fewer);
-    let before = |line: &&str| serde_json::from_str::<trace::Step>(line).is_ok_and(|step| step.time < last);
+    let before = |line: &&str| serde_json::from_str::<Step>(line).is_ok_and(|step| step.time < last);
     assert_eq!(all, trace.lines().filter(before).map(str::to_owned).collect::<Vec<_>>());
     assert!(all.len() > 1_000);
 }

@@ -5,3 +5,4 @@ mod controls;
 mod mutants;
 mod reductions;
 mod simulate;
+mod trace;

@@ -1,11 +1,10 @@
-//! The simulator as a whole: equal runs, crash points, traces, bugs.
+//! The simulator as a whole: equal runs, crash points, bugs.
 
 use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::types::Resilience;
 use butterfly_model_check::simulate::kept::KEPT;
 use butterfly_model_check::simulate::profile::find;
 use butterfly_model_check::simulate::shrink::shrink;
-use butterfly_model_check::simulate::trace::check::check;
 use butterfly_model_check::simulate::{Scenario, hunt, oracles, workload};
 
 fn scenario(nodes: usize, profile: &str) -> Scenario {
@@ -55,50 +54,6 @@ fn a_record_that_leaves_something_out_is_noticed_at_a_crash_point() {
         let violation = (0..3).find_map(|seed| scenario(4, "process").mutated(mutant).run_crash_points(seed).violation);
         assert!(violation.is_some(), "{mutant:?}");
     }
-}
-
-/// One line of a trace in which something can be changed.
-fn altered(trace: &str, pick: impl Fn(&str) -> bool, alter: impl Fn(&str) -> String) -> (usize, String) {
-    let at = trace.lines().position(pick).expect("there is such a line");
-    let line = |(number, line): (usize, &str)| if number == at { alter(line) } else { line.to_owned() };
-    (at + 1, trace.lines().enumerate().map(line).collect::<Vec<_>>().join("\n"))
-}
-
-#[test]
-fn a_trace_is_one_of_the_specification_until_a_line_is_altered() {
-    let trace = scenario(4, "chaos").run_traced(1).trace.unwrap();
-    let checked = check(&trace).unwrap();
-    for action in ["Propose", "Vote", "EnterView"] {
-        assert!(checked.actions.get(action).is_some_and(|times| *times > 10), "{checked:?}");
-    }
-    assert!(checked.decisions > 100 && checked.beyond * 10 < checked.epochs, "{checked:?}");
-
-    let has = |what: &'static str| move |line: &str| line.contains(what);
-    let refused = |(line, text): (usize, String)| {
-        let refused = check(&text).expect_err("an altered line");
-        assert_eq!(refused.line, line, "{refused:?}");
-        refused.rule
-    };
-    // Somebody says another thing than it wrote down.
-    let vote = r#""says":[{"kind":"vote","epoch":3,"view":0,"value":""#;
-    let other = |line: &str| line.replace(vote, &format!("{vote}0"));
-    assert_eq!(refused(altered(&trace, has(vote), other)), "Persist");
-    // Somebody writes down a vote for what its honest leader did not propose.
-    let led = |epoch: &u64| trace.contains(&format!(r#"{{"kind":"propose","epoch":{epoch},"view":0"#));
-    let epoch = (3..100).find(led).expect("some leader is honest");
-    let voted = format!(r#""record":{{"epoch":{epoch},"view":0,"voted":{{"view":0,"value":""#);
-    let follower = |line: &str| line.contains(&voted) && line.contains(r#""proposed":null"#);
-    let unproposed = |line: &str| line.replace(r#""value":""#, r#""value":"0"#);
-    assert_eq!(refused(altered(&trace, follower, unproposed)), "Vote");
-    // Somebody commits what is not decided.
-    let commit = r#""commits":[{"epoch":5,"view":0,"path":"fast","value":""#;
-    let undecided = |line: &str| line.replace(commit, &format!("{commit}0"));
-    assert!(["Decide", "Vote"].contains(&refused(altered(&trace, has(commit), undecided))));
-    // A step that is older than the one before it.
-    let past = |line: &str| line.replacen(r#"{"time":"#, r#"{"time":1,"#, 1).replacen(r#"1,"#, r#"1,"was":"#, 1);
-    assert_eq!(refused(altered(&trace, has(commit), past)), "format");
-    let old = |line: &str| format!(r#"{{"time":1,{}"#, line.split_once(',').expect("more than a time").1);
-    assert_eq!(refused(altered(&trace, has(commit), old)), "time");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -39,6 +40,7 @@ fn run_demo(demo: Demo) -> Result<ExitCode> {
         faults: demo.faults,
         proof: demo.proof,
         evidence: demo.evidence,
+        trace: demo.trace,
         base_port: demo.base_port,
         view_timeout: demo.view_timeout_ms,
     };
@@ -80,6 +82,7 @@ fn run_node(node: Node) -> Result<ExitCode> {
         view_timeout: node.view_timeout_ms,
         fault: node.misbehave,
         voice: Voice::Supervised,
+        trace_since: node.trace_since.map(Duration::from_micros),
     })?;
     Ok(ExitCode::SUCCESS)
 }

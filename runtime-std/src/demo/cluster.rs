@@ -1,6 +1,7 @@
 //! Provisioning: keys, a roster, a folder for each node, a client.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::crypto::Scheme;
@@ -12,10 +13,13 @@ use crate::keys::Keys;
 use crate::model::SAMPLING;
 use crate::protocol::{Cluster, Crypto, SignedRequest, timing};
 use crate::provision::{Founded, node_folder};
+use crate::trace::now;
 
 /// A cluster that exists on disk only, and its one client's key.
 pub(super) struct Provisioned {
     pub(super) cluster: Cluster,
+    /// When it was made, after the Unix epoch, if its nodes write down what they do.
+    pub(super) traced_since: Option<Duration>,
     root: PathBuf,
     client: Keys,
 }
@@ -27,7 +31,8 @@ impl Provisioned {
         founded.provision_members(|node| node_folder(root, node))?;
         let Founded { cluster, clients, .. } = founded;
         let client = clients.into_iter().next().context("a cluster without a client")?;
-        Ok(Provisioned { cluster, root: root.into(), client })
+        let traced_since = plan.trace.as_ref().map(|_| now());
+        Ok(Provisioned { cluster, traced_since, root: root.into(), client })
     }
 
     /// The folder of `node`.

@@ -15,6 +15,7 @@ use super::nodes::Nodes;
 use super::plan::Plan;
 use super::report::{Ending, Report};
 use super::screen::Screen;
+use super::trace::Trace;
 use super::trouble::Trouble;
 use crate::access::Told;
 use crate::control::{Blocked, Command, Event};
@@ -51,14 +52,16 @@ pub fn run(plan: &Plan, json: bool) -> Result<Report> {
 }
 
 async fn conduct(plan: &Plan, json: bool) -> Result<Report> {
+    let trace = plan.trace.as_deref().map(Trace::create).transpose()?;
     let root = tempfile::Builder::new().prefix("butterfly-").tempdir().context("cannot make a folder for the nodes")?;
     let provisioned = Provisioned::new(plan, root.path())?;
     let screen = if json { Screen::Programs } else { Screen::for_people() };
     let mut conductor = Conductor::new(plan, &provisioned, screen)?;
-    conductor.start().await?;
-    conductor.ask().await?;
-    let ending = conductor.follow().await?;
-    conductor.finish(ending).await
+    conductor.trace = trace;
+    let outcome = conductor.run().await;
+    // What went wrong is best seen in what was done until then.
+    let written = conductor.write_trace();
+    outcome.and_then(|report| written.map(|_| report))
 }
 
 struct Conductor<'d> {
@@ -74,6 +77,8 @@ struct Conductor<'d> {
     /// Who keeps the open epoch from being decided, as a node said last.
     blocked: Option<Blocked>,
     news: UnboundedReceiver<News>,
+    /// Not yet written, if one is wanted.
+    trace: Option<Trace>,
 }
 
 impl<'d> Conductor<'d> {
@@ -90,7 +95,15 @@ impl<'d> Conductor<'d> {
             views: BTreeSet::new(),
             blocked: None,
             news,
+            trace: None,
         })
+    }
+
+    async fn run(&mut self) -> Result<Report> {
+        self.start().await?;
+        self.ask().await?;
+        let ending = self.follow().await?;
+        self.finish(ending).await
     }
 
     /// Starts every node and tells them of each other.

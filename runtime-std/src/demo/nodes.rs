@@ -146,5 +146,8 @@ fn arguments(plan: &Plan, provisioned: &Provisioned, node: NodeId) -> Vec<OsStri
     if let Some((misbehaviour, epoch)) = plan.misbehaviour(node) {
         add("--misbehave", format!("{}@{epoch}", FaultKind::Node(misbehaviour)));
     }
+    if let Some(since) = provisioned.traced_since {
+        add("--trace-since", since.as_micros().to_string());
+    }
     arguments
 }

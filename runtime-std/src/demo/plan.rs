@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use butterfly_kernel::types::{MAX_TOKENS_PER_EPOCH, NodeId, Resilience, ResilienceError};
+use butterfly_kernel::types::{MAX_TOKENS_PER_EPOCH, NodeId, NodeSet, Resilience, ResilienceError};
 use thiserror::Error;
 
-use crate::faults::{Fault, FaultKind, Misbehaviour};
+use crate::faults::{Fault, FaultKind, Misbehaviour, Severity};
 use crate::model::prompt_of;
 use crate::provision::resilience;
 
@@ -31,6 +31,8 @@ pub struct Wishes {
     pub proof: Option<PathBuf>,
     /// Where to write evidence.
     pub evidence: Option<PathBuf>,
+    /// Where to write the trace.
+    pub trace: Option<PathBuf>,
     /// The first of the nodes' ports; none: any free ones.
     pub base_port: Option<u16>,
     /// Milliseconds that the first view of an epoch may take.
@@ -54,6 +56,8 @@ pub struct Plan {
     pub proof: Option<PathBuf>,
     /// Where to write evidence.
     pub evidence: Option<PathBuf>,
+    /// Where to write the trace.
+    pub trace: Option<PathBuf>,
     /// The first of the nodes' ports; none: any free ones.
     pub base_port: Option<u16>,
     /// Milliseconds that the first view of an epoch may take.
@@ -123,6 +127,7 @@ impl Plan {
             faults: wishes.faults,
             proof: wishes.proof,
             evidence: wishes.evidence,
+            trace: wishes.trace,
             base_port: wishes.base_port,
             view_timeout: wishes.view_timeout,
         };
@@ -147,6 +152,12 @@ impl Plan {
             FaultKind::Node(misbehaviour) if fault.node == node => Some((misbehaviour, fault.epoch.0)),
             _ => None,
         })
+    }
+
+    /// Nodes that may say anything at some time.
+    pub fn byzantine(&self) -> NodeSet {
+        let byzantine = self.faults.iter().filter(|fault| fault.kind.severity() == Severity::Byzantine);
+        byzantine.map(|fault| fault.node).collect()
     }
 
     fn check_faults(&self) -> Result<(), PlanError> {

@@ -7,6 +7,7 @@ use butterfly_kernel::message::Kind;
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 
+use super::trace::Traced;
 use crate::control::Blocked;
 use crate::traffic::{Count, Traffic};
 
@@ -55,6 +56,8 @@ pub struct Report {
     pub blocked: Option<Blocked>,
     /// Nodes that run but were not seen to reach the last epoch.
     pub behind: Vec<u8>,
+    /// What the honest nodes did, if it was to be written down.
+    pub traced: Option<Traced>,
     #[serde(skip)]
     pub(super) ending: Ending,
 }
@@ -164,6 +167,7 @@ fn summary(report: &Report) -> Table {
         ("blamed, with proof", or_none(blamed.collect::<Vec<_>>().join(", "))),
         ("learners", nodes(&report.learners, "lost its record, follows and signs nothing")),
         ("behind", nodes(&report.behind, "did not reach the last epoch")),
+        ("trace", report.traced.as_ref().map(steps).unwrap_or_default()),
         ("single machine", reference.into()),
         ("cluster", report.cluster.clone()),
     ];
@@ -194,6 +198,13 @@ fn messages(report: &Report) -> Table {
 /// What is true of each of `nodes`; nothing if there are none.
 fn nodes(nodes: &[u8], what: &str) -> String {
     nodes.iter().map(|node| format!("node {node} {what}")).collect::<Vec<_>>().join("; ")
+}
+
+fn steps(traced: &Traced) -> String {
+    let file = traced.file.display();
+    let left_out = nodes(&traced.left_out, "is left out, since it may have said anything");
+    let left_out = if left_out.is_empty() { left_out } else { format!("; {left_out}") };
+    format!("{} steps in {file}{left_out}", traced.steps)
 }
 
 fn or_none(text: String) -> String {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::node::Role;
@@ -24,6 +25,7 @@ use crate::faults::{Faults, Misbehaviour};
 use crate::folder::Member;
 use crate::model::Transformer;
 use crate::protocol::{Node, VerifiedEnvelope, timing};
+use crate::trace::TraceFile;
 use crate::traffic::{Traffic, Unread};
 use crate::transport::{Inbound, Mesh, Peers, receive_from_all};
 
@@ -55,6 +57,8 @@ pub struct NodeOptions {
     pub fault: Option<(Misbehaviour, u64)>,
     /// Whom it tells what happens.
     pub voice: Voice,
+    /// If it writes down what it does: when that began, after the Unix epoch.
+    pub trace_since: Option<Duration>,
 }
 
 /// Runs a node until it is told to finish, by a command, SIGTERM or SIGINT.
@@ -143,9 +147,11 @@ async fn serve(options: &NodeOptions) -> Result<()> {
     let (submit, mut submissions) = mpsc::channel(SUBMISSIONS);
     let clients = Clients { cluster: Arc::clone(&cluster), chronicle: Arc::clone(&chronicle), submissions: submit };
     let inbound = Inbound { party: Arc::clone(&member.party), horizon: shown, unread: unread.clone(), inbox, clients };
+    let trace = options.trace_since.map(|since| TraceFile::open(&options.folder, since));
     let mut host = Host {
         executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
         checkpoints: Checkpoints::new(&options.folder.join(CHECKPOINTS)),
+        trace: trace.transpose()?,
         mesh: Mesh::start(&member.party, member.me, &peers),
         faults: options.fault.map(|(misbehaviour, from)| Faults::new(misbehaviour, Epoch(from))),
         member,
@@ -200,7 +206,8 @@ impl Host {
 
     /// After the last step: what was said leaves, and everything is told.
     async fn finish(self) -> Result<()> {
-        let Host { mesh, mut traffic, unread, mut tell, .. } = self;
+        let Host { mesh, mut traffic, unread, mut tell, mut trace, .. } = self;
+        trace.as_mut().map_or(Ok(()), TraceFile::close)?;
         mesh.finish().await;
         traffic.add_unread(&unread);
         // Whoever started this node may be gone.

@@ -9,6 +9,7 @@ use butterfly_kernel::proof::Added;
 use butterfly_kernel::types::NodeId;
 use butterfly_runtime_std::document::{self, Checked, Statement};
 use butterfly_runtime_std::protocol::{Crypto, VOTERS};
+use butterfly_trace::{Heading, Order, START, Step};
 use ed25519_dalek::SigningKey;
 
 /// The proof of a short run, and the evidence of one with a fault.
@@ -111,4 +112,29 @@ fn another_clusters_proof_is_refused() {
     let (_, commit) = commit_of(&ours);
     let forged = document::write(&other.cluster, Statement::Commit(commit)).unwrap();
     assert!(document::check(&forged).is_err());
+}
+
+#[test]
+fn a_trace_has_the_lines_of_honest_nodes_only_each_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace");
+    let faults = "--fault 1:restart@2 --fault 2:replay";
+    let outcome = demo(&format!("--tokens 16 --view-timeout-ms 300 {faults} --trace {}", path.display()));
+    assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
+    let text = std::fs::read_to_string(path).unwrap();
+    let (heading, lines) = text.split_once('\n').unwrap();
+    let heading = Heading::read(heading).unwrap();
+    let steps: Vec<Step> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((heading.order, heading.faulty, heading.steps), (Order::PerMember, vec![2], steps.len() as u64));
+    let traced = &outcome.report["traced"];
+    assert_eq!((&traced["steps"], &traced["left_out"]), (&steps.len().into(), &serde_json::json!([2])));
+    for (node, starts) in [(0, 1), (1, 2), (2, 0), (3, 1)] {
+        let own: Vec<&Step> = steps.iter().filter(|step| step.node == node).collect();
+        assert_eq!(own.iter().filter(|step| step.input == START).count(), starts, "node {node}");
+        for pair in own.windows(2) {
+            let follows = pair[1].step == pair[0].step + 1 || pair[1].step == 1 && pair[1].input == START;
+            assert!(follows, "{pair:?}");
+        }
+        assert_eq!(own.iter().any(|step| !step.commits.is_empty()), starts > 0, "node {node}");
+    }
 }

@@ -90,6 +90,17 @@ fn a_file_that_proves_nothing_is_refused_with_code_1() {
 }
 
 #[test]
+fn a_trace_that_cannot_be_written_is_refused_before_anything_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("missing").join("trace");
+    for path in [folder.path(), &inside] {
+        let (code, message) = refused(&["demo", "--trace", path.to_str().unwrap()]);
+        assert_eq!(code, 1, "{message}");
+        assert!(message.contains(&format!("cannot write the trace to {}", path.display())), "{message}");
+    }
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

@@ -1,35 +1,37 @@
 //! Writes down what honest members do.
 
-use butterfly_kernel::agreement::Durable;
-use butterfly_kernel::crypto::Signatures;
 use butterfly_kernel::machine::Input;
 use butterfly_kernel::message::AgreementMessage;
-use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::types::Epoch;
+use butterfly_trace::{Commit, Heading, Order, Record, START, Statement, Step, VERSION, input};
 
 use super::Engine;
 use crate::simulate::Crypto;
 use crate::simulate::faults::Kind;
-use crate::simulate::trace::{Ballot, Commit, Heading, Record, Statement, Step, VERSION, value};
 
 /// A trace as it is written.
-#[derive(Default)]
 pub(super) struct Tracer {
+    heading: Heading,
     lines: String,
-    faulty: Vec<u8>,
+    /// By member, how many steps it took since it began.
+    steps: Vec<u64>,
     /// The step at hand.
     step: Option<Step>,
 }
 
 impl Tracer {
-    fn write(&mut self, line: &impl serde::Serialize) {
-        self.lines.push_str(&serde_json::to_string(line).expect("plain data"));
-        self.lines.push('\n');
+    pub(super) fn into_text(self) -> String {
+        line(&self.heading) + &self.lines
     }
 
-    pub(super) fn into_lines(self) -> String {
-        self.lines
+    fn end(&mut self, step: &Step) {
+        self.heading.steps += 1;
+        self.lines.push_str(&line(step));
     }
+}
+
+fn line(line: &impl serde::Serialize) -> String {
+    serde_json::to_string(line).expect("plain data") + "\n"
 }
 
 impl<const N: usize> Engine<N> {
@@ -41,45 +43,38 @@ impl<const N: usize> Engine<N> {
         let mut faulty: Vec<u8> = hit.map(|member| u8::try_from(member).expect("few members")).collect();
         faulty.sort_unstable();
         faulty.dedup();
-        let mut tracer = Tracer { faulty: faulty.clone(), ..Tracer::default() };
-        tracer.write(&Heading { butterfly_trace: VERSION, n: r.n(), f: r.f(), p: r.p(), faulty, replay: Some(replay) });
-        self.tracer = Some(tracer);
+        let (n, f, p, order) = (r.n(), r.f(), r.p(), Order::Total);
+        let heading = Heading { butterfly_trace: VERSION, n, f, p, faulty, order, steps: 0, replay: Some(replay) };
+        self.tracer = Some(Tracer { heading, lines: String::new(), steps: vec![0; n], step: None });
         self
     }
 
     /// A member is about to take a step.
-    pub(super) fn trace_input(&mut self, number: usize, input: &Input<Crypto<N>, N>) {
+    pub(super) fn trace_input(&mut self, number: usize, given: &Input<Crypto<N>, N>) {
         let time = self.now;
         let Some(tracer) = &mut self.tracer else { return };
-        let node = u8::try_from(number).expect("few members");
-        if tracer.faulty.contains(&node) || number >= self.setting.resilience.n() {
+        let me = self.members[number].me;
+        if tracer.heading.faulty.contains(&me.0) || number >= self.setting.resilience.n() {
             return;
         }
-        let input = match input {
-            Input::Start { .. } => "start".to_owned(),
-            Input::Receive(envelope) => format!("receive {}", envelope.get().message.kind().name()),
-            Input::Submit(_) => "submit".to_owned(),
-            Input::Computed { .. } => "computed".to_owned(),
-            Input::Holding { .. } => "holding".to_owned(),
-            Input::Revise(_) => "revise".to_owned(),
-            Input::Supplied { .. } => "supplied".to_owned(),
-            Input::Timer(_) => "timer".to_owned(),
-        };
+        let input = input(given);
+        let begins = input == START;
+        let steps = &mut tracer.steps[number];
+        *steps = if begins { 1 } else { *steps + 1 };
+        let step = Step::new(time, me, *steps, input);
         // What survived a failure in the middle of a write shows when it is read back.
-        let record = if input == "start" { self.record_line(number) } else { None };
-        let step = Step { time, node, input, rejected: None, record, says: vec![], commits: vec![] };
+        let record = if begins { self.record_line(number) } else { None };
         if let Some(tracer) = &mut self.tracer {
-            tracer.step = Some(step);
+            tracer.step = Some(Step { record, ..step });
         }
     }
 
     /// The step of a member, as far as it got, is over.
     pub(super) fn trace_end(&mut self, rejected: Option<String>) {
         if let Some(tracer) = &mut self.tracer
-            && let Some(mut step) = tracer.step.take()
+            && let Some(step) = tracer.step.take()
         {
-            step.rejected = rejected;
-            tracer.write(&step);
+            tracer.end(&Step { rejected, ..step });
         }
     }
 
@@ -92,45 +87,19 @@ impl<const N: usize> Engine<N> {
 
     fn record_line(&self, number: usize) -> Option<Record> {
         self.tracer.as_ref()?;
-        let node = self.members[number].node.as_ref()?;
-        let Durable { view, voted, locked, proposed } = node.agreement().durable();
-        let ballot = |held: butterfly_kernel::message::agreement::Ballot<Crypto<N>>| Ballot {
-            view: held.view.0,
-            value: value(held.value),
-        };
-        Some(Record {
-            epoch: node.epoch().0,
-            view: view.0,
-            voted: voted.as_ref().map(|proposal| ballot(proposal.ballot)),
-            locked: locked.as_ref().map(|certificate| ballot(certificate.ballot)),
-            proposed: proposed.as_ref().map(|proposal| ballot(proposal.ballot)),
-        })
+        self.members[number].node.as_deref().map(Record::of)
     }
 
-    pub(super) fn trace_statement(&mut self, Epoch(epoch): Epoch, message: &AgreementMessage<Crypto<N>, N>) {
-        let Some(step) = self.tracer.as_mut().and_then(|tracer| tracer.step.as_mut()) else { return };
-        let (view, what) = match message {
-            AgreementMessage::Propose { ballot, .. }
-            | AgreementMessage::Vote(ballot)
-            | AgreementMessage::Commit(ballot) => (ballot.view.0, Some(value(ballot.value))),
-            AgreementMessage::ViewChange(change) => (change.view.0, None),
-            // Facts, of which any number may be stated.
-            AgreementMessage::CertRequest(_) | AgreementMessage::CertAck(_) => return,
-        };
-        step.says.push(Statement { kind: message.kind().name().to_owned(), epoch, view, value: what });
+    pub(super) fn trace_statement(&mut self, epoch: Epoch, message: &AgreementMessage<Crypto<N>, N>) {
+        if let Some(step) = self.tracer.as_mut().and_then(|tracer| tracer.step.as_mut()) {
+            step.says.extend(Statement::of(epoch, message));
+        }
     }
 
     pub(super) fn trace_commit(&mut self, number: usize, epoch: Epoch) {
-        let Some(step) = self.tracer.as_mut().and_then(|tracer| tracer.step.as_mut()) else { return };
-        let decided = self.members[number].node.as_ref().and_then(|node| node.head().decided());
-        let Some(decided) = decided.filter(|decided| decided.header.epoch == epoch) else { return };
-        let certificate = &decided.certificate;
-        step.commits.push(Commit {
-            epoch: epoch.0,
-            view: certificate.ballot.view.0,
-            path: if certificate.path == Path::Fast { "fast" } else { "slow" }.to_owned(),
-            value: value(certificate.ballot.value),
-            signers: certificate.signatures.signers().iter().map(|signer| signer.0).collect(),
-        });
+        if let Some(step) = self.tracer.as_mut().and_then(|tracer| tracer.step.as_mut()) {
+            let node = self.members[number].node.as_deref();
+            step.commits.extend(node.and_then(|node| Commit::of(node, epoch)));
+        }
     }
 }

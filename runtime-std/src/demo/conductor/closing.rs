@@ -9,6 +9,7 @@ use butterfly_kernel::types::{NodeId, View};
 
 use super::Conductor;
 use crate::demo::report::{Blame, Ending, EpochReport, Latency, Report, by_name, milliseconds};
+use crate::demo::trace::Traced;
 use crate::document::{self, Statement};
 use crate::faults::Fault;
 use crate::ledger::Decision;
@@ -23,7 +24,7 @@ const ECHO_TIME: Duration = Duration::from_millis(200);
 
 impl Conductor<'_> {
     /// Lets the others finish as well, stops all nodes, writes the files.
-    pub(super) async fn finish(mut self, ending: Ending) -> Result<Report> {
+    pub(super) async fn finish(&mut self, ending: Ending) -> Result<Report> {
         if ending == Ending::Complete {
             // Whoever is late is named in the report.
             self.hear_for(CATCH_UP_TIME, |conductor| conductor.behind().is_empty()).await?;
@@ -35,7 +36,8 @@ impl Conductor<'_> {
             self.hear(news).await?;
         }
         self.write_files()?;
-        let report = self.report(ending, &behind)?;
+        let traced = self.write_trace()?;
+        let report = Report { traced, ..self.report(ending, &behind)? };
         self.screen.close(&report)?;
         Ok(report)
     }
@@ -44,6 +46,12 @@ impl Conductor<'_> {
     fn behind(&self) -> Vec<NodeId> {
         let excused = self.ledger.reached(self.ledger.committed()).union(self.trouble.byzantine());
         self.nodes.running().filter(|node| !excused.contains(*node)).collect()
+    }
+
+    /// Puts the nodes' traces together, if that is wanted and not done yet.
+    pub(super) fn write_trace(&mut self) -> Result<Option<Traced>> {
+        let trace = self.trace.take();
+        trace.map(|trace| trace.write(self.plan, self.provisioned)).transpose()
     }
 
     fn write_files(&self) -> Result<()> {
@@ -95,6 +103,7 @@ impl Conductor<'_> {
             blocked: self.blocked.clone().filter(|_| ending != Ending::Complete),
             learners: self.trouble.learners().iter().map(|node| node.0).collect(),
             behind: behind.iter().map(|node| node.0).collect(),
+            traced: None,
             ending,
         })
     }
