@@ -1,6 +1,9 @@
 //! The commands of the binary.
 
+mod asking;
 mod commands;
+mod operator;
+mod shell;
 mod verify;
 
 use std::path::PathBuf;
@@ -30,10 +33,27 @@ struct Cli {
 enum Command {
     /// Start a cluster of processes on this machine and let it continue a text
     Demo(Demo),
+    /// Make a cluster's folder: keys, roster, one TOML file for each node
+    Init(operator::Init),
+    /// Run one node of a cluster, or all of them
+    Start(operator::Start),
+    /// Have a cluster continue a text, and get the proof
+    Submit(asking::Submit),
+    /// Show where a cluster and each of its nodes is
+    Status(asking::Status),
     /// Continue a text on one machine, without a cluster: what the cluster must say
     Reference(Reference),
     /// Check a commit proof or evidence, offline
     Verify(Verify),
+    /// What a node is told by its files, the environment and flags
+    #[command(subcommand)]
+    Config(operator::Config),
+    /// Make the keys of a node or a client
+    Keygen(operator::Keygen),
+    /// Print a script that completes commands in a shell
+    Completions(shell::Completions),
+    /// Print the manual page
+    Man(shell::Manual),
     /// Run one node; `demo` starts these
     #[command(hide = true)]
     Node(Node),
@@ -120,7 +140,7 @@ struct Reference {
 /// Prints what a file proves and for which cluster, or why it proves nothing.
 #[derive(Debug, Args)]
 struct Verify {
-    /// A file that `demo --proof` or `demo --evidence` wrote
+    /// A file that `demo` or `submit` wrote with --proof or --evidence
     file: PathBuf,
     /// The id of the cluster that it must be about, in hexadecimal digits
     #[arg(long, value_name = "ID")]

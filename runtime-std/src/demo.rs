@@ -5,10 +5,8 @@
 
 mod cluster;
 mod conductor;
-mod ledger;
 mod nodes;
 mod plan;
-mod process;
 mod report;
 mod screen;
 mod trace;

@@ -59,7 +59,7 @@ pub fn write(cluster: &Cluster, statement: Statement) -> Result<Vec<u8>> {
 /// Why it proves nothing.
 pub fn check(bytes: &[u8]) -> Result<Checked> {
     let Some(rest) = bytes.strip_prefix(&MARK) else {
-        bail!("this is not a proof or evidence of a Butterfly cluster; give the file that `butterfly demo` wrote");
+        bail!("this is not a proof or evidence of a Butterfly cluster; give a file that --proof or --evidence wrote");
     };
     let Some((&VERSION, content)) = rest.split_first() else {
         bail!("this file has a version that this program does not know; use the program that wrote it");

@@ -1,8 +1,7 @@
-//! A node's folder: who it is, its key, the roster, its vote record.
+//! A node's folder: who it is, its keys, the roster, its vote record.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,13 +10,15 @@ use butterfly_kernel::cluster::Timing;
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::NodeId;
 use butterfly_kernel::wire;
+use butterfly_session::KeyRecord;
 use ed25519_dalek::SigningKey;
 
+use crate::keys::{self, Keys};
 use crate::protocol::{Cluster, Record, Roster, Seat, encode, member_name};
 use crate::storage::RecordFile;
+use crate::transport::Party;
 
 const ROSTER: &str = "roster";
-const KEY: &str = "key";
 const RECORD: &str = "vote-record";
 /// More than any roster takes.
 const MAX_ROSTER: u64 = 16 * 1024;
@@ -30,24 +31,35 @@ pub struct Member {
     pub me: NodeId,
     /// What it signs with.
     pub key: SigningKey,
+    /// What it has sessions with.
+    pub party: Arc<Party>,
     record: PathBuf,
 }
 
-/// Makes the folder of a member that has never run: its roster, its key with
-/// mode 0600, and the one first vote record that it will ever be given.
+/// Makes the folder of a member that has never run: its roster, its keys with
+/// mode 0600, the key records of all members, and the one first vote record
+/// that it will ever be given.
 ///
 /// # Errors
 /// When the folder is there already or cannot be written.
-pub fn provision(folder: &Path, cluster: &Cluster, me: NodeId, key: &SigningKey) -> Result<()> {
-    fs::create_dir(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    fs::write(folder.join(ROSTER), encode(cluster.roster())?)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(KEY))?;
-    file.write_all(key.as_bytes())?;
-    file.sync_all()?;
+pub fn provision(folder: &Path, cluster: &Cluster, me: NodeId, keys: &Keys, records: &[KeyRecord]) -> Result<()> {
+    provision_party(folder, cluster, keys, records)?;
     let record = encode(&Record::first(if cluster.votes(me) { Role::Replica } else { Role::Worker }))?;
     RecordFile::provision(&record_in(folder), member_name(cluster, me), &record)?;
     File::open(folder)?.sync_all()?;
     Ok(())
+}
+
+/// Makes the folder of somebody who knows a cluster: its roster, the key
+/// records of its members, and keys of one's own.
+///
+/// # Errors
+/// When the folder is there already or cannot be written.
+pub fn provision_party(folder: &Path, cluster: &Cluster, keys: &Keys, records: &[KeyRecord]) -> Result<()> {
+    fs::create_dir(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    fs::write(folder.join(ROSTER), encode(cluster.roster())?)?;
+    keys::write_records(folder, records)?;
+    keys.write(folder)
 }
 
 /// Where the vote record of the member with this folder is.
@@ -61,15 +73,16 @@ impl Member {
     /// # Errors
     /// When a file cannot be read, or the key is no member's.
     pub fn open(folder: &Path, timing: Timing) -> Result<Member> {
-        let roster = read(&folder.join(ROSTER), MAX_ROSTER)?;
-        let roster: Roster = wire::decode(&roster).context("the roster cannot be understood")?;
-        let key: [u8; 32] = read(&folder.join(KEY), 32)?.try_into().ok().context("the key does not have 32 bytes")?;
-        let key = SigningKey::from_bytes(&key);
-        let public = key.verifying_key().to_bytes();
-        let place = roster.members.iter().position(|member| member.0 == public);
+        let (party, keys) = open_party(folder, timing)?;
+        let place = party.cluster().roster().members.iter().position(|member| *member == keys.public());
         let me = place.context("the key in this folder is not that of a member of its roster")?;
-        let cluster = Arc::new(Cluster::new(roster, timing)?);
-        Ok(Member { cluster, me: NodeId(u8::try_from(me)?), key, record: record_in(folder) })
+        Ok(Member {
+            cluster: Arc::clone(party.cluster()),
+            me: NodeId(u8::try_from(me)?),
+            key: keys.identity().clone(),
+            party: Arc::new(party),
+            record: record_in(folder),
+        })
     }
 
     /// Its place in its cluster.
@@ -87,6 +100,19 @@ impl Member {
             bytes.map(|bytes| wire::decode(&bytes)).transpose().context("the vote record cannot be understood")?;
         Ok((file, record))
     }
+}
+
+/// Reads what [`provision_party`] made.
+///
+/// # Errors
+/// When a file cannot be read or is not genuine.
+pub fn open_party(folder: &Path, timing: Timing) -> Result<(Party, Keys)> {
+    let roster = read(&folder.join(ROSTER), MAX_ROSTER)?;
+    let roster: Roster = wire::decode(&roster).context("the roster cannot be understood")?;
+    let cluster = Arc::new(Cluster::new(roster, timing)?);
+    let keys = Keys::read(folder)?;
+    let members = keys::read_records(folder, &cluster)?;
+    Ok((Party::new(cluster, &keys, members)?, keys))
 }
 
 /// The content of a file that may have at most `limit` bytes.

@@ -21,20 +21,24 @@
 mod parking;
 mod process;
 mod timers;
+mod voice;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::agreement::Path;
+use butterfly_kernel::message::inference::Tokens;
 use butterfly_kernel::node::{Blockade, Role};
 use butterfly_kernel::types::{Epoch, NodeSet, Nonce, Position, View};
 use butterfly_kernel::wire;
 use butterfly_trace::Step;
 use tokio::sync::watch;
 
+use crate::access::{Chronicle, Refusal, Standing, Submission, Told};
 use crate::checkpoints::Checkpoints;
 use crate::control::{Blocked, Commit, Event};
 use crate::executor::{Executor, Held, StageError};
@@ -51,6 +55,7 @@ use crate::transport::Mesh;
 use parking::Parking;
 pub use process::{NodeOptions, run};
 use timers::Timers;
+pub use voice::Voice;
 
 /// A node with everything it acts on.
 struct Host {
@@ -69,6 +74,8 @@ struct Host {
     unread: Unread,
     /// What they see of the node.
     horizon: watch::Sender<Horizon>,
+    /// What clients are told.
+    chronicle: Arc<Chronicle>,
     /// When the open epoch's work began.
     began: Option<Instant>,
     /// Whom this node has blamed, and for what.
@@ -83,7 +90,8 @@ impl Host {
         let mut nonce = [0; 16];
         // Without a random source a node that lost its record could not say so.
         getrandom::fill(&mut nonce).context("the system gives no random numbers")?;
-        self.settle(Input::Start { nonce: Nonce(nonce) })
+        let _rejected = self.settle(Input::Start { nonce: Nonce(nonce) })?;
+        Ok(())
     }
 
     fn receive(&mut self, message: Box<VerifiedEnvelope>) -> Result<()> {
@@ -99,17 +107,38 @@ impl Host {
             return Ok(());
         };
         match self.member.cluster.verify_submission(request) {
-            Ok(checked) => self.settle(Input::Submit(checked)),
-            Err(reason) => {
-                eprintln!("node {}: a request is refused: {reason}", self.member.me.0);
-                Ok(())
+            Ok(request) => {
+                if let Err(refusal) = self.take(request)? {
+                    eprintln!("node {}: a request is refused: {refusal}", self.member.me.0);
+                }
             }
+            Err(reason) => eprintln!("node {}: a request is refused: {reason}", self.member.me.0),
         }
+        Ok(())
+    }
+
+    /// Takes a request that a client handed in over its session.
+    fn answer(&mut self, submission: Submission) -> Result<()> {
+        let Submission { request, answer } = submission;
+        // The client may be gone; its request is not.
+        let _gone = answer.send(self.take(request)?);
+        Ok(())
+    }
+
+    fn take(&mut self, request: Verified<SignedRequest>) -> Result<Result<(), Refusal>> {
+        Ok(match self.settle(Input::Submit(request))? {
+            // One that is known is worked on already.
+            Ok(()) | Err(Rejection::Duplicate) => Ok(()),
+            Err(Rejection::Stale) => Err(Refusal::Finished),
+            Err(Rejection::Full) => Err(Refusal::Full),
+            Err(_) => Err(Refusal::Invalid),
+        })
     }
 
     fn expire_timers(&mut self) -> Result<()> {
         while let Some(timer) = self.timers.take_expired() {
-            self.settle(Input::Timer(timer))?;
+            // A timer that is late is inert.
+            let _rejected = self.settle(Input::Timer(timer))?;
         }
         Ok(())
     }
@@ -118,12 +147,13 @@ impl Host {
         self.timers.next()
     }
 
-    /// Steps, and draws every consequence.
-    fn settle(&mut self, input: Input) -> Result<()> {
+    /// Steps, and draws every consequence. A rejection changes nothing: the
+    /// input is late, repeated or not for us.
+    fn settle(&mut self, input: Input) -> Result<Result<(), Rejection>> {
         let mut results = VecDeque::new();
-        // A rejection changes nothing: the input is late, repeated or not for us.
-        let _rejected = self.step(input, &mut results)?;
-        self.settle_results(results)
+        let outcome = self.step(input, &mut results)?;
+        self.settle_results(results)?;
+        Ok(outcome)
     }
 
     /// Feeds results back, and messages whose time has come, until there are none.
@@ -183,6 +213,7 @@ impl Host {
                 other => self.perform(other, results)?,
             }
         }
+        self.chronicle.stand(|shown| update(shown, &self.node));
         Ok(outcome)
     }
 
@@ -255,6 +286,7 @@ impl Host {
     fn tell_blockade(&mut self, blockade: Option<Blockade>) -> Result<()> {
         let numbers = |nodes: NodeSet| nodes.iter().map(|node| node.0).collect();
         let by = blockade.map(|by| Blocked { silent: numbers(by.silent), learners: numbers(by.learners) });
+        self.chronicle.stand(|standing| standing.blocked.clone_from(&by));
         (self.tell)(Event::Blocked { by })
     }
 
@@ -288,7 +320,7 @@ impl Host {
         Ok(())
     }
 
-    fn committed(&mut self, epoch: Epoch, path: Path, view: View, tokens: &[u8]) -> Result<()> {
+    fn committed(&mut self, epoch: Epoch, path: Path, view: View, tokens: &Tokens) -> Result<()> {
         let now = Instant::now();
         let began = self.began.take();
         let latency = began.filter(|_| !tokens.is_empty()).map(|began| now.duration_since(began));
@@ -302,13 +334,15 @@ impl Host {
         let Some(decided) = self.node.head().decided().filter(|decided| decided.header.epoch == epoch) else {
             return Ok(());
         };
+        let latency_us = latency.and_then(|latency| u64::try_from(latency.as_micros()).ok());
+        self.chronicle.add(Told { decided: decided.clone(), tokens: tokens.clone(), latency_us })?;
         (self.tell)(Event::Commit(Commit {
             epoch: epoch.0,
             view: view.0,
             path,
             decided: encode(decided)?,
             tokens: tokens.to_vec(),
-            latency_us: latency.and_then(|latency| u64::try_from(latency.as_micros()).ok()),
+            latency_us,
             learner: self.node.role() == Role::Learner,
         }))?;
         self.report()
@@ -322,15 +356,17 @@ impl Host {
         Ok(())
     }
 
-    /// Nothing more is to be done.
-    fn finish(&mut self) -> Result<()> {
-        self.trace.as_mut().map_or(Ok(()), TraceFile::close)?;
-        self.report()
-    }
-
     fn report(&mut self) -> Result<()> {
         let mut traffic = self.traffic.clone();
         traffic.add_unread(&self.unread);
         (self.tell)(Event::Sent { traffic })
     }
+}
+
+/// Where `node` is, as clients are told; a blockade is told when it begins and ends.
+fn update(standing: &mut Standing, node: &Node) {
+    standing.epoch = node.epoch();
+    standing.view = node.agreement().view();
+    standing.role = node.role();
+    standing.working = node.run().is_some();
 }

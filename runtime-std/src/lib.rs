@@ -11,17 +11,26 @@
 //! | [`executor`] | running the stages assigned to a node |
 //! | [`model`] | the integer transformer, in the kernel's terms |
 //! | [`faults`] | members that misbehave on purpose |
+//! | [`access`] | what clients and nodes say to each other |
+//! | [`client`] | who asks, and believes no node |
+//! | [`config`] | TOML files, and what overrides them |
 //! | [`folder`] | a node's files |
+//! | [`keys`] | identities and exchange keys, and their files |
 //! | [`control`] | commands to a node and events from it |
 //! | [`trace`] | what was done, step by step |
 //! | [`traffic`] | what was sent, by kind |
 //! | [`document`] | proofs and evidence as files |
+//! | [`provision`] | keys and roster of a new cluster |
+//! | [`operate`] | a cluster's folder, and its processes |
 //! | [`demo`] | a cluster of processes, driven by a client |
 //! | [`cli`] | the commands of the binary |
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod checkpoints;
 pub mod cli;
+pub mod client;
+pub mod config;
 pub mod control;
 pub mod demo;
 pub mod document;
@@ -29,8 +38,13 @@ pub mod executor;
 pub mod faults;
 pub mod folder;
 pub mod host;
+pub mod keys;
+mod ledger;
 pub mod model;
+pub mod operate;
+mod process;
 pub mod protocol;
+pub mod provision;
 pub mod storage;
 pub mod trace;
 pub mod traffic;

@@ -15,7 +15,7 @@ pub struct Count {
     pub first: u64,
     /// Messages sent again, since nothing told whether they had arrived.
     pub retransmitted: u64,
-    /// Bytes of all of them, without the four of a frame's length.
+    /// Bytes of all of them, before they are sealed.
     pub bytes: u64,
     /// Messages received that could not matter any more: nobody checked their signatures.
     pub unread: u64,

@@ -1,13 +1,20 @@
-//! Frames between members over TCP.
+//! Sessions between the parties of a cluster, over TCP.
 //!
 //! Each member dials every other and sends on the connection that it dialled;
 //! it receives on those that others dialled. A lost connection is dialled
-//! again; what was on its way is lost, which the protocol survives.
+//! again; what was on its way is lost, which the protocol survives. Every
+//! connection is a Noise session of `butterfly-session`: whoever is at its
+//! other end has shown that it holds the keys of somebody in the roster.
 
-pub mod frame;
+mod connection;
+mod door;
 mod inbound;
 mod outbound;
-pub mod session;
+mod party;
+#[cfg(test)]
+mod tests;
 
-pub use inbound::{Inbound, receive_from_all};
+pub use connection::{Connection, Knocking};
+pub(crate) use inbound::{Inbound, receive_from_all};
 pub use outbound::{Mesh, Peers};
+pub use party::{LONGEST_MESSAGE, Party, Who};

@@ -67,7 +67,7 @@ const STEPS: [Step; 16] = [
     Step { name: "firmware-link", about: "the kernel and sessions without an allocator", run: firmware_link::run },
     Step {
         name: "runtime",
-        about: "separate processes, each fault alone and with others, bad input",
+        about: "separate processes: each fault alone and with others, attacks, an operator's way, bad input",
         run: || cargo(&["test", "--release", "-p", "butterfly-runtime-std"]),
     },
     Step { name: "trace", about: "what real nodes did under each fault, against the specification", run: trace::step },

@@ -1,14 +1,15 @@
 //! From arguments to actions and exit codes.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Command, Demo, Node, Reference, STOPPED, Usage, verify};
+use super::{Command, Demo, Node, Reference, STOPPED, Usage, asking, operator, shell, verify};
 use crate::demo::{self, Ending, Plan, Wishes};
-use crate::host::{self, NodeOptions};
+use crate::host::{self, NodeOptions, Voice};
 use crate::model::{Transformer, prompt_of, text_of};
 
 pub(super) fn run(command: Command) -> Result<ExitCode> {
@@ -16,6 +17,14 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
         Command::Demo(demo) => run_demo(demo),
         Command::Reference(reference) => run_reference(&reference),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Init(arguments) => operator::init(&arguments),
+        Command::Start(arguments) => operator::start(&arguments),
+        Command::Submit(arguments) => asking::submit(&arguments),
+        Command::Status(arguments) => asking::status(&arguments),
+        Command::Config(operator::Config::Check(arguments)) => operator::check(&arguments),
+        Command::Keygen(arguments) => operator::keygen(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments),
+        Command::Man(arguments) => shell::manual(&arguments),
         Command::Node(node) => run_node(node),
     }
 }
@@ -68,9 +77,11 @@ fn run_reference(reference: &Reference) -> Result<ExitCode> {
 fn run_node(node: Node) -> Result<ExitCode> {
     host::run(&NodeOptions {
         folder: node.folder,
-        port: node.port,
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, node.port)),
+        peers: Vec::new(),
         view_timeout: node.view_timeout_ms,
         fault: node.misbehave,
+        voice: Voice::Supervised,
         trace_since: node.trace_since.map(Duration::from_micros),
     })?;
     Ok(ExitCode::SUCCESS)

@@ -12,7 +12,7 @@ use super::{Usage, Verify};
 use crate::document::{self, Checked, MAX_DOCUMENT, Statement};
 use crate::folder;
 use crate::model::text_of;
-use crate::protocol::{Cluster, CommitProof, Evidence, path_name};
+use crate::protocol::{CommitProof, Evidence, path_name};
 
 /// The document that `verify --json` prints.
 #[derive(Serialize)]
@@ -88,21 +88,21 @@ fn verdict(checked: &Checked, cluster_expected: bool) -> Verdict {
         f: resilience.f(),
         p: resilience.p(),
         proven: match statement {
-            Statement::Commit(proof) => commit(cluster, proof),
+            Statement::Commit(proof) => commit(proof),
             Statement::Evidence(evidence) => blame(evidence),
         },
     }
 }
 
-fn commit(cluster: &Cluster, proof: &CommitProof) -> Proven {
+fn commit(proof: &CommitProof) -> Proven {
     let request = &proof.request.request;
-    let from_the_start = proof.committed == 0 && proof.previous == cluster.id();
+    // The increments say how much was committed before, so a proof may begin anywhere in the chain.
     Proven::Commit {
         client: request.client.0,
         prompt: text_of(request.prompt.iter().copied()),
         text: text_of(proof.tokens()),
         tokens_asked: request.tokens,
-        complete: from_the_start && proof.tokens().count() == usize::from(request.tokens),
+        complete: proof.committed == 0 && proof.tokens().count() == usize::from(request.tokens),
         first_epoch: proof.first.0,
         last_epoch: proof.last().0,
         path: path_name(proof.certificate.path),

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::crypto::Scheme;
-use butterfly_kernel::crypto::ed25519::PublicKey;
 use butterfly_kernel::message::inference::Request;
 use butterfly_kernel::types::{ClientId, NodeId};
-use ed25519_dalek::SigningKey;
 
 use super::plan::Plan;
-use crate::folder;
-use crate::model::{SAMPLING, Transformer};
-use crate::protocol::{Cluster, Crypto, Roster, SignedRequest, timing};
+use crate::keys::Keys;
+use crate::model::SAMPLING;
+use crate::protocol::{Cluster, Crypto, SignedRequest, timing};
+use crate::provision::{Founded, node_folder};
 use crate::trace::now;
 
 /// A cluster that exists on disk only, and its one client's key.
@@ -22,36 +21,23 @@ pub(super) struct Provisioned {
     /// When it was made, after the Unix epoch, if its nodes write down what they do.
     pub(super) traced_since: Option<Duration>,
     root: PathBuf,
-    client: SigningKey,
+    client: Keys,
 }
 
 impl Provisioned {
     /// Makes the folders of all nodes inside `root`.
     pub(super) fn new(plan: &Plan, root: &Path) -> Result<Provisioned> {
-        let n = plan.resilience.n();
-        let keys = (0..n).map(|_| new_key()).collect::<Result<Vec<_>>>()?;
-        let client = new_key()?;
-        let public = |key: &SigningKey| PublicKey(key.verifying_key().to_bytes());
-        let model = Transformer::for_nodes(n)?;
-        let roster = Roster {
-            resilience: plan.resilience,
-            members: keys.iter().map(public).collect(),
-            clients: std::iter::once(public(&client)).collect(),
-            model: model.terms(plan.tokens_per_epoch)?,
-            assignment: model.assignment(n)?,
-        };
-        let cluster = Cluster::new(roster, timing(plan.view_timeout))?;
+        let founded = Founded::new(plan.resilience, 1, plan.tokens_per_epoch, timing(plan.view_timeout))?;
+        founded.provision_members(|node| node_folder(root, node))?;
+        let Founded { cluster, clients, .. } = founded;
+        let client = clients.into_iter().next().context("a cluster without a client")?;
         let traced_since = plan.trace.as_ref().map(|_| now());
-        let provisioned = Provisioned { cluster, traced_since, root: root.into(), client };
-        for (node, key) in provisioned.cluster.members().iter().zip(&keys) {
-            folder::provision(&provisioned.folder(node), &provisioned.cluster, node, key)?;
-        }
-        Ok(provisioned)
+        Ok(Provisioned { cluster, traced_since, root: root.into(), client })
     }
 
     /// The folder of `node`.
     pub(super) fn folder(&self, node: NodeId) -> PathBuf {
-        self.root.join(format!("node-{}", node.0))
+        node_folder(&self.root, node)
     }
 
     /// The client's request, signed.
@@ -64,12 +50,6 @@ impl Provisioned {
             sampling: SAMPLING,
         };
         let statement = self.cluster.statement(butterfly_kernel::crypto::Tag::Request, &request);
-        Ok(SignedRequest { signature: Crypto::sign(&self.client, &statement), request })
+        Ok(SignedRequest { signature: Crypto::sign(self.client.identity(), &statement), request })
     }
-}
-
-fn new_key() -> Result<SigningKey> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).context("the system gives no random numbers for keys")?;
-    Ok(SigningKey::from_bytes(&secret))
 }

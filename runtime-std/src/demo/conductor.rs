@@ -11,16 +11,17 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::cluster::Provisioned;
-use super::ledger::Ledger;
 use super::nodes::Nodes;
 use super::plan::Plan;
-use super::process::{News, What};
 use super::report::{Ending, Report};
 use super::screen::Screen;
 use super::trace::Trace;
 use super::trouble::Trouble;
+use crate::access::Told;
 use crate::control::{Blocked, Command, Event};
+use crate::ledger::Ledger;
 use crate::model::text_of;
+use crate::process::{News, What};
 use crate::protocol::encode;
 use crate::traffic::Traffic;
 
@@ -86,7 +87,7 @@ impl<'d> Conductor<'d> {
         Ok(Conductor {
             plan,
             provisioned,
-            ledger: Ledger::new(&provisioned.cluster, provisioned.request(plan)?),
+            ledger: Ledger::after(&provisioned.cluster, provisioned.request(plan)?, None),
             screen,
             nodes,
             trouble: Trouble::new(provisioned, &plan.faults),
@@ -206,7 +207,7 @@ impl<'d> Conductor<'d> {
             // showed to nobody: a silent one counts its own vote.
             Event::Commit(_) if self.trouble.byzantine().contains(node) => {}
             Event::Commit(commit) => {
-                let tokens = self.ledger.add(node, &commit)?;
+                let tokens = self.ledger.add(node, Told::read(&commit)?)?;
                 self.screen.text(&text_of(tokens))?;
                 self.begin_faults().await?;
             }

@@ -1,6 +1,7 @@
 //! The nodes of a demonstration: started, told of each other, ended.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use tokio::time::sleep;
 
 use super::cluster::Provisioned;
 use super::plan::Plan;
-use super::process::{News, Process, What};
 use crate::control::Command;
+use crate::faults::FaultKind;
+use crate::process::{News, Process, What};
 use crate::transport::Peers;
 
 /// The processes of all nodes.
@@ -39,7 +41,7 @@ impl<'d> Nodes<'d> {
     /// Starts `node`, from whatever its folder holds.
     pub(super) fn start(&mut self, node: NodeId) -> Result<()> {
         let run = self.runs.entry(node).and_modify(|run| *run += 1).or_insert(0);
-        let process = Process::start(self.plan, self.provisioned, node, *run, &self.sender)?;
+        let process = Process::start(arguments(self.plan, self.provisioned, node), node, *run, &self.sender)?;
         self.processes.insert(node, process);
         Ok(())
     }
@@ -133,4 +135,19 @@ impl<'d> Nodes<'d> {
         }
         Ok(())
     }
+}
+
+/// How this program becomes `node`.
+fn arguments(plan: &Plan, provisioned: &Provisioned, node: NodeId) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["node".into(), "--folder".into(), provisioned.folder(node).into()];
+    let mut add = |name: &str, value: String| arguments.extend([name.into(), value.into()]);
+    add("--port", plan.port(node).to_string());
+    add("--view-timeout-ms", plan.view_timeout.to_string());
+    if let Some((misbehaviour, epoch)) = plan.misbehaviour(node) {
+        add("--misbehave", format!("{}@{epoch}", FaultKind::Node(misbehaviour)));
+    }
+    if let Some(since) = provisioned.traced_since {
+        add("--trace-since", since.as_micros().to_string());
+    }
+    arguments
 }

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::faults::{Fault, FaultKind, Misbehaviour, Severity};
 use crate::model::prompt_of;
+use crate::provision::resilience;
 
 /// What somebody asks for, unchecked.
 #[derive(Clone, Debug)]
@@ -112,7 +113,7 @@ impl Plan {
     /// # Errors
     /// Says what cannot be, and what would do.
     pub fn new(wishes: Wishes) -> Result<Plan, PlanError> {
-        let resilience = resilience(&wishes)?;
+        let resilience = resilience(wishes.nodes, wishes.faults_tolerated, wishes.fast_path_faults)?;
         let prompt = prompt_of(&wishes.prompt, wishes.tokens).map_err(PlanError::Prompt)?;
         let tokens = u16::try_from(wishes.tokens).map_err(|error| PlanError::Prompt(error.into()))?;
         let per_epoch = u8::try_from(wishes.tokens_per_epoch).ok();
@@ -183,15 +184,5 @@ impl Plan {
             }
             _ => Ok(()),
         }
-    }
-}
-
-fn resilience(wishes: &Wishes) -> Result<Resilience, ResilienceError> {
-    let n = wishes.nodes;
-    match (wishes.faults_tolerated, wishes.fast_path_faults) {
-        (None, None) => Resilience::largest(n),
-        (Some(f), None) => Resilience::with_faults(n, f),
-        (None, Some(p)) => Resilience::new(n, Resilience::largest(n)?.f(), p),
-        (Some(f), Some(p)) => Resilience::new(n, f, p),
     }
 }

@@ -1,7 +1,6 @@
 //! A node's process: its folder, its socket, its commands.
 
-use std::io::{BufRead, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +9,22 @@ use anyhow::{Context, Result};
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::Epoch;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::Host;
 use super::parking::Parking;
 use super::timers::Timers;
+use super::voice::{Commands, Voice};
+use crate::access::{Chronicle, Clients, Standing, Submission};
 use crate::checkpoints::Checkpoints;
 use crate::control::{Command, Event};
 use crate::executor::Executor;
 use crate::faults::{Faults, Misbehaviour};
 use crate::folder::Member;
 use crate::model::Transformer;
-use crate::protocol::{Node, timing};
+use crate::protocol::{Node, VerifiedEnvelope, timing};
 use crate::trace::TraceFile;
 use crate::traffic::{Traffic, Unread};
 use crate::transport::{Inbound, Mesh, Peers, receive_from_all};
@@ -30,6 +32,8 @@ use crate::transport::{Inbound, Mesh, Peers, receive_from_all};
 /// Verified messages that wait for the event loop. When it is full, the
 /// connections wait, and their peers' queues drop.
 const INBOX: usize = 1024;
+/// Requests of clients that wait for the event loop.
+const SUBMISSIONS: usize = 16;
 /// Threads for sockets and signature checks. Members of a demonstration share
 /// one machine.
 const WORKERS: usize = 2;
@@ -43,22 +47,28 @@ const STACK: usize = 8 * 1024 * 1024;
 pub struct NodeOptions {
     /// Its folder.
     pub folder: PathBuf,
-    /// The port on the loopback interface; 0 for any.
-    pub port: u16,
+    /// Where it listens; port 0 for any.
+    pub listen: SocketAddr,
+    /// Where the members listen, as far as it is known.
+    pub peers: Peers,
     /// Milliseconds that the first view of an epoch may take.
     pub view_timeout: u32,
     /// How it misbehaves, and from which epoch on.
     pub fault: Option<(Misbehaviour, u64)>,
+    /// Whom it tells what happens.
+    pub voice: Voice,
     /// If it writes down what it does: when that began, after the Unix epoch.
     pub trace_since: Option<Duration>,
 }
 
-/// Runs a node until it is told to finish or its standard input ends.
+/// Runs a node until it is told to finish, by a command, SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When it cannot start or its disk fails; standard output was told.
 pub fn run(options: &NodeOptions) -> Result<()> {
-    end_with_parent()?;
+    if options.voice == Voice::Supervised {
+        end_with_parent()?;
+    }
     let builder = std::thread::Builder::new().name("node".into()).stack_size(STACK);
     let outcome = std::thread::scope(|scope| {
         let node = builder.spawn_scoped(scope, || run_here(options))?;
@@ -66,7 +76,7 @@ pub fn run(options: &NodeOptions) -> Result<()> {
     });
     if let Err(error) = &outcome {
         // If nobody reads, there is nobody to tell.
-        let _unread = tell(Event::Failed { reason: format!("{error:#}") });
+        let _unread = options.voice.tell(&Event::Failed { reason: format!("{error:#}") });
     }
     outcome
 }
@@ -92,19 +102,23 @@ fn run_here(options: &NodeOptions) -> Result<()> {
         .thread_stack_size(STACK)
         .enable_all()
         .build()?;
-    let commands = read_commands();
-    let outcome = runtime.block_on(serve(options, commands));
+    let outcome = runtime.block_on(serve(options));
     // Connections have nothing to finish: what they carry may be lost.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> Result<()> {
+async fn serve(options: &NodeOptions) -> Result<()> {
+    // From here on a signal is a wish, and not the end.
+    let mut wishes = Wishes::new(options.voice)?;
     let member = Arc::new(Member::open(&options.folder, timing(options.view_timeout))?);
     let (record, found) = member.open_record()?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let address = options.listen;
     let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; if the port is in use, choose another with --base-port, or none for any free one")
+        format!(
+            "cannot listen on {address}; if the port is in use, choose another with --base-port, \
+             or with `listen` in node.toml"
+        )
     })?;
     let address = listener.local_addr()?;
     let node = Box::new(Node::new(&member.seat(), found)?);
@@ -116,18 +130,29 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
             member.me.0
         );
     }
+    let voice = options.voice;
     let cluster = Arc::clone(&member.cluster);
-    let (announce, peers) = watch::channel(Peers::new());
+    let (announce, peers) = watch::channel(options.peers.clone());
     let (inbox, mut messages) = mpsc::channel(INBOX);
     let (horizon, shown) = watch::channel(node.horizon());
     let unread = Unread::default();
+    let standing = Standing {
+        epoch: node.epoch(),
+        view: node.agreement().view(),
+        role: node.role(),
+        working: false,
+        blocked: None,
+    };
+    let chronicle = Arc::new(Chronicle::new(standing, node.head().decided().cloned()));
+    let (submit, mut submissions) = mpsc::channel(SUBMISSIONS);
+    let clients = Clients { cluster: Arc::clone(&cluster), chronicle: Arc::clone(&chronicle), submissions: submit };
+    let inbound = Inbound { party: Arc::clone(&member.party), horizon: shown, unread: unread.clone(), inbox, clients };
     let trace = options.trace_since.map(|since| TraceFile::open(&options.folder, since));
-    let inbound = Inbound { cluster: Arc::clone(&cluster), horizon: shown, unread: unread.clone(), inbox };
     let mut host = Host {
         executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
         checkpoints: Checkpoints::new(&options.folder.join(CHECKPOINTS)),
         trace: trace.transpose()?,
-        mesh: Mesh::start(&cluster, member.me, &peers),
+        mesh: Mesh::start(&member.party, member.me, &peers),
         faults: options.fault.map(|(misbehaviour, from)| Faults::new(misbehaviour, Epoch(from))),
         member,
         node,
@@ -137,29 +162,57 @@ async fn serve(options: &NodeOptions, mut commands: mpsc::Receiver<Command>) -> 
         traffic: Traffic::default(),
         unread,
         horizon,
+        chronicle,
         began: None,
         blamed: std::collections::BTreeSet::new(),
-        tell: Box::new(tell),
+        tell: Box::new(move |event| voice.tell(&event)),
     };
-    tokio::spawn(receive_from_all(listener, inbound));
-    tell(Event::Ready { address, learner, epoch: host.node.epoch().0 })?;
+    let receiving = tokio::spawn(receive_from_all(listener, inbound));
+    voice.tell(&Event::Ready { address, learner, epoch: host.node.epoch().0 })?;
     host.start()?;
-    loop {
-        let next_timer = host.next_timer();
-        tokio::select! {
-            command = commands.recv() => match command {
-                Some(Command::Peers { addresses }) => {
-                    announce.send_replace(addresses);
-                }
-                Some(Command::Submit { request }) => {
-                    host.submit(&request)?;
-                }
-                Some(Command::Finish) => return host.finish(),
-                None => return Ok(()),
-            },
-            Some(message) = messages.recv() => host.receive(message)?,
-            () = run_out(next_timer) => host.expire_timers()?,
+    host.act(&mut wishes, &mut messages, &mut submissions, &announce).await?;
+    // Whoever dials from here on is refused by the system.
+    receiving.abort();
+    host.finish().await
+}
+
+impl Host {
+    /// Acts on whatever comes, until it is told to finish or nobody can tell it.
+    async fn act(
+        &mut self,
+        wishes: &mut Wishes,
+        messages: &mut mpsc::Receiver<Box<VerifiedEnvelope>>,
+        submissions: &mut mpsc::Receiver<Submission>,
+        announce: &watch::Sender<Peers>,
+    ) -> Result<()> {
+        loop {
+            let next_timer = self.next_timer();
+            tokio::select! {
+                command = wishes.next() => match command {
+                    Some(Command::Peers { addresses }) => {
+                        announce.send_replace(addresses);
+                    }
+                    Some(Command::Submit { request }) => {
+                        self.submit(&request)?;
+                    }
+                    Some(Command::Finish) | None => return Ok(()),
+                },
+                Some(message) = messages.recv() => self.receive(message)?,
+                Some(submission) = submissions.recv() => self.answer(submission)?,
+                () = run_out(next_timer) => self.expire_timers()?,
+            }
         }
+    }
+
+    /// After the last step: what was said leaves, and everything is told.
+    async fn finish(self) -> Result<()> {
+        let Host { mesh, mut traffic, unread, mut tell, mut trace, .. } = self;
+        trace.as_mut().map_or(Ok(()), TraceFile::close)?;
+        mesh.finish().await;
+        traffic.add_unread(&unread);
+        // Whoever started this node may be gone.
+        let _unheard = tell(Event::Sent { traffic });
+        Ok(())
     }
 }
 
@@ -170,29 +223,29 @@ async fn run_out(timer: Option<Instant>) {
     }
 }
 
-/// A thread of its own: reading standard input cannot be interrupted, and must
-/// not keep the process from ending.
-fn read_commands() -> mpsc::Receiver<Command> {
-    let (sender, receiver) = mpsc::channel(64);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            match serde_json::from_str(&line) {
-                Ok(command) => {
-                    if sender.blocking_send(command).is_err() {
-                        return;
-                    }
-                }
-                Err(error) => eprintln!("a command was not understood and is ignored: {error}"),
-            }
-        }
-    });
-    receiver
+/// What a node is told from outside the cluster.
+struct Wishes {
+    commands: Commands,
+    interrupt: Signal,
+    terminate: Signal,
 }
 
-fn tell(event: Event) -> Result<()> {
-    let mut line = serde_json::to_string(&event)?;
-    line.push('\n');
-    let mut out = std::io::stdout().lock();
-    out.write_all(line.as_bytes()).and_then(|()| out.flush()).context("nobody listens to this node any more")
+impl Wishes {
+    fn new(voice: Voice) -> Result<Wishes> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Wishes {
+            commands: voice.commands(),
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// The next one; none when nobody can have any.
+    async fn next(&mut self) -> Option<Command> {
+        tokio::select! {
+            command = self.commands.next() => command,
+            _ = self.interrupt.recv() => Some(Command::Finish),
+            _ = self.terminate.recv() => Some(Command::Finish),
+        }
+    }
 }

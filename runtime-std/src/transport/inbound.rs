@@ -6,65 +6,102 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use butterfly_kernel::wire;
+use butterfly_session::Peer;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::session;
-use crate::protocol::{Cluster, Envelope, Horizon, VOTERS, VerifiedEnvelope};
+use super::connection::Connection;
+use super::door::{Door, HANDSHAKE_TIME, Seat};
+use super::party::{Party, Who};
+use crate::access::Clients;
+use crate::protocol::{Envelope, Horizon, VerifiedEnvelope};
 use crate::traffic::Unread;
 
-/// A peer must have introduced itself by then.
-const GREETING_TIME: Duration = Duration::from_secs(5);
-/// Connections at once: each peer may have an old one that is still closing.
-const MAX_CONNECTIONS: usize = 4 * VOTERS;
+/// Sessions that a member may have with us at once: the newest is the one that
+/// it uses.
+const SESSIONS_OF_A_MEMBER: usize = 1;
+/// Sessions that a client may have with us at once.
+const SESSIONS_OF_A_CLIENT: usize = 8;
 /// After an accept that failed, for want of file descriptors or so.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where messages go, and what decides which do.
-#[derive(Clone, Debug)]
-pub struct Inbound {
-    /// Whose members are heard.
-    pub cluster: Arc<Cluster>,
+#[derive(Clone)]
+pub(crate) struct Inbound {
+    /// Who we are, and who is heard.
+    pub(crate) party: Arc<Party>,
     /// What the node listens to, after its last step.
-    pub horizon: watch::Receiver<Horizon>,
+    pub(crate) horizon: watch::Receiver<Horizon>,
     /// Counts what it does not.
-    pub unread: Unread,
+    pub(crate) unread: Unread,
     /// Takes every other message, verified, in the order of its connection.
-    pub inbox: mpsc::Sender<Box<VerifiedEnvelope>>,
+    /// When it is full, connections wait in line, each with one message.
+    pub(crate) inbox: mpsc::Sender<Box<VerifiedEnvelope>>,
+    /// Serves clients.
+    pub(crate) clients: Clients,
 }
 
-/// Accepts connections and receives from them, for as long as somebody takes
-/// the messages.
-pub async fn receive_from_all(listener: TcpListener, inbound: Inbound) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else {
+/// Accepts connections and receives from them, for as long as it is polled.
+pub(crate) async fn receive_from_all(listener: TcpListener, inbound: Inbound) {
+    let door = Arc::new(Door::new());
+    loop {
+        let Ok((stream, address)) = listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let inbound = inbound.clone();
-        tokio::spawn(async move {
-            // A session ends with its stream, or with the first frame that no
-            // honest member sends; the peer may dial again.
-            let _ended = inbound.receive(stream).await;
-            drop(permit);
+        door.seat(address.ip(), |seat| {
+            let (inbound, door) = (inbound.clone(), Arc::clone(&door));
+            // A connection ends with the first thing that is not as it must
+            // be. Whoever it was may dial again.
+            let task = async move { drop(inbound.attend(stream, seat, &door).await) };
+            tokio::spawn(task).abort_handle()
         });
     }
 }
 
 impl Inbound {
-    async fn receive(&self, stream: TcpStream) -> anyhow::Result<()> {
-        let Inbound { cluster, horizon, unread, inbox } = self;
-        let mut session = timeout(GREETING_TIME, session::answer(stream, cluster)).await??;
-        loop {
-            let envelope: Envelope = wire::decode(session.receive().await?)?;
-            if horizon.borrow().wants(cluster, &envelope).is_err() {
+    async fn attend(&self, stream: TcpStream, seat: Seat, door: &Door) -> Result<()> {
+        let (connection, peer) = timeout(HANDSHAKE_TIME, self.shake(stream, seat)).await??;
+        let who = self.party.who(&peer.identity()).context("not in the roster")?;
+        let limit = match who {
+            Who::Member(_) => SESSIONS_OF_A_MEMBER,
+            Who::Client(_) => SESSIONS_OF_A_CLIENT,
+        };
+        let displaced = door.establish(&peer, limit);
+        // In a place of its own: it holds messages, for which a stranger's task has no room.
+        let serve = Box::pin(async {
+            match who {
+                Who::Member(_) => self.receive(connection).await,
+                Who::Client(client) => self.clients.serve(connection, client).await,
+            }
+        });
+        tokio::select! {
+            _ = displaced => Ok(()),
+            ended = serve => ended,
+        }
+    }
+
+    async fn shake(&self, stream: TcpStream, seat: Seat) -> Result<(Connection, Peer)> {
+        let knocking = Connection::listen(stream, &self.party).await?;
+        seat.knock()?;
+        let established = knocking.answer().await?;
+        seat.leave()?;
+        Ok(established)
+    }
+
+    async fn receive(&self, mut connection: Connection) -> Result<()> {
+        let Inbound { party, horizon, unread, inbox, .. } = self;
+        while let Some(message) = connection.receive().await? {
+            let envelope: Envelope = wire::decode(message)?;
+            if horizon.borrow().wants(party.cluster(), &envelope).is_err() {
                 unread.add(envelope.message.kind());
                 continue;
             }
-            inbox.send(Box::new(cluster.verify(envelope)?)).await?;
+            inbox.send(Box::new(party.cluster().verify(envelope)?)).await?;
         }
+        Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! Sending: a bounded queue and a task for each peer.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +9,11 @@ use std::time::Duration;
 use butterfly_kernel::types::{NodeId, NodeSet};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::session::{self, Sender};
-use crate::protocol::Cluster;
+use super::connection::Connection;
+use super::party::Party;
 
 /// Where the members listen, by their place in the roster; none when unknown.
 pub type Peers = Vec<Option<SocketAddr>>;
@@ -24,43 +24,66 @@ const QUEUE: usize = 512;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const DIAL_TIME: Duration = Duration::from_secs(5);
+/// A peer that takes nothing for this long is dialled anew.
+const STALL_TIME: Duration = Duration::from_secs(10);
+/// What is queued at the end has this long to leave.
+const FINISH_TIME: Duration = Duration::from_millis(500);
 
 /// The outgoing side of a member: a queue for every other member.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Mesh {
-    queues: Vec<(NodeId, Arc<Queue>)>,
+    queues: Queues,
+    links: JoinSet<()>,
+    finishing: watch::Sender<bool>,
 }
+
+type Queues = Arc<[(NodeId, Arc<Queue>)]>;
 
 impl Mesh {
     /// Starts a task for each peer, which dials wherever `peers` says, again
     /// and again.
-    pub fn start(cluster: &Arc<Cluster>, me: NodeId, peers: &watch::Receiver<Peers>) -> Mesh {
-        let others = cluster.members().without(me);
-        let start = |peer: NodeId| {
+    pub fn start(party: &Arc<Party>, me: NodeId, peers: &watch::Receiver<Peers>) -> Mesh {
+        let others = party.cluster().members().without(me);
+        let (finishing, is_finishing) = watch::channel(false);
+        let mut links = JoinSet::new();
+        let mut start = |peer: NodeId| {
             let queue = Arc::new(Queue::default());
-            let link = Link { cluster: Arc::clone(cluster), me, peer, queue: Arc::clone(&queue), peers: peers.clone() };
-            tokio::spawn(link.run());
+            let link = Link {
+                party: Arc::clone(party),
+                peer,
+                queue: Arc::clone(&queue),
+                peers: peers.clone(),
+                finishing: is_finishing.clone(),
+            };
+            links.spawn(link.run());
             (peer, queue)
         };
-        Mesh { queues: others.iter().map(start).collect() }
+        Mesh { queues: others.iter().map(&mut start).collect(), links, finishing }
     }
 
     /// Queues `frame` for each of `to`, after `delay`.
     pub fn send(&self, to: NodeSet, frame: &Arc<[u8]>, delay: Duration) {
         if delay.is_zero() {
-            return self.send_now(to, frame);
+            return push(&self.queues, to, frame);
         }
-        let (mesh, frame) = (self.clone(), Arc::clone(frame));
+        let (queues, frame) = (Arc::clone(&self.queues), Arc::clone(frame));
         tokio::spawn(async move {
             sleep(delay).await;
-            mesh.send_now(to, &frame);
+            push(&queues, to, &frame);
         });
     }
 
-    fn send_now(&self, to: NodeSet, frame: &Arc<[u8]>) {
-        for (_, queue) in self.queues.iter().filter(|(peer, _)| to.contains(*peer)) {
-            queue.push(Arc::clone(frame));
-        }
+    /// Lets what is queued leave, as far as peers take it, and ends every session.
+    pub async fn finish(mut self) {
+        self.finishing.send_replace(true);
+        // Whoever takes nothing now may fetch it from others later.
+        let _late = timeout(FINISH_TIME, async { while self.links.join_next().await.is_some() {} }).await;
+    }
+}
+
+fn push(queues: &Queues, to: NodeSet, frame: &Arc<[u8]>) {
+    for (_, queue) in queues.iter().filter(|(peer, _)| to.contains(*peer)) {
+        queue.push(Arc::clone(frame));
     }
 }
 
@@ -88,36 +111,51 @@ impl Queue {
 
 /// The way to one peer.
 struct Link {
-    cluster: Arc<Cluster>,
-    me: NodeId,
+    party: Arc<Party>,
     peer: NodeId,
     queue: Arc<Queue>,
     peers: watch::Receiver<Peers>,
+    finishing: watch::Receiver<bool>,
+}
+
+/// Why a link sends no more on its session.
+enum Over {
+    /// It is dialled again.
+    Elsewhere,
+    /// The node ends.
+    Finished,
 }
 
 impl Link {
     /// Dials, sends until that fails, and dials again. Ends with the node.
     async fn run(mut self) {
         let mut pause = FIRST_PAUSE;
+        let mut finishing = self.finishing.clone();
         loop {
-            let Some(address) = self.address() else {
-                if self.peers.changed().await.is_err() {
-                    return;
+            let known = match self.address() {
+                None => None,
+                Some(address) => {
+                    let dialled = tokio::select! {
+                        dialled = timeout(DIAL_TIME, self.dial(address)) => dialled.unwrap_or_else(|late| Err(late.into())),
+                        _ = finishing.wait_for(|finishing| *finishing) => return,
+                    };
+                    if let Ok(connection) = dialled {
+                        pause = FIRST_PAUSE;
+                        if let Ok(Over::Finished) = self.forward(connection, address).await {
+                            return;
+                        }
+                    }
+                    Some(address)
                 }
-                continue;
             };
-            let dialled = timeout(DIAL_TIME, self.dial(address)).await.unwrap_or_else(|late| Err(late.into()));
-            if let Ok(session) = dialled {
-                pause = FIRST_PAUSE;
-                let Err(_lost) = self.forward(session, address).await;
-            }
             tokio::select! {
-                () = sleep(pause) => pause = LONGEST_PAUSE.min(2 * pause),
+                () = sleep(pause), if known.is_some() => pause = LONGEST_PAUSE.min(2 * pause),
                 // A new address is tried at once.
                 changed = self.peers.changed() => match changed {
                     Ok(()) => pause = FIRST_PAUSE,
                     Err(_) => return,
                 },
+                _ = finishing.wait_for(|finishing| *finishing) => return,
             }
         }
     }
@@ -126,25 +164,41 @@ impl Link {
         self.peers.borrow_and_update().get(self.peer.index()).copied().flatten()
     }
 
-    async fn dial(&self, address: SocketAddr) -> io::Result<Sender> {
-        session::dial(TcpStream::connect(address).await?, &self.cluster, self.me).await
+    async fn dial(&self, address: SocketAddr) -> io::Result<Connection> {
+        let peer = self.party.member(self.peer).ok_or(io::ErrorKind::NotFound)?;
+        Connection::dial(TcpStream::connect(address).await?, &self.party, peer).await
     }
 
-    /// Sends what is queued until the stream fails or the peer is elsewhere.
-    async fn forward(&mut self, mut session: Sender, address: SocketAddr) -> io::Result<Infallible> {
+    /// Sends what is queued until the stream fails, the peer is elsewhere, or
+    /// the node ends.
+    async fn forward(&mut self, mut connection: Connection, address: SocketAddr) -> io::Result<Over> {
         loop {
-            while let Some(frame) = self.queue.pop() {
-                session.send(&frame).await?;
+            timeout(STALL_TIME, self.send_queued(&mut connection)).await??;
+            if *self.finishing.borrow() {
+                timeout(STALL_TIME, connection.end()).await??;
+                return Ok(Over::Finished);
             }
-            session.flush().await?;
             tokio::select! {
                 () = self.queue.filled.notified() => {}
+                _ = self.finishing.changed() => {}
+                // A peer says nothing here; this is how it is noticed that it is gone.
+                said = connection.receive() => {
+                    said?;
+                    return Ok(Over::Elsewhere);
+                }
                 changed = self.peers.changed() => {
                     if changed.is_err() || self.address() != Some(address) {
-                        return Err(io::ErrorKind::ConnectionReset.into());
+                        return Ok(Over::Elsewhere);
                     }
                 }
             }
         }
+    }
+
+    async fn send_queued(&self, connection: &mut Connection) -> io::Result<()> {
+        while let Some(frame) = self.queue.pop() {
+            connection.send(&frame).await?;
+        }
+        connection.flush().await
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::message::agreement::Path;
-use butterfly_kernel::types::NodeId;
+use butterfly_kernel::types::{NodeId, View};
 
 use super::Conductor;
-use crate::demo::report::{Blame, Ending, Latency, Report, by_name};
+use crate::demo::report::{Blame, Ending, EpochReport, Latency, Report, by_name, milliseconds};
 use crate::demo::trace::Traced;
 use crate::document::{self, Statement};
 use crate::faults::Fault;
+use crate::ledger::Decision;
 use crate::model::{Transformer, text_of};
 use crate::protocol::path_name;
 use crate::traffic::Traffic;
@@ -77,7 +78,7 @@ impl Conductor<'_> {
         let matches_reference = expected.starts_with(self.ledger.text());
         let mut traffic = Traffic::default();
         self.sent.values().for_each(|sent| traffic.merge(sent));
-        let epochs = self.ledger.epochs();
+        let epochs = self.epochs();
         let decided_by = |path| epochs.iter().filter(|epoch| epoch.path == path_name(path)).count() as u64;
         let blamed = self.ledger.blamed().map(|(node, kind, _)| Blame { node: node.0, kind });
         Ok(Report {
@@ -105,6 +106,17 @@ impl Conductor<'_> {
             traced: None,
             ending,
         })
+    }
+
+    fn epochs(&self) -> Vec<EpochReport> {
+        let report = |decision: Decision| EpochReport {
+            epoch: decision.epoch.0,
+            leader: self.provisioned.cluster.leader(decision.epoch, View::ZERO).0,
+            view: decision.view.0,
+            path: path_name(decision.path),
+            latency_ms: decision.latency.map(milliseconds),
+        };
+        self.ledger.decisions().map(report).collect()
     }
 
     fn why_stopped(&self, ending: Ending) -> Option<String> {

@@ -1,5 +1,6 @@
 //! The nodes' processes: started, commanded, killed, always reaped.
 
+use std::ffi::OsString;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,25 +12,22 @@ use tokio::process::{Child, ChildStdin, Command as Program};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::cluster::Provisioned;
-use super::plan::Plan;
 use crate::control::{Command, Event};
-use crate::faults::FaultKind;
 
 /// A node that was told to finish must have ended by then.
 const FINISH_TIME: Duration = Duration::from_secs(5);
 
 /// What comes from the nodes.
 #[derive(Debug)]
-pub(super) struct News {
-    pub(super) node: NodeId,
+pub(crate) struct News {
+    pub(crate) node: NodeId,
     /// Which start of the node it is from.
-    pub(super) run: u32,
-    pub(super) what: What,
+    pub(crate) run: u32,
+    pub(crate) what: What,
 }
 
 #[derive(Debug)]
-pub(super) enum What {
+pub(crate) enum What {
     Event(Event),
     /// The process closed its standard output: it is gone.
     Ended,
@@ -38,32 +36,23 @@ pub(super) enum What {
 }
 
 /// A node's process. Dropping it kills it.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     commands: Option<ChildStdin>,
 }
 
 impl Process {
-    /// Starts `node` for the `run`th time, with everything it says going to `news`.
-    pub(super) fn start(
-        plan: &Plan,
-        provisioned: &Provisioned,
+    /// Starts `node` for the `run`th time, as this very program with the given
+    /// arguments; everything it says goes to `news`.
+    pub(crate) fn start(
+        arguments: impl IntoIterator<Item = OsString>,
         node: NodeId,
         run: u32,
         news: &mpsc::UnboundedSender<News>,
     ) -> Result<Process> {
         let program = std::env::current_exe().context("cannot find this program to start the nodes with")?;
         let mut start = Program::new(program);
-        start.arg("node").arg("--folder").arg(provisioned.folder(node));
-        start.arg("--port").arg(plan.port(node).to_string());
-        start.arg("--view-timeout-ms").arg(plan.view_timeout.to_string());
-        if let Some((misbehaviour, epoch)) = plan.misbehaviour(node) {
-            let kind = FaultKind::Node(misbehaviour);
-            start.arg("--misbehave").arg(format!("{kind}@{epoch}"));
-        }
-        if let Some(since) = provisioned.traced_since {
-            start.arg("--trace-since").arg(since.as_micros().to_string());
-        }
+        start.args(arguments);
         start.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = start.spawn().context("cannot start a node")?;
         let commands = child.stdin.take();
@@ -85,12 +74,12 @@ impl Process {
     }
 
     /// The number that the system gave it, while it runs.
-    pub(super) fn id(&self) -> Option<u32> {
+    pub(crate) fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
     /// Tells the node. One that is gone hears nothing, and is noticed otherwise.
-    pub(super) async fn tell(&mut self, command: &Command) -> Result<()> {
+    pub(crate) async fn tell(&mut self, command: &Command) -> Result<()> {
         let mut line = serde_json::to_string(command)?;
         line.push('\n');
         if let Some(commands) = &mut self.commands
@@ -103,18 +92,18 @@ impl Process {
 
     /// Sends a signal to the process, if it was not waited for: until then its
     /// number is nobody else's.
-    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         id.map_or(Ok(()), |id| kill_process(id, signal)).context("cannot send a signal to a node")
     }
 
     /// SIGKILL, and waits until the process is gone.
-    pub(super) async fn kill(mut self) -> Result<()> {
+    pub(crate) async fn kill(mut self) -> Result<()> {
         self.child.kill().await.context("cannot kill a node")
     }
 
     /// Lets the process end by itself, for a while.
-    pub(super) async fn finish(mut self) -> Result<()> {
+    pub(crate) async fn finish(mut self) -> Result<()> {
         self.commands = None;
         match timeout(FINISH_TIME, self.child.wait()).await {
             Ok(ended) => ended.map(|_| ()).context("cannot wait for a node"),

@@ -1,0 +1,112 @@
+//! What clients and nodes say to each other.
+//!
+//! A client has a session with a node as members have, on the same port: it is
+//! in the roster, and its keys show it. It may ask how the node stands, hand in
+//! requests, which it signed, and follow what is decided. Nothing that a node
+//! answers needs to be believed: a decision carries its certificate.
+//!
+//! One message of a session is one [`Ask`] or one [`Answer`], in its canonical
+//! encoding.
+
+mod chronicle;
+mod clients;
+
+use anyhow::{Context, Result};
+use butterfly_kernel::message::inference::Tokens;
+use butterfly_kernel::node::Role;
+use butterfly_kernel::types::{Epoch, View};
+use butterfly_kernel::wire;
+use serde::{Deserialize, Serialize};
+
+use crate::control::{Blocked, Commit};
+use crate::protocol::{Decided, SignedRequest};
+pub(crate) use chronicle::Chronicle;
+pub(crate) use clients::{Clients, Submission};
+
+/// What a client says.
+#[derive(Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "said once in a while")]
+pub enum Ask {
+    /// How do you stand? Answered with [`Answer::Standing`].
+    Standing,
+    /// Work on this. Answered with [`Answer::Taken`] or [`Answer::Refused`].
+    Submit(SignedRequest),
+    /// Tell me of every epoch from this one on that you know, and of later
+    /// ones once they are decided: [`Answer::Told`] for each.
+    Follow(Epoch),
+}
+
+/// What a node says.
+#[derive(Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "each is encoded at once, or used up")]
+pub enum Answer {
+    /// Where it is, and the last decision that it holds.
+    Standing(Standing, Option<Decided>),
+    /// It works on the request, or will.
+    Taken,
+    /// It will not.
+    Refused(Refusal),
+    /// An epoch was decided.
+    Told(Told),
+}
+
+/// Where a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Its open epoch.
+    pub epoch: Epoch,
+    /// Its view in that epoch.
+    pub view: View,
+    /// What it may sign.
+    pub role: Role,
+    /// Whether a request is under way.
+    pub working: bool,
+    /// Who keeps its epoch from being decided, if it cannot be.
+    pub blocked: Option<Blocked>,
+}
+
+/// Why a node does not take a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// It is not signed by the client that brings it, or not one for the model.
+    Invalid,
+    /// It is finished.
+    Finished,
+    /// Too many requests of the client are open.
+    Full,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Refusal::Invalid => "the request is not signed by this client, or not one for the model",
+            Refusal::Finished => "a request with its number is finished",
+            Refusal::Full => "too many requests of this client are open",
+        })
+    }
+}
+
+/// A decided epoch, as a node tells it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// What was decided, with its certificate and the state after it.
+    pub decided: Decided,
+    /// What it added to the text; nothing when the node caught up with it.
+    pub tokens: Tokens,
+    /// Microseconds from the commit before, or from the request's arrival.
+    pub latency_us: Option<u64>,
+}
+
+impl Told {
+    /// What an event says.
+    ///
+    /// # Errors
+    /// When no node can have said it.
+    pub fn read(commit: &Commit) -> Result<Told> {
+        Ok(Told {
+            decided: wire::decode(&commit.decided).context("a node reports what is no decision")?,
+            tokens: Tokens::from_slice(&commit.tokens).ok().context("a node reports too many tokens")?,
+            latency_us: commit.latency_us,
+        })
+    }
+}

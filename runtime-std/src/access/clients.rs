@@ -1,0 +1,106 @@
+//! Serving one client over its session.
+//!
+//! A client is told at its own pace: nothing is queued for it, since what it
+//! was not told yet is in the chronicle. One that takes nothing for ten seconds
+//! is dropped.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use butterfly_kernel::crypto::Verified;
+use butterfly_kernel::types::{ClientId, Epoch};
+use butterfly_kernel::wire;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::chronicle::Chronicle;
+use super::{Answer, Ask, Refusal};
+use crate::protocol::{Cluster, SignedRequest, encode};
+use crate::transport::Connection;
+
+/// A client that takes nothing for this long is dropped.
+const STALL_TIME: Duration = Duration::from_secs(10);
+
+/// A request that the client signed, and where the node's answer goes.
+pub(crate) struct Submission {
+    pub(crate) request: Verified<SignedRequest>,
+    pub(crate) answer: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// What sessions of clients share.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) chronicle: Arc<Chronicle>,
+    /// Takes requests. When it is full, clients wait.
+    pub(crate) submissions: mpsc::Sender<Submission>,
+}
+
+impl Clients {
+    /// Answers `client` until it says that it will ask nothing more.
+    ///
+    /// # Errors
+    /// When the session fails, or the client says what no client says.
+    pub(crate) async fn serve(&self, mut connection: Connection, client: ClientId) -> Result<()> {
+        let mut news = self.chronicle.watch();
+        let mut follows: Option<Epoch> = None;
+        loop {
+            if let Some(from) = &mut follows {
+                timeout(STALL_TIME, self.tell(&mut connection, from)).await??;
+            }
+            let asked = tokio::select! {
+                message = connection.receive() => match message? {
+                    Some(message) => wire::decode(message)?,
+                    None => return Ok(connection.end().await?),
+                },
+                changed = async { if follows.is_some() { news.changed().await } else { pending().await } } => {
+                    changed.context("the node ends")?;
+                    continue;
+                }
+            };
+            match asked {
+                Ask::Standing => self.say(&mut connection, &self.chronicle.standing()).await?,
+                Ask::Submit(request) => {
+                    let answer = self.submit(request, client).await?;
+                    self.say(&mut connection, &answer).await?;
+                }
+                Ask::Follow(from) => follows = Some(from),
+            }
+        }
+    }
+
+    /// Everything that is new since `from`, which moves on.
+    async fn tell(&self, connection: &mut Connection, from: &mut Epoch) -> Result<()> {
+        while let Some((epoch, told)) = self.chronicle.next(*from) {
+            connection.send(&told).await?;
+            *from = epoch.next();
+        }
+        Ok(connection.flush().await?)
+    }
+
+    async fn say(&self, connection: &mut Connection, answer: &Answer) -> Result<()> {
+        let answer = encode(answer)?;
+        let said = async {
+            connection.send(&answer).await?;
+            connection.flush().await
+        };
+        Ok(timeout(STALL_TIME, said).await??)
+    }
+
+    async fn submit(&self, request: SignedRequest, client: ClientId) -> Result<Answer> {
+        if request.request.client != client {
+            return Ok(Answer::Refused(Refusal::Invalid));
+        }
+        let Ok(request) = self.cluster.verify_submission(request) else {
+            return Ok(Answer::Refused(Refusal::Invalid));
+        };
+        let (answer, answered) = oneshot::channel();
+        let Ok(()) = self.submissions.send(Submission { request, answer }).await else { bail!("the node ends") };
+        Ok(match answered.await? {
+            Ok(()) => Answer::Taken,
+            Err(refusal) => Answer::Refused(refusal),
+        })
+    }
+}

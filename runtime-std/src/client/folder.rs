@@ -1,0 +1,126 @@
+//! A client's folder: its keys, whom it may ask and where, and the request
+//! that it signed last.
+//!
+//! The numbers of a client's requests have no gaps, and no number is used for
+//! two requests. So what is signed is written down before it is handed in, and
+//! a request that was not finished is finished before the next.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use butterfly_kernel::cluster::Timing;
+use butterfly_kernel::types::ClientId;
+use butterfly_kernel::wire;
+use serde::{Deserialize, Serialize};
+
+use super::Client;
+use crate::config::ClientConfig;
+use crate::folder::{open_party, provision_party, read};
+use crate::keys::Keys;
+use crate::protocol::{Cluster, SignedRequest, encode};
+use butterfly_session::KeyRecord;
+
+const CONFIG: &str = "client.toml";
+const REQUEST: &str = "request";
+const LOCK: &str = "lock";
+/// More than a request takes.
+const MAX_REQUEST: u64 = 1024;
+
+/// The part of the folder that changes.
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+/// The request that was signed last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Last {
+    pub(super) request: SignedRequest,
+    /// All of its answer was received.
+    pub(super) finished: bool,
+}
+
+/// Makes the folder of a client of `cluster`, whose members listen at `nodes`.
+///
+/// # Errors
+/// When the folder is there already or cannot be written.
+pub fn provision(
+    folder: &Path,
+    cluster: &Cluster,
+    keys: &Keys,
+    records: &[KeyRecord],
+    nodes: &[SocketAddr],
+) -> Result<()> {
+    provision_party(folder, cluster, keys, records)?;
+    ClientConfig { nodes: nodes.to_vec() }.write(&folder.join(CONFIG))
+}
+
+impl Client {
+    /// Reads what [`provision`] made.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is not genuine.
+    pub fn open(folder: &Path) -> Result<Client> {
+        ensure!(
+            folder.is_dir(),
+            "there is no client's folder {}; `butterfly init` makes it inside that of a cluster",
+            folder.display()
+        );
+        let (party, keys) = open_party(folder, Timing::default())?;
+        let roster = party.cluster().roster();
+        let place = roster.clients.iter().position(|client| *client == keys.public());
+        let me =
+            ClientId(u8::try_from(place.context("the key in this folder is not that of a client of its roster")?)?);
+        let config = folder.join(CONFIG);
+        let ClientConfig { nodes } = ClientConfig::read(&config)?;
+        ensure!(
+            nodes.len() == roster.members.len(),
+            "{} names {} nodes; the roster has {}, so give one address for each, in its order",
+            config.display(),
+            nodes.len(),
+            roster.members.len()
+        );
+        Ok(Client { party: Arc::new(party), keys, me, nodes, folder: Folder { path: folder.into() } })
+    }
+}
+
+impl Folder {
+    /// Held while a request is under way: two at once would take one number.
+    pub(super) fn lock(&self) -> Result<File> {
+        let path = self.path.join(LOCK);
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                bail!("another request of this client is under way; wait until it is finished")
+            }
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        }
+    }
+
+    pub(super) fn last(&self) -> Result<Option<Last>> {
+        let path = self.path.join(REQUEST);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let last = wire::decode(&read(&path, MAX_REQUEST)?);
+        last.map(Some).with_context(|| format!("{} cannot be understood", path.display()))
+    }
+
+    /// Durable when this returns.
+    pub(super) fn remember(&self, last: &Last) -> Result<()> {
+        let (path, new) = (self.path.join(REQUEST), self.path.join("request.new"));
+        let write = || -> std::io::Result<()> {
+            let mut file = File::create(&new)?;
+            file.write_all(&encode(last).map_err(std::io::Error::other)?)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
+    }
+}

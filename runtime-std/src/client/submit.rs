@@ -1,0 +1,246 @@
+//! `submit`: a request, from its number to its proof.
+//!
+//! The request goes to f + 1 voters, one of which must be honest; each that is
+//! lost is replaced by another. All voters are followed: one that caught up
+//! with an epoch does not know its tokens, but another does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use butterfly_kernel::crypto::{Scheme, Tag};
+use butterfly_kernel::message::inference::Request;
+use butterfly_kernel::types::{Epoch, NodeId, NodeSet};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout_at};
+
+use super::folder::Last;
+use super::standing::Answered;
+use super::{Client, ask, hear};
+use crate::access::{Answer, Ask, Refusal};
+use crate::document::{self, Statement};
+use crate::ledger::Ledger;
+use crate::model::SAMPLING;
+use crate::protocol::{Crypto, Decided, SignedRequest};
+
+/// Before a node that was lost is dialled again.
+const REDIAL_PAUSE: Duration = Duration::from_millis(200);
+/// Answers of nodes that wait to be looked at.
+const NEWS: usize = 64;
+
+/// What to ask for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The tokens to continue.
+    pub prompt: Vec<u8>,
+    /// Tokens to add.
+    pub tokens: u16,
+    /// How long to wait without a new epoch.
+    pub patience: Duration,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// The tokens that were added.
+    pub tokens: Vec<u8>,
+    /// A document that proves it, for `verify`.
+    pub proof: Vec<u8>,
+    /// From handing it in to the last token.
+    pub latency: Duration,
+    /// The last epoch of the answer.
+    pub epoch: Epoch,
+}
+
+/// What a node's task tells.
+enum News {
+    Said(NodeId, Box<Answer>),
+    Lost(NodeId),
+}
+
+/// What the tasks of all nodes must know.
+#[derive(Clone)]
+struct Course {
+    client: Arc<Client>,
+    request: SignedRequest,
+    asked: watch::Receiver<NodeSet>,
+    /// The first epoch that is missing.
+    next: watch::Receiver<Epoch>,
+    news: mpsc::Sender<News>,
+}
+
+impl Client {
+    /// Hands `wish` in as this client's next request and waits for all of the
+    /// answer. `show` is given tokens as they are committed.
+    ///
+    /// # Errors
+    /// When too few nodes answer, or none decides anything for too long.
+    pub async fn submit(self: &Arc<Self>, wish: &Wish, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<Submitted> {
+        let _lock = self.folder.lock()?;
+        let mut base = self.base().await?;
+        let mut last = self.folder.last()?;
+        let next = |base: &Option<Decided>| base.as_ref().map_or(1, |decided| decided.state.next_sequence(self.me));
+        if let Some(open) = last.as_ref().filter(|last| !last.finished && last.request.request.sequence >= next(&base))
+        {
+            let request = open.request.clone();
+            if request.request.prompt == *wish.prompt && request.request.tokens == wish.tokens {
+                return self.see_through(request, base.as_ref(), wish.patience, &mut show).await;
+            }
+            eprintln!("the request before was not finished; that comes first");
+            self.see_through(request, base.as_ref(), wish.patience, &mut |_| Ok(())).await?;
+            base = self.base().await?;
+            last = self.folder.last()?;
+        }
+        let after_last = last.map_or(1, |last| last.request.request.sequence + u64::from(last.finished));
+        let request = self.sign(wish, next(&base).max(after_last))?;
+        self.see_through(request, base.as_ref(), wish.patience, &mut show).await
+    }
+
+    /// The latest decision that anybody can prove, when f + 1 voters were asked.
+    async fn base(self: &Arc<Self>) -> Result<Option<Decided>> {
+        let cluster = self.cluster();
+        let answers = self.standings().await;
+        let voters = answers.keys().filter(|node| cluster.votes(**node)).count();
+        let (needed, all) = (cluster.resilience().f() + 1, cluster.resilience().n());
+        ensure!(
+            voters >= needed,
+            "{voters} of {all} nodes answer, and {needed} are needed to hand in a request; \
+             start the others with `butterfly start`, and see `butterfly status`"
+        );
+        let decisions = answers.into_values().filter_map(|Answered { decided, .. }| decided);
+        Ok(decisions.max_by_key(|decided| decided.header.epoch))
+    }
+
+    fn sign(&self, wish: &Wish, sequence: u64) -> Result<SignedRequest> {
+        let prompt = wish.prompt.iter().copied().collect();
+        let request = Request { client: self.me, sequence, prompt, tokens: wish.tokens, sampling: SAMPLING };
+        let statement = self.cluster().statement(Tag::Request, &request);
+        Ok(SignedRequest { signature: Crypto::sign(self.keys.identity(), &statement), request })
+    }
+
+    async fn see_through(
+        self: &Arc<Self>,
+        request: SignedRequest,
+        base: Option<&Decided>,
+        patience: Duration,
+        show: &mut impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Submitted> {
+        self.folder.remember(&Last { request: request.clone(), finished: false })?;
+        let begin = Instant::now();
+        let cluster = Arc::clone(self.cluster());
+        let mut ledger = Ledger::after(&cluster, request.clone(), base);
+        show(ledger.text())?;
+        let f = cluster.resilience().f();
+        let (asked, is_asked) = watch::channel(NodeSet::first(f + 1));
+        let (next, is_next) = watch::channel(ledger.next());
+        let (sender, mut news) = mpsc::channel(NEWS);
+        let course =
+            Course { client: Arc::clone(self), request: request.clone(), asked: is_asked, next: is_next, news: sender };
+        let mut tasks = JoinSet::new();
+        for node in cluster.voters().iter() {
+            tasks.spawn(course.clone().follow(node));
+        }
+        drop(course);
+        let mut refusals = BTreeMap::new();
+        let mut deadline = tokio::time::Instant::now() + patience;
+        while !ledger.is_complete() {
+            let Ok(heard) = timeout_at(deadline, news.recv()).await else {
+                bail!(
+                    "no epoch was decided for {} s; `butterfly status` says who is missing. \
+                     The same command goes on with this request",
+                    patience.as_secs()
+                );
+            };
+            let (node, answer) = match heard.context("no node is followed")? {
+                News::Said(node, answer) => (node, *answer),
+                News::Lost(node) => {
+                    ask_another(&asked, node, cluster.voters());
+                    continue;
+                }
+            };
+            match answer {
+                Answer::Told(told) => {
+                    let before = ledger.next();
+                    // Whoever tells what cannot be is not listened to any more than that.
+                    let tokens = ledger.add(node, told)?;
+                    show(&tokens)?;
+                    if ledger.next() > before {
+                        next.send_replace(ledger.next());
+                        deadline = tokio::time::Instant::now() + patience;
+                    }
+                }
+                Answer::Refused(refusal) => {
+                    refusals.insert(node, refusal);
+                    give_up(&refusals, f)?;
+                    ask_another(&asked, node, cluster.voters());
+                }
+                Answer::Taken | Answer::Standing(..) => {}
+            }
+        }
+        tasks.shutdown().await;
+        self.folder.remember(&Last { request, finished: true })?;
+        let proof = ledger.proof().context("an answer without an epoch")?;
+        Ok(Submitted {
+            tokens: ledger.text().to_vec(),
+            proof: document::write(&cluster, Statement::Commit(Box::new(proof)))?,
+            latency: begin.elapsed(),
+            epoch: ledger.committed(),
+        })
+    }
+}
+
+/// More than f nodes say that the request is in vain: one of them is honest.
+fn give_up(refusals: &BTreeMap<NodeId, Refusal>, f: usize) -> Result<()> {
+    let of_weight = |refusal: &&Refusal| **refusal != Refusal::Finished;
+    if refusals.values().filter(of_weight).count() > f
+        && let Some(refusal) = refusals.values().next()
+    {
+        bail!("the nodes refuse the request: {refusal}");
+    }
+    Ok(())
+}
+
+/// The node after `lost` that was not asked yet is.
+fn ask_another(asked: &watch::Sender<NodeSet>, lost: NodeId, voters: NodeSet) {
+    asked.send_if_modified(|asked| {
+        let another = voters.difference(*asked).iter().next().filter(|_| asked.contains(lost));
+        match another {
+            Some(another) => *asked = asked.with(another),
+            None => return false,
+        }
+        true
+    });
+}
+
+impl Course {
+    /// Follows `node` until nobody listens, dialling again whenever it is lost.
+    async fn follow(mut self, node: NodeId) {
+        loop {
+            let Err(_lost) = self.listen(node).await;
+            if self.news.send(News::Lost(node)).await.is_err() {
+                return;
+            }
+            sleep(REDIAL_PAUSE).await;
+        }
+    }
+
+    async fn listen(&mut self, node: NodeId) -> Result<std::convert::Infallible> {
+        let mut connection = self.client.connect(node).await?;
+        let from = *self.next.borrow();
+        ask(&mut connection, &Ask::Follow(from)).await?;
+        let mut has_asked = false;
+        loop {
+            if !has_asked && self.asked.borrow_and_update().contains(node) {
+                // Nobody promised to remember a request: it is handed in with each session.
+                ask(&mut connection, &Ask::Submit(self.request.clone())).await?;
+                has_asked = true;
+            }
+            tokio::select! {
+                answer = hear(&mut connection) => self.news.send(News::Said(node, Box::new(answer?))).await.ok().context("over")?,
+                changed = self.asked.changed() => changed?,
+            }
+        }
+    }
+}

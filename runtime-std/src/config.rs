@@ -1,0 +1,197 @@
+//! A node's and a client's TOML file, what overrides it, and where each value
+//! came from.
+//!
+//! Flags override the environment, the environment overrides the file, and the
+//! file overrides defaults. A field that nobody knows is refused, since it is
+//! one that somebody meant.
+
+use std::fmt;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail, ensure};
+use butterfly_kernel::types::NodeId;
+use serde::{Deserialize, Serialize};
+
+use crate::folder::read;
+
+/// The first view of an epoch may take this many milliseconds, unless said otherwise.
+pub const VIEW_TIMEOUT: u32 = 2_000;
+/// What may be said.
+const VIEW_TIMEOUTS: std::ops::RangeInclusive<u32> = 20..=60_000;
+/// More than any of these files takes.
+const MAX_CONFIG: u64 = 64 * 1024;
+
+const LISTEN: &str = "BUTTERFLY_LISTEN";
+const VIEW_TIMEOUT_MS: &str = "BUTTERFLY_VIEW_TIMEOUT_MS";
+
+/// Where a value came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Nobody said anything.
+    Default,
+    /// The file.
+    File,
+    /// The environment.
+    Environment,
+    /// The command line.
+    Flag,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Source::Default => "default",
+            Source::File => "file",
+            Source::Environment => "environment",
+            Source::Flag => "flag",
+        })
+    }
+}
+
+/// A value, and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Setting<T> {
+    /// What holds.
+    pub value: T,
+    /// Who said so.
+    pub source: Source,
+}
+
+/// What is said on the command line.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides {
+    /// Where to listen.
+    pub listen: Option<SocketAddr>,
+    /// Milliseconds that the first view of an epoch may take.
+    pub view_timeout: Option<u32>,
+}
+
+/// What a node must know that is not part of the cluster's agreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeConfig {
+    /// Where it listens; by default where the others expect it.
+    pub listen: Setting<SocketAddr>,
+    /// Where the members listen, in the roster's order.
+    pub peers: Setting<Vec<SocketAddr>>,
+    /// Milliseconds that the first view of an epoch may take, 20 to 60,000.
+    pub view_timeout_ms: Setting<u32>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeFile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<SocketAddr>,
+    peers: Vec<SocketAddr>,
+    view_timeout_ms: Option<u32>,
+}
+
+impl NodeConfig {
+    /// Writes the file of a member of a new cluster.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn provision(path: &Path, me: NodeId, peers: &[SocketAddr]) -> Result<()> {
+        let file = NodeFile { listen: None, peers: peers.to_vec(), view_timeout_ms: Some(VIEW_TIMEOUT) };
+        let about = format!(
+            "# Node {0}. `peers`: where the members listen, in the roster's order; this one listens at its own\n\
+             # address there unless `listen` says otherwise. `butterfly config check` shows what holds.\n",
+            me.0
+        );
+        write(path, &about, &file)
+    }
+
+    /// What holds for member `me` of `members`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, has a field that nobody knows, or a value
+    /// is not one.
+    pub fn load(
+        path: &Path,
+        me: NodeId,
+        members: usize,
+        environment: impl Fn(&str) -> Option<String>,
+        overrides: Overrides,
+    ) -> Result<NodeConfig> {
+        let NodeFile { listen, peers, view_timeout_ms } = parse(path)?;
+        ensure!(
+            peers.len() == members,
+            "{}: `peers` names {} addresses; the roster has {members} members, so give one for each, in its order",
+            path.display(),
+            peers.len()
+        );
+        let own = peers.get(me.index()).copied().context("a member beyond the roster")?;
+        let config = NodeConfig {
+            listen: settle(own, listen, from(&environment, LISTEN)?, overrides.listen),
+            peers: Setting { value: peers, source: Source::File },
+            view_timeout_ms: settle(
+                VIEW_TIMEOUT,
+                view_timeout_ms,
+                from(&environment, VIEW_TIMEOUT_MS)?,
+                overrides.view_timeout,
+            ),
+        };
+        let Setting { value, source } = config.view_timeout_ms;
+        ensure!(
+            VIEW_TIMEOUTS.contains(&value),
+            "`view_timeout_ms` is {value} ({source}); it may be {} to {}",
+            VIEW_TIMEOUTS.start(),
+            VIEW_TIMEOUTS.end()
+        );
+        Ok(config)
+    }
+}
+
+/// Where a client finds the members, in the roster's order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientConfig {
+    /// Their addresses.
+    pub nodes: Vec<SocketAddr>,
+}
+
+impl ClientConfig {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has a field that nobody knows.
+    pub fn read(path: &Path) -> Result<ClientConfig> {
+        parse(path)
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        write(path, "# Where the members listen, in the roster's order.\n", self)
+    }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
+    let text = String::from_utf8(read(path, MAX_CONFIG)?).with_context(|| format!("{} is no text", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} cannot be used", path.display()))
+}
+
+fn write(path: &Path, about: &str, file: &impl Serialize) -> Result<()> {
+    let text = format!("{about}{}", toml::to_string(file)?);
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn from<T: FromStr<Err: fmt::Display>>(environment: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<T>> {
+    let Some(text) = environment(name) else { return Ok(None) };
+    match text.parse() {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => bail!("the environment says {name}={text:?}, which cannot be used: {error}"),
+    }
+}
+
+fn settle<T>(default: T, file: Option<T>, environment: Option<T>, flag: Option<T>) -> Setting<T> {
+    let said = [(flag, Source::Flag), (environment, Source::Environment), (file, Source::File)];
+    let first = said.into_iter().find_map(|(value, source)| value.map(|value| Setting { value, source }));
+    first.unwrap_or(Setting { value: default, source: Source::Default })
+}

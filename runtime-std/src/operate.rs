@@ -1,0 +1,88 @@
+//! A cluster on disk, and its processes: `init` and `start`.
+//!
+//! ```text
+//! DIR/node-0/   roster, key-records, key, exchange-key, vote-record, node.toml
+//! DIR/node-1/   ...
+//! DIR/client-0/ roster, key-records, key, exchange-key, client.toml
+//! ```
+//!
+//! Each folder is complete in itself: it can be moved to another machine, when
+//! the addresses in the TOML files say where.
+
+mod init;
+mod supervise;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use butterfly_kernel::types::{ClientId, NodeId};
+
+use crate::config::{NodeConfig, Overrides};
+use crate::folder::Member;
+use crate::host::{NodeOptions, Voice};
+use crate::protocol::timing;
+use crate::provision::node_folder;
+pub use init::{Initialised, init};
+pub use supervise::supervise;
+
+const CONFIG: &str = "node.toml";
+
+/// The folder of `client` inside that of its cluster.
+pub fn client_folder(dir: &Path, client: ClientId) -> PathBuf {
+    dir.join(format!("client-{}", client.0))
+}
+
+/// What holds for `node` of the cluster in `dir`.
+///
+/// # Errors
+/// When its folder or file cannot be used.
+pub fn node_config(dir: &Path, node: NodeId, overrides: Overrides) -> Result<NodeConfig> {
+    let folder = node_folder(dir, node);
+    ensure!(
+        folder.is_dir(),
+        "there is no node {} in {}; `butterfly init --dir {}` makes a cluster",
+        node.0,
+        dir.display(),
+        dir.display()
+    );
+    // The waiting times are not known yet, and not needed here.
+    let member = Member::open(&folder, timing(crate::config::VIEW_TIMEOUT))?;
+    ensure!(member.me == node, "{} holds the keys of node {}", folder.display(), member.me.0);
+    let members = member.cluster.members().len();
+    NodeConfig::load(&folder.join(CONFIG), node, members, |name| std::env::var(name).ok(), overrides)
+}
+
+/// How to run `node` of the cluster in `dir`.
+///
+/// # Errors
+/// As [`node_config`].
+pub fn node_options(dir: &Path, node: NodeId, overrides: Overrides, voice: Voice) -> Result<NodeOptions> {
+    let config = node_config(dir, node, overrides)?;
+    Ok(NodeOptions {
+        folder: node_folder(dir, node),
+        listen: config.listen.value,
+        peers: config.peers.value.into_iter().map(Some).collect(),
+        view_timeout: config.view_timeout_ms.value,
+        fault: None,
+        voice,
+        trace_since: None,
+    })
+}
+
+/// The nodes that have a folder in `dir`, in order.
+///
+/// # Errors
+/// When there is none.
+pub fn nodes_in(dir: &Path) -> Result<Vec<NodeId>> {
+    let entries = fs::read_dir(dir)
+        .with_context(|| format!("cannot read {0}; `butterfly init --dir {0}` makes a cluster", dir.display()))?;
+    let number = |name: &str| name.strip_prefix("node-")?.parse().ok().map(NodeId);
+    let mut nodes = Vec::new();
+    for entry in entries {
+        nodes.extend(entry?.file_name().to_str().and_then(number));
+    }
+    nodes.sort_unstable();
+    ensure!(!nodes.is_empty(), "there is no node in {0}; `butterfly init --dir {0}` makes a cluster", dir.display());
+    Ok(nodes)
+}

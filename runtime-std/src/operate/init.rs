@@ -1,0 +1,57 @@
+//! `init`: a cluster's folder.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use butterfly_kernel::cluster::Timing;
+use butterfly_kernel::types::{ClientId, Resilience};
+
+use super::{CONFIG, client_folder};
+use crate::client;
+use crate::config::NodeConfig;
+use crate::provision::{Founded, node_folder};
+
+/// What was made.
+#[derive(Clone, Debug)]
+pub struct Initialised {
+    /// The cluster's id.
+    pub cluster: String,
+    /// Where each member will listen.
+    pub addresses: Vec<SocketAddr>,
+    /// The folder of each client.
+    pub clients: Vec<PathBuf>,
+}
+
+/// Makes `dir` with a folder for each node and each client; the nodes
+/// listen on loopback, on ports from `base_port` on.
+///
+/// # Errors
+/// When `dir` is there already or cannot be written.
+pub fn init(
+    dir: &Path,
+    resilience: Resilience,
+    clients: u8,
+    tokens_per_epoch: u8,
+    base_port: u16,
+) -> Result<Initialised> {
+    fs::create_dir(dir).with_context(|| {
+        format!("cannot make the folder {}; choose one that is not there yet, in one that is", dir.display())
+    })?;
+    let founded = Founded::new(resilience, usize::from(clients), tokens_per_epoch, Timing::default())?;
+    founded.provision_members(|node| node_folder(dir, node))?;
+    let cluster = &founded.cluster;
+    let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let addresses: Vec<SocketAddr> = (base_port..).take(resilience.n()).map(address).collect();
+    for node in cluster.members().iter() {
+        NodeConfig::provision(&node_folder(dir, node).join(CONFIG), node, &addresses)?;
+    }
+    let mut clients = Vec::new();
+    for (number, keys) in (0..).map(ClientId).zip(&founded.clients) {
+        let folder = client_folder(dir, number);
+        client::provision(&folder, cluster, keys, &founded.records, &addresses)?;
+        clients.push(folder);
+    }
+    Ok(Initialised { cluster: cluster.id().to_string(), addresses, clients })
+}

@@ -1,0 +1,223 @@
+//! A TCP connection with its session: what `butterfly-session` asks of a host.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use butterfly_session::{Ephemeral, Event, Outgoing, Peer, ServerSession};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::party::Party;
+use crate::keys::random;
+
+/// A key is used no longer than this.
+const KEY_TIME: Duration = Duration::from_secs(60 * 60);
+/// Bytes that are read and written at once. A frame may be longer.
+const BUFFER: usize = 4 * 1024;
+/// Room for every message of a handshake: a stranger gets no more.
+const HANDSHAKE_ROOM: usize = 512;
+
+/// One connection. A call that fails ends it for good; the peer is told nothing.
+pub struct Connection {
+    party: Arc<Party>,
+    stream: BufReader<BufWriter<TcpStream>>,
+    session: Box<ServerSession>,
+    /// What the session writes into.
+    out: Vec<u8>,
+    /// What was received of a message, or the last one.
+    message: Vec<u8>,
+    /// Since when frames are sealed with the key of now.
+    key_since: Instant,
+}
+
+/// A connection on which a first message came that was made for us. Nothing
+/// that costs more than a hash was computed yet.
+pub struct Knocking(Connection);
+
+/// An [`Event`] that does not borrow; a message is where the connection keeps it.
+enum Heard {
+    Knock,
+    Answered,
+    Established(Peer),
+    Message,
+    Ended,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, party: &Arc<Party>) -> io::Result<Connection> {
+        // Messages are short and each is waited for.
+        stream.set_nodelay(true)?;
+        Ok(Connection {
+            party: Arc::clone(party),
+            stream: BufReader::with_capacity(BUFFER, BufWriter::with_capacity(BUFFER, stream)),
+            session: Box::new(ServerSession::new()),
+            out: vec![0; HANDSHAKE_ROOM],
+            message: Vec::new(),
+            key_since: Instant::now(),
+        })
+    }
+
+    /// Begins a session with `peer` on a connection that we dialled.
+    ///
+    /// # Errors
+    /// When the stream fails, or `peer` is not at its other end.
+    pub async fn dial(stream: TcpStream, party: &Arc<Party>, peer: &Peer) -> io::Result<Connection> {
+        let mut connection = Connection::new(stream, party)?;
+        let Connection { session, out, .. } = &mut connection;
+        let ephemeral = Ephemeral::from_random(random()?);
+        let written = session.dial(party.local(), peer, ephemeral, out).map_err(io::Error::other)?;
+        connection.write(written).await?;
+        let Heard::Answered = connection.hear().await? else { return Err(out_of_turn()) };
+        let written = connection.session.confirm(&mut connection.out).map_err(io::Error::other)?;
+        connection.write(written).await?;
+        connection.open();
+        Ok(connection)
+    }
+
+    /// Waits for the first message on a connection that somebody else dialled.
+    ///
+    /// # Errors
+    /// When the stream fails, or what comes was not made for us.
+    pub async fn listen(stream: TcpStream, party: &Arc<Party>) -> io::Result<Knocking> {
+        // Whoever says nothing is given nothing.
+        stream.readable().await?;
+        let mut connection = Connection::new(stream, party)?;
+        match connection.hear().await? {
+            Heard::Knock => Ok(Knocking(connection)),
+            _ => Err(out_of_turn()),
+        }
+    }
+
+    /// Sends one message, at the latest with the next [`Connection::flush`].
+    ///
+    /// # Errors
+    /// When the stream fails, or the peer takes no message of that length.
+    pub async fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        if self.key_since.elapsed() >= KEY_TIME {
+            self.session.change_key();
+            self.key_since = Instant::now();
+        }
+        let mut message = Outgoing::new(message);
+        while !message.is_sent() {
+            let written = self.session.seal(&mut message, &mut self.out).map_err(io::Error::other)?;
+            self.stream.write_all(self.out.get(..written).unwrap_or_default()).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts everything sent on its way.
+    ///
+    /// # Errors
+    /// When the stream fails.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush().await
+    }
+
+    /// The next message; none when the peer said that there will be no more.
+    /// Nothing is lost when this is cancelled.
+    ///
+    /// # Errors
+    /// When the stream fails, ends without a word, or carries what the peer
+    /// did not seal.
+    pub async fn receive(&mut self) -> io::Result<Option<&[u8]>> {
+        match self.hear().await? {
+            Heard::Message => Ok(Some(&self.message)),
+            Heard::Ended => Ok(None),
+            Heard::Knock | Heard::Answered | Heard::Established(_) => Err(out_of_turn()),
+        }
+    }
+
+    /// Says that nothing more will come.
+    ///
+    /// # Errors
+    /// When the stream fails.
+    pub async fn end(&mut self) -> io::Result<()> {
+        let written = self.session.seal_end(&mut self.out).map_err(io::Error::other)?;
+        self.write(written).await
+    }
+
+    async fn hear(&mut self) -> io::Result<Heard> {
+        loop {
+            if let Some(heard) = self.hear_buffered()? {
+                return Ok(heard);
+            }
+            if self.stream.fill_buf().await?.is_empty() {
+                self.session.end_of_bytes().map_err(io::Error::other)?;
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// What came of the bytes that are here; none when it takes more.
+    fn hear_buffered(&mut self) -> io::Result<Option<Heard>> {
+        loop {
+            let mut bytes = self.stream.buffer();
+            let before = bytes.len();
+            let event = self.session.receive(self.party.local(), &mut bytes).map_err(io::Error::other)?;
+            let is_end = event.is_none();
+            let heard = match event {
+                Some(Event::Knock) => Some(Heard::Knock),
+                Some(Event::Answered) => Some(Heard::Answered),
+                Some(Event::Established(peer)) => Some(Heard::Established(peer)),
+                Some(Event::Message(message)) => {
+                    self.message.clear();
+                    self.message.extend(message);
+                    Some(Heard::Message)
+                }
+                Some(Event::Chunk(chunk)) => {
+                    if chunk.offset == 0 {
+                        self.message.clear();
+                    }
+                    // Room is made for what came, not for what was declared.
+                    self.message.extend(chunk.bytes);
+                    (self.message.len() as u64 == u64::from(chunk.total)).then_some(Heard::Message)
+                }
+                Some(Event::Ended) => Some(Heard::Ended),
+                // Newcomers are not enrolled here.
+                Some(Event::Applied) => return Err(out_of_turn()),
+                None => None,
+            };
+            let taken = before - bytes.len();
+            self.stream.consume(taken);
+            if heard.is_some() || is_end {
+                return Ok(heard);
+            }
+        }
+    }
+
+    async fn write(&mut self, written: usize) -> io::Result<()> {
+        self.stream.write_all(self.out.get(..written).unwrap_or_default()).await?;
+        self.stream.flush().await
+    }
+
+    /// The handshake is over: frames may be as long as they can be.
+    fn open(&mut self) {
+        self.out.resize(ServerSession::ROOM, 0);
+        self.key_since = Instant::now();
+    }
+}
+
+impl Knocking {
+    /// Computes and sends the answer, and waits until somebody shows that it
+    /// knows the answer: only then is it known who is there, now.
+    ///
+    /// # Errors
+    /// When the stream fails, or whoever is there is not in the roster.
+    pub async fn answer(self) -> io::Result<(Connection, Peer)> {
+        let Knocking(mut connection) = self;
+        let Connection { party, session, out, .. } = &mut connection;
+        let ephemeral = Ephemeral::from_random(random()?);
+        let written = session.answer(party.local(), &**party, ephemeral, out).map_err(io::Error::other)?;
+        connection.write(written).await?;
+        let Heard::Established(peer) = connection.hear().await? else { return Err(out_of_turn()) };
+        connection.party.note(&peer);
+        connection.open();
+        Ok((connection, peer))
+    }
+}
+
+fn out_of_turn() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a message of the handshake came out of turn")
+}

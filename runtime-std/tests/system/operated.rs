@@ -1,0 +1,215 @@
+//! A cluster as an operator has it: a folder, `start --all`, and its processes.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::butterfly;
+
+/// Everything that is waited for comes within this time, or never.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) struct Operated {
+    pub(crate) dir: PathBuf,
+    pub(crate) base_port: u16,
+    pub(crate) supervisor: Child,
+    /// The process of each node, as it was first started.
+    pub(crate) ids: BTreeMap<usize, u32>,
+    lines: Receiver<String>,
+    _folder: TempDir,
+}
+
+impl Operated {
+    /// `init`, with two clients, and `start --all`, until every node listens.
+    pub(crate) fn start(nodes: usize) -> Operated {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("c");
+        let base_port = free_ports(nodes);
+        let (count, port) = (nodes.to_string(), base_port.to_string());
+        let dir_name = dir.to_str().unwrap();
+        let init = ["init", "--dir", dir_name, "--clients", "2", "--nodes", &count, "--base-port", &port];
+        let made = butterfly(&init);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
+        command.args(["start", "--all", "--dir"]).arg(&dir).stdout(Stdio::piped());
+        let mut supervisor = command.spawn().unwrap();
+        let output = BufReader::new(supervisor.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut operated = Operated { dir, base_port, supervisor, ids: BTreeMap::new(), lines, _folder: folder };
+        operated.wait_for_line("nodes run;");
+        assert_eq!(operated.ids.len(), nodes);
+        operated
+    }
+
+    /// Waits until the supervisor says something with `part` in it.
+    pub(crate) fn wait_for_line(&mut self, part: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never said {part:?}"));
+            self.ids.extend(process_in(&line));
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    pub(crate) fn address(&self, node: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.base_port + node))
+    }
+
+    /// The client's folder.
+    pub(crate) fn client(&self) -> PathBuf {
+        self.dir.join("client-0")
+    }
+
+    /// `COMMAND --dir DIR` with further arguments, to its end.
+    pub(crate) fn run(&self, command: &str, further: &[&str]) -> Output {
+        let dir = self.dir.to_str().unwrap();
+        butterfly(&[&[command, "--dir", dir][..], further].concat())
+    }
+
+    /// The same, still running, with its standard output to be read.
+    pub(crate) fn spawn(&self, command: &str, further: &[&str]) -> Running {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_butterfly"));
+        program.args([command, "--dir"]).arg(&self.dir).args(further).stdout(Stdio::piped());
+        Running(program.spawn().unwrap())
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        let output = self.run("status", &["--json"]);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Waits until `status --json` is as it should be.
+    pub(crate) fn wait_for_status(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status();
+            if holds(&status) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "not in time: {what}; {status}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// `submit --json` with further arguments; it must come to its end.
+    pub(crate) fn submit(&self, further: &[&str]) -> Value {
+        let output = self.run("submit", &[&["--json"][..], further].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// SIGKILL to the first process of `node`.
+    pub(crate) fn kill(&self, node: usize) {
+        signal(self.ids[&node], "KILL");
+    }
+
+    /// SIGTERM to the supervisor; its exit code, once every node has ended.
+    pub(crate) fn end(mut self) -> Option<i32> {
+        signal(self.supervisor.id(), "TERM");
+        let code = self.supervisor.wait().unwrap().code();
+        for id in self.ids.values() {
+            wait_until("every node has ended", || !Path::new(&format!("/proc/{id}")).exists());
+        }
+        code
+    }
+}
+
+impl Drop for Operated {
+    fn drop(&mut self) {
+        // The nodes end with it.
+        let _ended = self.supervisor.kill();
+        let _reaped = self.supervisor.wait();
+    }
+}
+
+/// A process that does not outlive its test.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Reads until it has shown `bytes`.
+    pub(crate) fn read(&mut self, bytes: usize) -> String {
+        let mut shown = vec![0; bytes];
+        self.0.stdout.as_mut().unwrap().read_exact(&mut shown).unwrap();
+        String::from_utf8(shown).unwrap()
+    }
+
+    pub(crate) fn read_to_end(&mut self) -> String {
+        let mut shown = String::new();
+        self.0.stdout.as_mut().unwrap().read_to_string(&mut shown).unwrap();
+        shown
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        signal(self.0.id(), "TERM");
+    }
+
+    /// Its exit code, once it has ended.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended long ago.
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+/// To a process that this test started and that was not waited for.
+pub(crate) fn signal(process: u32, name: &str) {
+    let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    let signal = match name {
+        "KILL" => rustix::process::Signal::KILL,
+        "TERM" => rustix::process::Signal::TERM,
+        other => panic!("no signal {other}"),
+    };
+    rustix::process::kill_process(process, signal).unwrap();
+}
+
+pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// As in `node 2 on 127.0.0.1:4711, process 815`.
+fn process_in(line: &str) -> Option<(usize, u32)> {
+    let (node, rest) = line.strip_prefix("node ")?.split_once(" on ")?;
+    Some((node.parse().ok()?, rest.split_once(", process ")?.1.parse().ok()?))
+}
+
+/// The first of as many ports that nobody listens on, below those that the
+/// system gives to whoever asks for any.
+fn free_ports(count: usize) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() % 500).unwrap() * 20;
+    for _ in 0..500 {
+        let base = 20_000 + (begin + 20 * NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        let last = base + u16::try_from(count).unwrap();
+        if (base..last).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return base;
+        }
+    }
+    panic!("no {count} ports in a row are free");
+}
