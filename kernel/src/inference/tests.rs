@@ -1,6 +1,8 @@
 //! Guards of the computation, one member at a time: who may say what, and when
 //! a member asks, answers, steps in and attests.
 
+mod recovery;
+
 use std::vec::Vec;
 
 use super::run::{extend, first_link};
