@@ -138,7 +138,7 @@ fn model_check() -> Result<()> {
 }
 
 /// Forty hours without faults, then every profile, larger clusters, other
-/// workloads, crash points and figures.
+/// workloads, seeded bugs, crash points and figures.
 fn simulate() -> Result<()> {
     let check = |arguments: &[&str]| {
         cargo(&[&["run", "--release", "-p", "butterfly-model-check", "--"][..], arguments].concat())
@@ -154,6 +154,7 @@ fn simulate() -> Result<()> {
         check(&["simulate", "--workload", workload, "--seeds", "0..40"])?;
     }
     check(&["simulate", "--seeds", "0..40", "--twice"])?;
+    check(&["hunt", "--seeds", "3"])?;
     check(&["crash-points"])?;
     let drawn = workspace::target().join("figures.svg");
     let path = drawn.to_str().context("the target folder's name is no text")?;
