@@ -2,6 +2,7 @@
 //! a member asks, answers, steps in and attests.
 
 mod recovery;
+mod runs;
 
 use std::vec::Vec;
 

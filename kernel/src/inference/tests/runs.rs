@@ -1,0 +1,157 @@
+//! Which run a member is at: what it goes on with, forgets, and still lacks.
+
+use super::*;
+use crate::chain::{Active, State};
+
+/// Tells `member` all that other members find in the first part, stage by stage.
+fn hears_the_first_part(member: &mut Member<'_>, tokens: [u8; 2]) {
+    let run = member.run.clone();
+    let places = (0..3).map(|at| (FIRST, at, 5)).chain([(LAST, 2, tokens[0]), (FIRST, 3, 5), (LAST, 3, tokens[1])]);
+    for (stage, position, signal) in places {
+        let others: Vec<NodeId> = run.active.placement.assigned(stage).filter(|node| *node != member.me).collect();
+        others.iter().take(2).for_each(|from| member.hears(*from, stage, position, &[signal]).unwrap());
+    }
+}
+
+/// The state in which `tokens` are decided of `active`, whatever else follows.
+fn decided(cluster: &Cluster<C, N>, run: &Run<C>, tokens: [u8; 2]) -> State<C> {
+    let name = run.active.request.digest(cluster);
+    let middle =
+        [5; 4].iter().fold(first_link(cluster, &name, LAST), |link, signal| extend(cluster, &link, &[*signal]));
+    let [input, _, output] = links(cluster, run, &tokens);
+    let links: Links<C> = [input, middle, output].into_iter().collect();
+    Head::Genesis.state().advance(cluster, Epoch(1), &run.active, &tokens.into_iter().collect(), &links)
+}
+
+impl Member<'_> {
+    fn follows(&mut self, state: &State<C>) {
+        self.out.clear();
+        self.does(|inference, seat, out| {
+            inference.follow(seat, state, &mut |it| out.push(it));
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    fn committed(&self) -> Option<u16> {
+        self.inference.run().map(Run::committed)
+    }
+}
+
+#[test]
+fn a_member_is_done_with_a_part_when_it_followed_every_stage_that_concerns_it() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    for me in (0..4).map(NodeId) {
+        let mut member = Member::new(&cluster, me, &run);
+        assert!(!member.inference.has_computed(me));
+        hears_the_first_part(&mut member, [9, 8]);
+        assert!(member.inference.has_computed(me), "{me:?}");
+        member.inference.clear();
+        assert!(!member.inference.has_computed(me) && member.inference.run().is_none());
+    }
+}
+
+#[test]
+fn a_run_goes_on_with_the_tokens_that_are_certain_here_and_no_others() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let right = decided(&cluster, &run, [9, 8]);
+    let heard = |me: NodeId| {
+        let mut member = Member::new(&cluster, me, &run);
+        hears_the_first_part(&mut member, [9, 8]);
+        member
+    };
+    let me = seats(&run, FIRST)[0];
+    // The same state again adds nothing, and takes nothing away.
+    let mut member = heard(me);
+    member.follows(&right);
+    assert_eq!((member.committed(), member.inference.gatherings[0].part.committed), (Some(2), 2));
+    let before = member.inference.clone();
+    member.follows(&right);
+    assert_eq!(member.inference, before);
+    assert!(!member.out.iter().any(|output| matches!(output, Output::Assign { .. })));
+    // What is certain here was not decided.
+    let mut member = heard(me);
+    member.follows(&decided(&cluster, &run, [9, 7]));
+    assert_eq!(member.committed(), None, "it is begun again from what is decided");
+    // Less than a part, another placement, another request, or none.
+    let active = |alter: &dyn Fn(&mut Active<C>)| {
+        let mut state = right.clone();
+        alter(state.active.as_mut().unwrap());
+        state
+    };
+    let less = active(&|active| {
+        active.output.pop();
+    });
+    let placed = (0..9).map(|seed| cluster.place(&cluster.roster().assignment.profiles, &seed).unwrap());
+    let elsewhere = placed.into_iter().find(|placement| *placement != run.active.placement).unwrap();
+    let moved = active(&|active| active.placement = elsewhere.clone());
+    let asked = active(&|active| active.request.request.tokens += 1);
+    let none = State { active: None, ..right.clone() };
+    for state in [less, moved, asked, none] {
+        let mut member = heard(me);
+        member.follows(&state);
+        assert_eq!(member.committed(), None);
+    }
+}
+
+#[test]
+fn what_is_said_of_another_run_is_for_later_or_for_nobody() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [me, other, ..] = seats(&run, FIRST);
+    let mut member = Member::new(&cluster, me, &run);
+    let mut hears = |id: RunId<C>| {
+        let signal = [5].into_iter().collect();
+        let output = StageOutput { run: id, stage: FIRST, position: Position(0), signal };
+        member.does(|inference, seat, out| inference.on_stage_output(seat, other, output, &mut |it| out.push(it)))
+    };
+    assert_eq!(hears(RunId { plan: run.id.plan ^ 1, ..run.id }), Err(Rejection::OtherRun), "of the same turn");
+    let later = RunId { sequence: run.id.sequence + 1, ..run.id };
+    assert_eq!(hears(later), Err(Rejection::Early(Place::Run(Turn::of(&later)))));
+    assert_eq!(hears(run.id), Ok(()));
+}
+
+#[test]
+fn a_member_says_again_and_asks_for_what_is_not_certain_and_nothing_else() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 2);
+    let me = seats(&run, FIRST)[0];
+    let mut member = Member::new(&cluster, me, &run);
+    let rounds = |member: &mut Member<'_>| {
+        member.out.clear();
+        for _ in 0..2 {
+            member
+                .does(|inference, seat, out| {
+                    inference.retransmit(seat, &mut |it| out.push(it));
+                    inference.begin_round(seat.me);
+                    Ok(())
+                })
+                .unwrap();
+        }
+        let kinds: Vec<Kind> = member.sent().into_iter().map(|(kind, _)| kind).collect();
+        [Kind::StageOutput, Kind::Pull].map(|kind| kinds.contains(&kind))
+    };
+    assert_eq!(rounds(&mut member), [false, true], "it has found nothing yet");
+    member.computed(FIRST, 0, &[5]).unwrap();
+    assert_eq!(rounds(&mut member), [true, true]);
+    let mut member = Member::new(&cluster, me, &run);
+    hears_the_first_part(&mut member, [9, 8]);
+    assert_eq!(rounds(&mut member), [false, false], "all of the run is certain");
+}
+
+#[test]
+fn attestations_wait_until_the_tokens_before_their_part_are_certain() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    for me in (0..4).map(NodeId) {
+        let mut member = Member::new(&cluster, me, &run);
+        let follows = |member: &Member<'_>| [0, 2, 4].map(|committed| member.inference.follows(committed));
+        assert_eq!(follows(&member), [true, false, false]);
+        hears_the_first_part(&mut member, [9, 8]);
+        assert_eq!(follows(&member), [true, true, false], "{me:?}: two parts are under way");
+        member.follows(&decided(&cluster, &run, [9, 8]));
+        assert_eq!(follows(&member), [false, true, false]);
+    }
+}
