@@ -1,6 +1,8 @@
 //! Guards that no fault of a whole cluster singles out: what each of them keeps
 //! a replica from, one at a time.
 
+use std::vec;
+
 use super::*;
 
 /// A vote or a lock of view 0, as it was made durable.
@@ -318,6 +320,7 @@ fn what_was_decided_is_shown_beside_what_contradicts_it_and_nothing_else_is() {
     replica.learns(7);
     replica.hears((leader + 2) % 7, vote(0, 7)).unwrap();
     replica.hears((leader + 3) % 7, vote(0, 8)).unwrap();
+    replica.hears((leader + 4) % 7, vote(0, 7)).unwrap();
     replica.said();
     let mut shown = |view: u32, value| {
         let seat = Seat { cluster: &cluster, me: replica.me, key: &replica.me };
@@ -326,8 +329,54 @@ fn what_was_decided_is_shown_beside_what_contradicts_it_and_nothing_else_is() {
         replica.said()
     };
     assert_eq!(shown(0, 7), [Kind::Vote], "the one vote for another value");
-    assert_eq!(shown(0, 8), [Kind::Propose, Kind::Vote], "the proposal, and the vote of another member");
+    assert_eq!(shown(0, 8), [Kind::Propose, Kind::Vote, Kind::Vote], "the proposal, and the votes of other members");
     assert_eq!(shown(1, 8), [], "another view contradicts nothing");
+}
+
+#[test]
+fn what_testifies_to_a_decision_is_of_its_view() {
+    let cluster = cluster(7, 2, 1);
+    let leader = cluster.leader(EPOCH, View(0)).0;
+    let mut replica = Replica::new(&cluster, (leader + 1) % 7);
+    replica.hears(leader, propose(0, 7)).unwrap();
+    replica.hears((leader + 2) % 7, vote(0, 7)).unwrap();
+    let (shown, votes) = replica.agreement.testimony(View(0));
+    assert_eq!(shown.map(|signed| signed.ballot), Some(Ballot { view: View(0), value: 7 }));
+    assert!(votes.contains(&NodeId((leader + 2) % 7)));
+    let (shown, votes) = replica.agreement.testimony(View(1));
+    assert!(shown.is_none() && votes.is_empty());
+}
+
+#[test]
+fn who_restarts_after_it_signed_in_a_later_view_leaves_it_since_it_cannot_show_what_it_reported() {
+    let cluster = cluster(4, 1, 1);
+    let resumes = |replica: &mut Replica<'_>| {
+        let seat = Seat { cluster: &cluster, me: replica.me, key: &replica.me };
+        let said = &mut replica.said;
+        replica.agreement.resume(&seat, &mut |output| said.push(output));
+        (replica.agreement.view(), replica.said())
+    };
+    for (view, voted, then) in [(0, 0, 0), (1, 0, 1), (1, 1, 2), (3, 3, 4)] {
+        let durable = Durable { view: View(view), voted: Some(proposal(0, voted, 7)), ..Durable::fresh() };
+        let mut replica = Replica::restarts(&cluster, 3, durable);
+        let says = if then > view { vec![Kind::ViewChange] } else { Vec::new() };
+        assert_eq!(resumes(&mut replica), (View(then), says), "from view {view}, with a vote of view {voted}");
+        assert_eq!(resumes(&mut replica), (View(then), Vec::new()), "it can show that it left for {then}");
+    }
+}
+
+#[test]
+fn a_proposal_of_a_view_that_was_left_is_neither_held_nor_repeated() {
+    let cluster = cluster(4, 1, 1);
+    let leader = cluster.leader(EPOCH, View(0)).0;
+    for (view, held) in [(0, true), (1, false)] {
+        let mine = Some(proposal(leader, 0, 7));
+        let durable = Durable { view: View(view), voted: mine.clone(), proposed: mine, ..Durable::fresh() };
+        let mut replica = Replica::restarts(&cluster, leader, durable);
+        assert_eq!(replica.agreement.proposal.is_some(), held, "in view {view}");
+        replica.repeats();
+        assert_eq!(replica.said().contains(&Kind::Propose), held, "in view {view}");
+    }
 }
 
 #[test]
