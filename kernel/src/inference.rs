@@ -237,7 +237,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let Some(run) = &self.run else { return };
         for desk in &self.desks {
             let stage = desk.stage;
-            if desk.next < self.limit() && tracks(seat.me, run, stage) {
+            if tracks(seat.me, run, stage) {
                 if let Some(signal) = desk.reports.get(&seat.me) {
                     let to = self.audience(seat.me, run, stage);
                     self.send_output(seat, to, (stage, desk.next, signal.clone()), Transmission::Again, out);

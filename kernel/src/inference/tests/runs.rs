@@ -142,6 +142,43 @@ fn a_member_says_again_and_asks_for_what_is_not_certain_and_nothing_else() {
 }
 
 #[test]
+fn a_part_that_was_just_opened_is_given_its_time() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let me = seats(&run, FIRST)[2];
+    let mut member = Member::new(&cluster, me, &run);
+    hears_the_first_part(&mut member, [9, 8]);
+    for (stage, position, signal) in [(FIRST, 4, 5), (LAST, 4, 7), (FIRST, 5, 5), (LAST, 5, 6)] {
+        let others: Vec<NodeId> = run.active.placement.assigned(stage).filter(|node| *node != me).collect();
+        others.iter().take(2).for_each(|from| member.hears(*from, stage, position, &[signal]).unwrap());
+    }
+    member.inference.begin_round(me);
+    member.follows(&decided(&cluster, &run, [9, 8]));
+    member.out.clear();
+    member
+        .does(|inference, seat, out| {
+            inference.retransmit(seat, &mut |it| out.push(it));
+            Ok(())
+        })
+        .unwrap();
+    assert!(member.sent().iter().all(|(kind, _)| *kind != Kind::Pull), "its first position has waited for no round");
+}
+
+#[test]
+fn who_comes_late_lacks_the_inputs_of_every_stage_but_the_first() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let state = decided(&cluster, &run, [9, 8]);
+    let mut later = run.clone();
+    later.active = state.active.unwrap();
+    for (run, known) in [(&run, true), (&later, false)] {
+        let member = Member::new(&cluster, seats(run, LAST)[0], run);
+        let has_past = [FIRST, LAST].map(|stage| member.inference.standing(stage).unwrap().has_past);
+        assert_eq!(has_past, [true, known], "{} tokens are committed", run.committed());
+    }
+}
+
+#[test]
 fn attestations_wait_until_the_tokens_before_their_part_are_certain() {
     let cluster = cluster(2);
     let run = run(&cluster, 6);
@@ -149,8 +186,10 @@ fn attestations_wait_until_the_tokens_before_their_part_are_certain() {
         let mut member = Member::new(&cluster, me, &run);
         let follows = |member: &Member<'_>| [0, 2, 4].map(|committed| member.inference.follows(committed));
         assert_eq!(follows(&member), [true, false, false]);
+        assert!(!member.inference.follows(1), "no part begins there");
         hears_the_first_part(&mut member, [9, 8]);
         assert_eq!(follows(&member), [true, true, false], "{me:?}: two parts are under way");
+        assert!(!member.inference.follows(1), "no part begins there");
         member.follows(&decided(&cluster, &run, [9, 8]));
         assert_eq!(follows(&member), [false, true, false]);
     }
