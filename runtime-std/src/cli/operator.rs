@@ -15,6 +15,7 @@ use super::Usage;
 use crate::config::{NodeConfig, Overrides, Setting};
 use crate::host::{self, Voice};
 use crate::keys::Keys;
+use crate::operate::Ports;
 use crate::{operate, provision};
 
 /// Makes a folder with one folder for each node and each client, to be used
@@ -43,6 +44,10 @@ pub(super) struct Init {
     /// The nodes listen on loopback, on ports from PORT on
     #[arg(long, default_value_t = 7400, value_name = "PORT")]
     base_port: u16,
+    /// They answer operators on loopback, on ports from PORT on
+    /// [default: 100 above those on which they listen]
+    #[arg(long, value_name = "PORT")]
+    admin_port: Option<u16>,
     /// Print one JSON document instead of text
     #[arg(long)]
     json: bool,
@@ -57,7 +62,7 @@ pub(super) struct Start {
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
     /// Run every node; they end with this process
-    #[arg(long, conflicts_with_all = ["listen", "view_timeout_ms"])]
+    #[arg(long, conflicts_with_all = ["listen", "admin", "view_timeout_ms"])]
     all: bool,
     /// Run this node
     #[arg(long, value_name = "NODE")]
@@ -77,6 +82,10 @@ struct Flags {
     /// Listen here; overrides BUTTERFLY_LISTEN and node.toml
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Show operators health, metrics and state here, on loopback; overrides
+    /// BUTTERFLY_ADMIN and node.toml
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
     /// How long the first leader of an epoch may take, 20 to 60000; overrides
     /// BUTTERFLY_VIEW_TIMEOUT_MS and node.toml
     #[arg(long, value_name = "MS")]
@@ -85,7 +94,7 @@ struct Flags {
 
 impl Flags {
     fn overrides(&self) -> Overrides {
-        Overrides { listen: self.listen, view_timeout: self.view_timeout_ms }
+        Overrides { listen: self.listen, admin: self.admin, view_timeout: self.view_timeout_ms }
     }
 }
 
@@ -131,6 +140,7 @@ struct InitReport {
     f: usize,
     p: usize,
     addresses: Vec<SocketAddr>,
+    admin: Vec<SocketAddr>,
     clients: Vec<PathBuf>,
 }
 
@@ -158,7 +168,13 @@ pub(super) fn init(init: &Init) -> Result<ExitCode> {
             init.nodes, init.base_port
         )));
     }
-    let made = operate::init(&init.dir, resilience, init.clients, init.tokens_per_epoch, init.base_port)?;
+    let last_admin_port = u16::MAX - u16::try_from(init.nodes).unwrap_or(u16::MAX) + 1;
+    let admin_port = init.admin_port.or_else(|| init.base_port.checked_add(100));
+    let admin_port = admin_port.filter(|port| (1..=last_admin_port).contains(port)).ok_or_else(|| {
+        refuse(format!("there are no {} ports for operators there; choose another --admin-port", init.nodes))
+    })?;
+    let ports = Ports { members: init.base_port, admin: admin_port };
+    let made = operate::init(&init.dir, resilience, init.clients, init.tokens_per_epoch, ports)?;
     if init.json {
         let report = InitReport {
             version: 1,
@@ -167,6 +183,7 @@ pub(super) fn init(init: &Init) -> Result<ExitCode> {
             f: resilience.f(),
             p: resilience.p(),
             addresses: made.addresses,
+            admin: made.admin,
             clients: made.clients,
         };
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -229,8 +246,9 @@ pub(super) fn check(check: &Check) -> Result<ExitCode> {
         let mut row = |name: &str, value: String, source: String| {
             table.add_row([id.to_string(), name.into(), value, source]);
         };
-        let NodeConfig { listen, peers, view_timeout_ms } = config;
+        let NodeConfig { listen, admin, peers, view_timeout_ms } = config;
         row("listen", listen.value.to_string(), listen.source.to_string());
+        row("admin", admin.value.map_or("off".into(), |address| address.to_string()), admin.source.to_string());
         let Setting { value, source } = peers;
         row("peers", value.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), source.to_string());
         row("view_timeout_ms", view_timeout_ms.value.to_string(), view_timeout_ms.source.to_string());
