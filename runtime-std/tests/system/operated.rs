@@ -48,7 +48,8 @@ impl Operated {
         let output = BufReader::new(supervisor.stdout.take().unwrap());
         let (sender, lines) = channel();
         spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut operated = Operated { dir, base_port, admin_port, supervisor, ids: BTreeMap::new(), lines, _folder: folder };
+        let mut operated =
+            Operated { dir, base_port, admin_port, supervisor, ids: BTreeMap::new(), lines, _folder: folder };
         operated.wait_for_line("nodes run;");
         assert_eq!(operated.ids.len(), nodes);
         operated
