@@ -18,6 +18,9 @@ use crate::keys::Keys;
 use crate::operate::Ports;
 use crate::{operate, provision};
 
+/// How far the ports for operators are above those for members, if nobody says where.
+const ADMIN_ABOVE: u16 = 100;
+
 /// Makes a folder with one folder for each node and each client, to be used
 /// here or elsewhere.
 #[derive(Debug, Args)]
@@ -162,19 +165,7 @@ pub(super) fn init(init: &Init) -> Result<ExitCode> {
             init.clients
         )));
     }
-    if init.base_port == 0 || usize::from(init.base_port) + init.nodes > usize::from(u16::MAX) + 1 {
-        return Err(refuse(format!(
-            "there are no {} ports from {} on; choose another --base-port",
-            init.nodes, init.base_port
-        )));
-    }
-    let last_admin_port = u16::MAX - u16::try_from(init.nodes).unwrap_or(u16::MAX) + 1;
-    let admin_port = init.admin_port.or_else(|| init.base_port.checked_add(100));
-    let admin_port = admin_port.filter(|port| (1..=last_admin_port).contains(port)).ok_or_else(|| {
-        refuse(format!("there are no {} ports for operators there; choose another --admin-port", init.nodes))
-    })?;
-    let ports = Ports { members: init.base_port, admin: admin_port };
-    let made = operate::init(&init.dir, resilience, init.clients, init.tokens_per_epoch, ports)?;
+    let made = operate::init(&init.dir, resilience, init.clients, init.tokens_per_epoch, ports(init).map_err(refuse)?)?;
     if init.json {
         let report = InitReport {
             version: 1,
@@ -194,6 +185,26 @@ pub(super) fn init(init: &Init) -> Result<ExitCode> {
         println!("start them with `butterfly start --dir {dir} --all`");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the nodes listen and answer operators, or why there is no room for that.
+fn ports(init: &Init) -> Result<Ports, String> {
+    let n = init.nodes;
+    let fit = |first: u16| first != 0 && usize::from(first) + n <= usize::from(u16::MAX) + 1;
+    let members = init.base_port;
+    if !fit(members) {
+        return Err(format!("there are no {n} ports from {members} on; choose another --base-port"));
+    }
+    let admin = init.admin_port.unwrap_or(members.saturating_add(ADMIN_ABOVE));
+    if !fit(admin) {
+        return Err(format!("there are no {n} ports from {admin} on for operators; choose another --admin-port"));
+    }
+    if usize::from(admin.abs_diff(members)) < n {
+        return Err(format!(
+            "the {n} ports from {members} on and the {n} from {admin} on are partly the same; choose another --admin-port"
+        ));
+    }
+    Ok(Ports { members, admin })
 }
 
 pub(super) fn start(start: &Start) -> Result<ExitCode> {

@@ -57,6 +57,7 @@ fn errors_and_exit_codes() {
         "init --dir d --tokens-per-epoch 17",
         "init --dir d --base-port 65534",
         "init --dir d --base-port 65500",
+        "init --dir d --base-port 7400 --admin-port 7403",
         "init --dir d --clients 9",
         "start --dir c",
         "start --dir c --all --node 1",
