@@ -25,6 +25,7 @@ const VIEW_TIMEOUTS: std::ops::RangeInclusive<u32> = 20..=60_000;
 const MAX_CONFIG: u64 = 64 * 1024;
 
 const LISTEN: &str = "BUTTERFLY_LISTEN";
+const ADMIN: &str = "BUTTERFLY_ADMIN";
 const VIEW_TIMEOUT_MS: &str = "BUTTERFLY_VIEW_TIMEOUT_MS";
 
 /// Where a value came from.
@@ -66,6 +67,8 @@ pub struct Setting<T> {
 pub struct Overrides {
     /// Where to listen.
     pub listen: Option<SocketAddr>,
+    /// Where to answer operators.
+    pub admin: Option<SocketAddr>,
     /// Milliseconds that the first view of an epoch may take.
     pub view_timeout: Option<u32>,
 }
@@ -75,6 +78,8 @@ pub struct Overrides {
 pub struct NodeConfig {
     /// Where it listens; by default where the others expect it.
     pub listen: Setting<SocketAddr>,
+    /// Where it answers operators, on loopback; nowhere unless it is said.
+    pub admin: Setting<Option<SocketAddr>>,
     /// Where the members listen, in the roster's order.
     pub peers: Setting<Vec<SocketAddr>>,
     /// Milliseconds that the first view of an epoch may take, 20 to 60,000.
@@ -86,6 +91,8 @@ pub struct NodeConfig {
 struct NodeFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<SocketAddr>,
     peers: Vec<SocketAddr>,
     view_timeout_ms: Option<u32>,
 }
@@ -95,11 +102,13 @@ impl NodeConfig {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn provision(path: &Path, me: NodeId, peers: &[SocketAddr]) -> Result<()> {
-        let file = NodeFile { listen: None, peers: peers.to_vec(), view_timeout_ms: Some(VIEW_TIMEOUT) };
+    pub fn provision(path: &Path, me: NodeId, peers: &[SocketAddr], admin: SocketAddr) -> Result<()> {
+        let file =
+            NodeFile { listen: None, admin: Some(admin), peers: peers.to_vec(), view_timeout_ms: Some(VIEW_TIMEOUT) };
         let about = format!(
             "# Node {0}. `peers`: where the members listen, in the roster's order; this one listens at its own\n\
-             # address there unless `listen` says otherwise. `butterfly config check` shows what holds.\n",
+             # address there unless `listen` says otherwise. `admin`: where it shows operators its health, metrics and\n\
+             # state, on this machine only; nowhere without it. `butterfly config check` shows what holds.\n",
             me.0
         );
         write(path, &about, &file)
@@ -117,7 +126,7 @@ impl NodeConfig {
         environment: impl Fn(&str) -> Option<String>,
         overrides: Overrides,
     ) -> Result<NodeConfig> {
-        let NodeFile { listen, peers, view_timeout_ms } = parse(path)?;
+        let NodeFile { listen, admin, peers, view_timeout_ms } = parse(path)?;
         ensure!(
             peers.len() == members,
             "{}: `peers` names {} addresses; the roster has {members} members, so give one for each, in its order",
@@ -127,6 +136,7 @@ impl NodeConfig {
         let own = peers.get(me.index()).copied().context("a member beyond the roster")?;
         let config = NodeConfig {
             listen: settle(own, listen, from(&environment, LISTEN)?, overrides.listen),
+            admin: settle(None, admin.map(Some), from(&environment, ADMIN)?.map(Some), overrides.admin.map(Some)),
             peers: Setting { value: peers, source: Source::File },
             view_timeout_ms: settle(
                 VIEW_TIMEOUT,
@@ -142,6 +152,14 @@ impl NodeConfig {
             VIEW_TIMEOUTS.start(),
             VIEW_TIMEOUTS.end()
         );
+        if let Setting { value: Some(address), source } = config.admin {
+            ensure!(
+                address.ip().is_loopback(),
+                "`admin` is {address} ({source}); whoever can reach it is answered, without a token, so it must be on \
+                 loopback: 127.0.0.1:{}",
+                address.port()
+            );
+        }
         Ok(config)
     }
 }

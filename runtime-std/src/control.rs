@@ -39,6 +39,9 @@ pub enum Event {
     Ready {
         /// Where it listens.
         address: SocketAddr,
+        /// Where operators are answered, if anywhere.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        admin: Option<SocketAddr>,
         /// Whether it lost its record and may not sign in agreement.
         learner: bool,
         /// The epoch in which it goes on, as its record says.

@@ -32,18 +32,20 @@ use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::message::inference::Tokens;
-use butterfly_kernel::node::{Blockade, Role};
+use butterfly_kernel::node::{Blockade, Coordinator, Role};
 use butterfly_kernel::types::{Epoch, NodeSet, Nonce, Position, View};
 use butterfly_kernel::wire;
 use butterfly_trace::Step;
 use tokio::sync::watch;
 
 use crate::access::{Chronicle, Refusal, Standing, Submission, Told};
+use crate::admin::Board;
 use crate::checkpoints::Checkpoints;
 use crate::control::{Blocked, Commit, Event};
 use crate::executor::{Executor, Held, StageError};
 use crate::faults::{Faults, Outgoing};
 use crate::folder::Member;
+use crate::metrics::Metrics;
 use crate::model::Transformer;
 use crate::protocol::{
     Digest, Envelope, Evidence, Horizon, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode,
@@ -70,12 +72,17 @@ struct Host {
     timers: Timers,
     parking: Parking,
     traffic: Traffic,
+    metrics: Metrics,
     /// Counted by those who receive.
     unread: Unread,
     /// What they see of the node.
     horizon: watch::Sender<Horizon>,
     /// What clients are told.
     chronicle: Arc<Chronicle>,
+    /// What operators are shown.
+    board: Arc<Board>,
+    /// What the node was doing after its last step.
+    doing: Coordinator,
     /// When the open epoch's work began.
     began: Option<Instant>,
     /// Whom this node has blamed, and for what.
@@ -203,7 +210,9 @@ impl Host {
             match output {
                 Output::Persist if durable => {}
                 Output::Persist => {
+                    let begin = Instant::now();
                     self.record.write(&encode(&self.node.record())?)?;
+                    self.metrics.flushed(begin.elapsed());
                     durable = true;
                     self.write_down(line.take())?;
                 }
@@ -214,7 +223,18 @@ impl Host {
             }
         }
         self.chronicle.stand(|shown| update(shown, &self.node));
+        self.count(&seat, outcome);
         Ok(outcome)
+    }
+
+    fn count(&mut self, seat: &Seat<'_>, outcome: Result<(), Rejection>) {
+        self.metrics.stepped(self.node.epoch(), self.node.agreement().view(), outcome);
+        let doing = self.node.coordinator(seat);
+        if doing != self.doing {
+            self.metrics.turned(self.doing, doing);
+            self.board.turn(doing);
+            self.doing = doing;
+        }
     }
 
     /// Adds a line to the trace: behind what is durable, in front of what is sent.
@@ -250,7 +270,10 @@ impl Host {
             Output::Resumed => self.tell_blockade(None)?,
             Output::Commit { epoch, path, view, tokens, .. } => self.committed(epoch, path, view, &tokens)?,
             Output::Evidence(evidence) => self.blame(&evidence)?,
-            Output::EnterView { epoch, view } => (self.tell)(Event::EnterView { epoch: epoch.0, view: view.0 })?,
+            Output::EnterView { epoch, view } => {
+                self.metrics.entered_view();
+                (self.tell)(Event::EnterView { epoch: epoch.0, view: view.0 })?;
+            }
         }
         Ok(())
     }
@@ -285,6 +308,7 @@ impl Host {
 
     fn tell_blockade(&mut self, blockade: Option<Blockade>) -> Result<()> {
         let numbers = |nodes: NodeSet| nodes.iter().map(|node| node.0).collect();
+        self.metrics.set_blocked(blockade.is_some());
         let by = blockade.map(|by| Blocked { silent: numbers(by.silent), learners: numbers(by.learners) });
         self.chronicle.stand(|standing| standing.blocked.clone_from(&by));
         (self.tell)(Event::Blocked { by })
@@ -315,7 +339,9 @@ impl Host {
 
     fn queue(&mut self, Outgoing { to, envelope, delay }: Outgoing, transmission: Transmission) -> Result<()> {
         let frame: Arc<[u8]> = encode(&envelope)?.into();
-        self.traffic.add(envelope.message.kind(), transmission, to.len(), frame.len());
+        let kind = envelope.message.kind();
+        self.traffic.add(kind, transmission, to.len(), frame.len());
+        self.metrics.sent(kind, transmission, to.len(), frame.len());
         self.mesh.send(to, &frame, delay);
         Ok(())
     }
@@ -324,6 +350,7 @@ impl Host {
         let now = Instant::now();
         let began = self.began.take();
         let latency = began.filter(|_| !tokens.is_empty()).map(|began| now.duration_since(began));
+        self.metrics.committed(path, tokens.len(), latency);
         self.timers.drop_before(self.node.epoch());
         if self.node.head().state().active.is_some() {
             self.began = Some(now);
@@ -351,6 +378,8 @@ impl Host {
     /// Evidence may be repeated: the first for each member and fault is told.
     fn blame(&mut self, evidence: &Evidence) -> Result<()> {
         if self.blamed.insert((evidence.accused.0, evidence.fault.name())) {
+            self.metrics.blamed(evidence.accused);
+            self.board.add(evidence.clone());
             (self.tell)(Event::Evidence { evidence: encode(evidence)? })?;
         }
         Ok(())

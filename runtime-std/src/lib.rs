@@ -11,6 +11,7 @@
 //! | [`executor`] | running the stages assigned to a node |
 //! | [`model`] | the integer transformer, in the kernel's terms |
 //! | [`faults`] | members that misbehave on purpose |
+//! | `admin` | what an operator sees of a node: health, metrics, a read-only API |
 //! | [`access`] | what clients and nodes say to each other |
 //! | [`client`] | who asks, and believes no node |
 //! | [`config`] | TOML files, and what overrides them |
@@ -18,6 +19,7 @@
 //! | [`keys`] | identities and exchange keys, and their files |
 //! | [`control`] | commands to a node and events from it |
 //! | [`trace`] | what was done, step by step |
+//! | [`metrics`] | what the host sees, as numbers |
 //! | [`traffic`] | what was sent, by kind |
 //! | [`document`] | proofs and evidence as files |
 //! | [`provision`] | keys and roster of a new cluster |
@@ -27,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+mod admin;
 pub mod checkpoints;
 pub mod cli;
 pub mod client;
@@ -40,6 +43,7 @@ pub mod folder;
 pub mod host;
 pub mod keys;
 mod ledger;
+pub mod metrics;
 pub mod model;
 pub mod operate;
 mod process;

@@ -23,7 +23,7 @@ use crate::folder::Member;
 use crate::host::{NodeOptions, Voice};
 use crate::protocol::timing;
 use crate::provision::node_folder;
-pub use init::{Initialised, init};
+pub use init::{Initialised, Ports, init};
 pub use supervise::supervise;
 
 const CONFIG: &str = "node.toml";
@@ -62,6 +62,7 @@ pub fn node_options(dir: &Path, node: NodeId, overrides: Overrides, voice: Voice
     Ok(NodeOptions {
         folder: node_folder(dir, node),
         listen: config.listen.value,
+        admin: config.admin.value,
         peers: config.peers.value.into_iter().map(Some).collect(),
         view_timeout: config.view_timeout_ms.value,
         fault: None,

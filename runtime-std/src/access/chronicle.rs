@@ -59,14 +59,31 @@ impl Chronicle {
         self.standing.subscribe()
     }
 
-    /// Where the node is, and the last decision that it holds.
+    /// Where the node is.
+    pub(crate) fn stands(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
+    /// The last decision that it holds.
+    pub(crate) fn last(&self) -> Option<Decided> {
+        self.past().last.clone()
+    }
+
+    /// Both, for a client.
     pub(crate) fn standing(&self) -> Answer {
-        Answer::Standing(self.standing.borrow().clone(), self.past().last.clone())
+        Answer::Standing(self.stands(), self.last())
     }
 
     /// The first kept epoch that is not before `from`, encoded.
     pub(crate) fn next(&self, from: Epoch) -> Option<(Epoch, Vec<u8>)> {
         self.past().told.iter().find(|(epoch, _)| *epoch >= from).cloned()
+    }
+
+    /// At most `limit` kept epochs that are not before `from`, encoded, in order.
+    pub(crate) fn range(&self, from: Epoch, limit: usize) -> Vec<Vec<u8>> {
+        let past = self.past();
+        let kept = past.told.iter().filter(|(epoch, _)| *epoch >= from).take(limit);
+        kept.map(|(_, told)| told.clone()).collect()
     }
 
     fn past(&self) -> MutexGuard<'_, Past> {

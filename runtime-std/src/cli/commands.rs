@@ -78,6 +78,7 @@ fn run_node(node: Node) -> Result<ExitCode> {
     host::run(&NodeOptions {
         folder: node.folder,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, node.port)),
+        admin: None,
         peers: Vec::new(),
         view_timeout: node.view_timeout_ms,
         fault: node.misbehave,

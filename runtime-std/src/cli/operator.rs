@@ -15,7 +15,11 @@ use super::Usage;
 use crate::config::{NodeConfig, Overrides, Setting};
 use crate::host::{self, Voice};
 use crate::keys::Keys;
+use crate::operate::Ports;
 use crate::{operate, provision};
+
+/// How far the ports for operators are above those for members, if nobody says where.
+const ADMIN_ABOVE: u16 = 100;
 
 /// Makes a folder with one folder for each node and each client, to be used
 /// here or elsewhere.
@@ -43,6 +47,10 @@ pub(super) struct Init {
     /// The nodes listen on loopback, on ports from PORT on
     #[arg(long, default_value_t = 7400, value_name = "PORT")]
     base_port: u16,
+    /// They answer operators on loopback, on ports from PORT on
+    /// [default: 100 above those on which they listen]
+    #[arg(long, value_name = "PORT")]
+    admin_port: Option<u16>,
     /// Print one JSON document instead of text
     #[arg(long)]
     json: bool,
@@ -57,7 +65,7 @@ pub(super) struct Start {
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
     /// Run every node; they end with this process
-    #[arg(long, conflicts_with_all = ["listen", "view_timeout_ms"])]
+    #[arg(long, conflicts_with_all = ["listen", "admin", "view_timeout_ms"])]
     all: bool,
     /// Run this node
     #[arg(long, value_name = "NODE")]
@@ -77,6 +85,10 @@ struct Flags {
     /// Listen here; overrides BUTTERFLY_LISTEN and node.toml
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Show operators health, metrics and state here, on loopback; overrides
+    /// BUTTERFLY_ADMIN and node.toml
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
     /// How long the first leader of an epoch may take, 20 to 60000; overrides
     /// BUTTERFLY_VIEW_TIMEOUT_MS and node.toml
     #[arg(long, value_name = "MS")]
@@ -85,7 +97,7 @@ struct Flags {
 
 impl Flags {
     fn overrides(&self) -> Overrides {
-        Overrides { listen: self.listen, view_timeout: self.view_timeout_ms }
+        Overrides { listen: self.listen, admin: self.admin, view_timeout: self.view_timeout_ms }
     }
 }
 
@@ -131,6 +143,7 @@ struct InitReport {
     f: usize,
     p: usize,
     addresses: Vec<SocketAddr>,
+    admin: Vec<SocketAddr>,
     clients: Vec<PathBuf>,
 }
 
@@ -152,13 +165,7 @@ pub(super) fn init(init: &Init) -> Result<ExitCode> {
             init.clients
         )));
     }
-    if init.base_port == 0 || usize::from(init.base_port) + init.nodes > usize::from(u16::MAX) + 1 {
-        return Err(refuse(format!(
-            "there are no {} ports from {} on; choose another --base-port",
-            init.nodes, init.base_port
-        )));
-    }
-    let made = operate::init(&init.dir, resilience, init.clients, init.tokens_per_epoch, init.base_port)?;
+    let made = operate::init(&init.dir, resilience, init.clients, init.tokens_per_epoch, ports(init).map_err(refuse)?)?;
     if init.json {
         let report = InitReport {
             version: 1,
@@ -167,6 +174,7 @@ pub(super) fn init(init: &Init) -> Result<ExitCode> {
             f: resilience.f(),
             p: resilience.p(),
             addresses: made.addresses,
+            admin: made.admin,
             clients: made.clients,
         };
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -177,6 +185,26 @@ pub(super) fn init(init: &Init) -> Result<ExitCode> {
         println!("start them with `butterfly start --dir {dir} --all`");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the nodes listen and answer operators, or why there is no room for that.
+fn ports(init: &Init) -> Result<Ports, String> {
+    let n = init.nodes;
+    let fit = |first: u16| first != 0 && usize::from(first) + n <= usize::from(u16::MAX) + 1;
+    let members = init.base_port;
+    if !fit(members) {
+        return Err(format!("there are no {n} ports from {members} on; choose another --base-port"));
+    }
+    let admin = init.admin_port.unwrap_or(members.saturating_add(ADMIN_ABOVE));
+    if !fit(admin) {
+        return Err(format!("there are no {n} ports from {admin} on for operators; choose another --admin-port"));
+    }
+    if usize::from(admin.abs_diff(members)) < n {
+        return Err(format!(
+            "the {n} ports from {members} on and the {n} from {admin} on are partly the same; choose another --admin-port"
+        ));
+    }
+    Ok(Ports { members, admin })
 }
 
 pub(super) fn start(start: &Start) -> Result<ExitCode> {
@@ -229,8 +257,9 @@ pub(super) fn check(check: &Check) -> Result<ExitCode> {
         let mut row = |name: &str, value: String, source: String| {
             table.add_row([id.to_string(), name.into(), value, source]);
         };
-        let NodeConfig { listen, peers, view_timeout_ms } = config;
+        let NodeConfig { listen, admin, peers, view_timeout_ms } = config;
         row("listen", listen.value.to_string(), listen.source.to_string());
+        row("admin", admin.value.map_or("off".into(), |address| address.to_string()), admin.source.to_string());
         let Setting { value, source } = peers;
         row("peers", value.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), source.to_string());
         row("view_timeout_ms", view_timeout_ms.value.to_string(), view_timeout_ms.source.to_string());

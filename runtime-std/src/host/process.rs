@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use butterfly_kernel::node::Role;
+use butterfly_kernel::node::{Coordinator, Role};
 use butterfly_kernel::types::Epoch;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,11 +18,13 @@ use super::parking::Parking;
 use super::timers::Timers;
 use super::voice::{Commands, Voice};
 use crate::access::{Chronicle, Clients, Standing, Submission};
+use crate::admin::{self, Admin, Board, Probe};
 use crate::checkpoints::Checkpoints;
 use crate::control::{Command, Event};
 use crate::executor::Executor;
 use crate::faults::{Faults, Misbehaviour};
 use crate::folder::Member;
+use crate::metrics::Metrics;
 use crate::model::Transformer;
 use crate::protocol::{Node, VerifiedEnvelope, timing};
 use crate::trace::TraceFile;
@@ -34,6 +36,8 @@ use crate::transport::{Inbound, Mesh, Peers, receive_from_all};
 const INBOX: usize = 1024;
 /// Requests of clients that wait for the event loop.
 const SUBMISSIONS: usize = 16;
+/// Questions of operators whether the event loop is there.
+const PROBES: usize = 16;
 /// Threads for sockets and signature checks. Members of a demonstration share
 /// one machine.
 const WORKERS: usize = 2;
@@ -49,6 +53,8 @@ pub struct NodeOptions {
     pub folder: PathBuf,
     /// Where it listens; port 0 for any.
     pub listen: SocketAddr,
+    /// Where operators are answered, if anywhere; port 0 for any.
+    pub admin: Option<SocketAddr>,
     /// Where the members listen, as far as it is known.
     pub peers: Peers,
     /// Milliseconds that the first view of an epoch may take.
@@ -136,6 +142,7 @@ async fn serve(options: &NodeOptions) -> Result<()> {
     let (inbox, mut messages) = mpsc::channel(INBOX);
     let (horizon, shown) = watch::channel(node.horizon());
     let unread = Unread::default();
+    let metrics = Metrics::new(&cluster, member.me);
     let standing = Standing {
         epoch: node.epoch(),
         view: node.agreement().view(),
@@ -144,15 +151,34 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         blocked: None,
     };
     let chronicle = Arc::new(Chronicle::new(standing, node.head().decided().cloned()));
+    let board = Arc::new(Board::new());
+    let (probes, mut probed) = mpsc::channel(PROBES);
+    let answering = Admin {
+        cluster: Arc::clone(&cluster),
+        me: member.me,
+        metrics: metrics.clone(),
+        chronicle: Arc::clone(&chronicle),
+        board: Arc::clone(&board),
+        peers: peers.clone(),
+        probes,
+    };
+    let admin = listen_for_operators(options.admin).await?;
     let (submit, mut submissions) = mpsc::channel(SUBMISSIONS);
     let clients = Clients { cluster: Arc::clone(&cluster), chronicle: Arc::clone(&chronicle), submissions: submit };
-    let inbound = Inbound { party: Arc::clone(&member.party), horizon: shown, unread: unread.clone(), inbox, clients };
+    let inbound = Inbound {
+        party: Arc::clone(&member.party),
+        horizon: shown,
+        metrics: metrics.clone(),
+        unread: unread.clone(),
+        inbox,
+        clients,
+    };
     let trace = options.trace_since.map(|since| TraceFile::open(&options.folder, since));
     let mut host = Host {
         executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
         checkpoints: Checkpoints::new(&options.folder.join(CHECKPOINTS)),
         trace: trace.transpose()?,
-        mesh: Mesh::start(&member.party, member.me, &peers),
+        mesh: Mesh::start(&member.party, member.me, &peers, &metrics),
         faults: options.fault.map(|(misbehaviour, from)| Faults::new(misbehaviour, Epoch(from))),
         member,
         node,
@@ -160,20 +186,41 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         timers: Timers::default(),
         parking: Parking::default(),
         traffic: Traffic::default(),
+        metrics,
         unread,
         horizon,
         chronicle,
+        board,
+        doing: Coordinator::Initializing,
         began: None,
         blamed: std::collections::BTreeSet::new(),
         tell: Box::new(move |event| voice.tell(&event)),
     };
     let receiving = tokio::spawn(receive_from_all(listener, inbound));
-    voice.tell(&Event::Ready { address, learner, epoch: host.node.epoch().0 })?;
+    let told = Event::Ready {
+        address,
+        admin: admin.as_ref().map(|(_, address)| *address),
+        learner,
+        epoch: host.node.epoch().0,
+    };
+    if let Some((listener, address)) = admin {
+        tokio::spawn(admin::serve(listener, address, answering));
+    }
+    voice.tell(&told)?;
     host.start()?;
-    host.act(&mut wishes, &mut messages, &mut submissions, &announce).await?;
+    host.act(&mut wishes, &mut messages, &mut submissions, &mut probed, &announce).await?;
     // Whoever dials from here on is refused by the system.
     receiving.abort();
     host.finish().await
+}
+
+async fn listen_for_operators(admin: Option<SocketAddr>) -> Result<Option<(TcpListener, SocketAddr)>> {
+    let Some(address) = admin else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("operators cannot be answered on {address}; choose another `admin` in node.toml, or take it out")
+    })?;
+    let address = listener.local_addr()?;
+    Ok(Some((listener, address)))
 }
 
 impl Host {
@@ -183,6 +230,7 @@ impl Host {
         wishes: &mut Wishes,
         messages: &mut mpsc::Receiver<Box<VerifiedEnvelope>>,
         submissions: &mut mpsc::Receiver<Submission>,
+        probed: &mut mpsc::Receiver<Probe>,
         announce: &watch::Sender<Peers>,
     ) -> Result<()> {
         loop {
@@ -199,6 +247,10 @@ impl Host {
                 },
                 Some(message) = messages.recv() => self.receive(message)?,
                 Some(submission) = submissions.recv() => self.answer(submission)?,
+                Some(probe) = probed.recv() => {
+                    // Whoever asked may have gone.
+                    let _gone = probe.send(());
+                }
                 () = run_out(next_timer) => self.expire_timers()?,
             }
         }

@@ -25,9 +25,10 @@ impl Voice {
     /// What an operator is told of `event`, if anything.
     pub fn line(event: &Event) -> Option<String> {
         match event {
-            Event::Ready { address, learner, epoch } => {
+            Event::Ready { address, admin, learner, epoch } => {
                 let learner = if *learner { "; it lost its vote record and signs nothing yet" } else { "" };
-                Some(format!("listens on {address}, in epoch {epoch}{learner}"))
+                let admin = admin.map_or(String::new(), |admin| format!(", http://{admin}"));
+                Some(format!("listens on {address}{admin}, in epoch {epoch}{learner}"))
             }
             Event::Failed { reason } => Some(format!("cannot go on: {reason}")),
             Event::Blocked { by: Some(by) } => Some(format!("is blocked: {by}")),

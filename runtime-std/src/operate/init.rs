@@ -13,6 +13,15 @@ use crate::client;
 use crate::config::NodeConfig;
 use crate::provision::{Founded, node_folder};
 
+/// The first of each kind; node i has the one that is i further.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    /// Where it listens.
+    pub members: u16,
+    /// Where it answers operators.
+    pub admin: u16,
+}
+
 /// What was made.
 #[derive(Clone, Debug)]
 pub struct Initialised {
@@ -20,12 +29,14 @@ pub struct Initialised {
     pub cluster: String,
     /// Where each member will listen.
     pub addresses: Vec<SocketAddr>,
+    /// Where each will answer operators.
+    pub admin: Vec<SocketAddr>,
     /// The folder of each client.
     pub clients: Vec<PathBuf>,
 }
 
-/// Makes `dir` with a folder for each node and each client; the nodes
-/// listen on loopback, on ports from `base_port` on.
+/// Makes `dir` with a folder for each node and each client; the nodes listen,
+/// and answer operators, on loopback.
 ///
 /// # Errors
 /// When `dir` is there already or cannot be written.
@@ -34,7 +45,7 @@ pub fn init(
     resilience: Resilience,
     clients: u8,
     tokens_per_epoch: u8,
-    base_port: u16,
+    ports: Ports,
 ) -> Result<Initialised> {
     fs::create_dir(dir).with_context(|| {
         format!("cannot make the folder {}; choose one that is not there yet, in one that is", dir.display())
@@ -43,9 +54,10 @@ pub fn init(
     founded.provision_members(|node| node_folder(dir, node))?;
     let cluster = &founded.cluster;
     let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let addresses: Vec<SocketAddr> = (base_port..).take(resilience.n()).map(address).collect();
-    for node in cluster.members().iter() {
-        NodeConfig::provision(&node_folder(dir, node).join(CONFIG), node, &addresses)?;
+    let addresses_from = |port: u16| -> Vec<SocketAddr> { (port..).take(resilience.n()).map(address).collect() };
+    let (addresses, admin) = (addresses_from(ports.members), addresses_from(ports.admin));
+    for (node, admin) in cluster.members().iter().zip(&admin) {
+        NodeConfig::provision(&node_folder(dir, node).join(CONFIG), node, &addresses, *admin)?;
     }
     let mut clients = Vec::new();
     for (number, keys) in (0..).map(ClientId).zip(&founded.clients) {
@@ -53,5 +65,5 @@ pub fn init(
         client::provision(&folder, cluster, keys, &founded.records, &addresses)?;
         clients.push(folder);
     }
-    Ok(Initialised { cluster: cluster.id().to_string(), addresses, clients })
+    Ok(Initialised { cluster: cluster.id().to_string(), addresses, admin, clients })
 }

@@ -108,11 +108,12 @@ impl Supervisor<'_> {
             show(&serde_json::to_string(&Line { node: node.0, event })?);
         }
         match event {
-            Event::Ready { address, .. } => {
+            Event::Ready { address, admin, .. } => {
                 self.ready += 1;
                 let process = self.processes.get(&node).and_then(Process::id);
                 let process = process.map_or(String::new(), |id| format!(", process {id}"));
-                self.say(&format!("node {} on {address}{process}", node.0));
+                let admin = admin.map_or(String::new(), |admin| format!(", http://{admin}"));
+                self.say(&format!("node {} on {address}{admin}{process}", node.0));
                 Ok(())
             }
             Event::Failed { reason } if self.ready < self.processes.len() => bail!("node {}: {reason}", node.0),

@@ -17,6 +17,7 @@ use super::connection::Connection;
 use super::door::{Door, HANDSHAKE_TIME, Seat};
 use super::party::{Party, Who};
 use crate::access::Clients;
+use crate::metrics::Metrics;
 use crate::protocol::{Envelope, Horizon, VerifiedEnvelope};
 use crate::traffic::Unread;
 
@@ -35,7 +36,9 @@ pub(crate) struct Inbound {
     pub(crate) party: Arc<Party>,
     /// What the node listens to, after its last step.
     pub(crate) horizon: watch::Receiver<Horizon>,
-    /// Counts what it does not.
+    /// Counts what comes.
+    pub(crate) metrics: Metrics,
+    /// Counts what the node does not listen to.
     pub(crate) unread: Unread,
     /// Takes every other message, verified, in the order of its connection.
     /// When it is full, connections wait in line, each with one message.
@@ -64,12 +67,14 @@ pub(crate) async fn receive_from_all(listener: TcpListener, inbound: Inbound) {
 
 impl Inbound {
     async fn attend(&self, stream: TcpStream, seat: Seat, door: &Door) -> Result<()> {
-        let (connection, peer) = timeout(HANDSHAKE_TIME, self.shake(stream, seat)).await??;
+        let shaken = timeout(HANDSHAKE_TIME, self.shake(stream, seat)).await.map_err(Into::into).flatten();
+        let (connection, peer) = shaken.inspect_err(|_| self.metrics.handshake_failed())?;
         let who = self.party.who(&peer.identity()).context("not in the roster")?;
         let limit = match who {
             Who::Member(_) => SESSIONS_OF_A_MEMBER,
             Who::Client(_) => SESSIONS_OF_A_CLIENT,
         };
+        let _open = self.metrics.session(who);
         let displaced = door.establish(&peer, limit);
         // In a place of its own: it holds messages, for which a stranger's task has no room.
         let serve = Box::pin(async {
@@ -93,11 +98,14 @@ impl Inbound {
     }
 
     async fn receive(&self, mut connection: Connection) -> Result<()> {
-        let Inbound { party, horizon, unread, inbox, .. } = self;
+        let Inbound { party, horizon, metrics, unread, inbox, .. } = self;
         while let Some(message) = connection.receive().await? {
             let envelope: Envelope = wire::decode(message)?;
+            let kind = envelope.message.kind();
+            metrics.received(kind, message.len());
             if horizon.borrow().wants(party.cluster(), &envelope).is_err() {
-                unread.add(envelope.message.kind());
+                metrics.left_unread(kind);
+                unread.add(kind);
                 continue;
             }
             inbox.send(Box::new(party.cluster().verify(envelope)?)).await?;

@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::Connection;
 use super::party::Party;
+use crate::metrics::Metrics;
 
 /// Where the members listen, by their place in the roster; none when unknown.
 pub type Peers = Vec<Option<SocketAddr>>;
@@ -33,6 +34,7 @@ const FINISH_TIME: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Mesh {
     queues: Queues,
+    metrics: Metrics,
     links: JoinSet<()>,
     finishing: watch::Sender<bool>,
 }
@@ -42,7 +44,7 @@ type Queues = Arc<[(NodeId, Arc<Queue>)]>;
 impl Mesh {
     /// Starts a task for each peer, which dials wherever `peers` says, again
     /// and again.
-    pub fn start(party: &Arc<Party>, me: NodeId, peers: &watch::Receiver<Peers>) -> Mesh {
+    pub fn start(party: &Arc<Party>, me: NodeId, peers: &watch::Receiver<Peers>, metrics: &Metrics) -> Mesh {
         let others = party.cluster().members().without(me);
         let (finishing, is_finishing) = watch::channel(false);
         let mut links = JoinSet::new();
@@ -50,6 +52,7 @@ impl Mesh {
             let queue = Arc::new(Queue::default());
             let link = Link {
                 party: Arc::clone(party),
+                metrics: metrics.clone(),
                 peer,
                 queue: Arc::clone(&queue),
                 peers: peers.clone(),
@@ -58,18 +61,18 @@ impl Mesh {
             links.spawn(link.run());
             (peer, queue)
         };
-        Mesh { queues: others.iter().map(&mut start).collect(), links, finishing }
+        Mesh { queues: others.iter().map(&mut start).collect(), metrics: metrics.clone(), links, finishing }
     }
 
     /// Queues `frame` for each of `to`, after `delay`.
     pub fn send(&self, to: NodeSet, frame: &Arc<[u8]>, delay: Duration) {
         if delay.is_zero() {
-            return push(&self.queues, to, frame);
+            return push(&self.queues, to, frame, &self.metrics);
         }
-        let (queues, frame) = (Arc::clone(&self.queues), Arc::clone(frame));
+        let (queues, frame, metrics) = (Arc::clone(&self.queues), Arc::clone(frame), self.metrics.clone());
         tokio::spawn(async move {
             sleep(delay).await;
-            push(&queues, to, &frame);
+            push(&queues, to, &frame, &metrics);
         });
     }
 
@@ -81,9 +84,11 @@ impl Mesh {
     }
 }
 
-fn push(queues: &Queues, to: NodeSet, frame: &Arc<[u8]>) {
-    for (_, queue) in queues.iter().filter(|(peer, _)| to.contains(*peer)) {
-        queue.push(Arc::clone(frame));
+fn push(queues: &Queues, to: NodeSet, frame: &Arc<[u8]>, metrics: &Metrics) {
+    for (peer, queue) in queues.iter().filter(|(peer, _)| to.contains(*peer)) {
+        if queue.push(Arc::clone(frame)).is_some() {
+            metrics.dropped(*peer);
+        }
     }
 }
 
@@ -94,14 +99,14 @@ struct Queue {
 }
 
 impl Queue {
-    fn push(&self, frame: Arc<[u8]>) {
+    /// Returns what had to make room.
+    fn push(&self, frame: Arc<[u8]>) -> Option<Arc<[u8]>> {
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        if frames.len() == QUEUE {
-            frames.pop_front();
-        }
+        let oldest = if frames.len() == QUEUE { frames.pop_front() } else { None };
         frames.push_back(frame);
         drop(frames);
         self.filled.notify_one();
+        oldest
     }
 
     fn pop(&self) -> Option<Arc<[u8]>> {
@@ -112,6 +117,7 @@ impl Queue {
 /// The way to one peer.
 struct Link {
     party: Arc<Party>,
+    metrics: Metrics,
     peer: NodeId,
     queue: Arc<Queue>,
     peers: watch::Receiver<Peers>,
@@ -141,6 +147,7 @@ impl Link {
                     };
                     if let Ok(connection) = dialled {
                         pause = FIRST_PAUSE;
+                        let _connected = self.metrics.connected(self.peer);
                         if let Ok(Over::Finished) = self.forward(connection, address).await {
                             return;
                         }

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use butterfly_kernel::cluster::Timing;
 use butterfly_kernel::types::NodeId;
-use butterfly_runtime_std::access::Ask;
 use butterfly_runtime_std::folder::open_party;
 use butterfly_runtime_std::keys::{Keys, random, session_cluster};
 use butterfly_runtime_std::protocol::{Cluster, encode};
 use butterfly_session::{Ephemeral, Event, Local, Outgoing, Peer, ServerSession};
+use serde::Serialize;
 
 use crate::operated::PATIENCE;
 
@@ -82,9 +82,9 @@ pub(crate) struct Talk<'i> {
 }
 
 impl Talk<'_> {
-    /// The frame of `ask`, not sent.
-    pub(crate) fn frame(&mut self, ask: &Ask) -> Vec<u8> {
-        let message = encode(ask).unwrap();
+    /// The frame of `message`, not sent.
+    pub(crate) fn frame(&mut self, message: &impl Serialize) -> Vec<u8> {
+        let message = encode(message).unwrap();
         let mut out = vec![0; ServerSession::ROOM];
         let written = self.session.seal(&mut Outgoing::new(&message), &mut out).unwrap();
         out.truncate(written);

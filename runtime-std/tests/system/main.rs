@@ -1,5 +1,6 @@
 //! The real binary, as separate processes on this machine.
 
+mod admin;
 mod case;
 mod demo;
 mod documents;

@@ -21,6 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Operated {
     pub(crate) dir: PathBuf,
     pub(crate) base_port: u16,
+    admin_port: u16,
     pub(crate) supervisor: Child,
     /// The process of each node, as it was first started.
     pub(crate) ids: BTreeMap<usize, u32>,
@@ -33,10 +34,12 @@ impl Operated {
     pub(crate) fn start(nodes: usize) -> Operated {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("c");
-        let base_port = free_ports(nodes);
+        let base_port = free_ports(2 * nodes);
         let (count, port) = (nodes.to_string(), base_port.to_string());
+        let admin_port = base_port + u16::try_from(nodes).unwrap();
         let dir_name = dir.to_str().unwrap();
-        let init = ["init", "--dir", dir_name, "--clients", "2", "--nodes", &count, "--base-port", &port];
+        let ports = ["--base-port", &port, "--admin-port", &admin_port.to_string()];
+        let init = [&["init", "--dir", dir_name, "--clients", "2", "--nodes", &count][..], &ports].concat();
         let made = butterfly(&init);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
@@ -45,7 +48,8 @@ impl Operated {
         let output = BufReader::new(supervisor.stdout.take().unwrap());
         let (sender, lines) = channel();
         spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut operated = Operated { dir, base_port, supervisor, ids: BTreeMap::new(), lines, _folder: folder };
+        let mut operated =
+            Operated { dir, base_port, admin_port, supervisor, ids: BTreeMap::new(), lines, _folder: folder };
         operated.wait_for_line("nodes run;");
         assert_eq!(operated.ids.len(), nodes);
         operated
@@ -64,6 +68,11 @@ impl Operated {
 
     pub(crate) fn address(&self, node: u16) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.base_port + node))
+    }
+
+    /// Where `node` answers operators.
+    pub(crate) fn admin(&self, node: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.admin_port + node))
     }
 
     /// The client's folder.
@@ -193,7 +202,7 @@ pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// As in `node 2 on 127.0.0.1:4711, process 815`.
+/// As in `node 2 on 127.0.0.1:4711, http://127.0.0.1:4811, process 815`.
 fn process_in(line: &str) -> Option<(usize, u32)> {
     let (node, rest) = line.strip_prefix("node ")?.split_once(" on ")?;
     Some((node.parse().ok()?, rest.split_once(", process ")?.1.parse().ok()?))

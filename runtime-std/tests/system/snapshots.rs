@@ -27,7 +27,7 @@ const COMMANDS: [&str; 13] = [
 fn run(folder: &Path, arguments: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
     command.args(arguments.split_whitespace()).current_dir(folder).env("COLUMNS", "100");
-    command.env_remove("BUTTERFLY_LISTEN").env_remove("BUTTERFLY_VIEW_TIMEOUT_MS");
+    command.env_remove("BUTTERFLY_LISTEN").env_remove("BUTTERFLY_ADMIN").env_remove("BUTTERFLY_VIEW_TIMEOUT_MS");
     command.output().unwrap()
 }
 
@@ -56,12 +56,15 @@ fn errors_and_exit_codes() {
         "init --dir d --nodes 17",
         "init --dir d --tokens-per-epoch 17",
         "init --dir d --base-port 65534",
+        "init --dir d --base-port 65500",
+        "init --dir d --base-port 7400 --admin-port 7403",
         "init --dir d --clients 9",
         "start --dir c",
         "start --dir c --all --node 1",
         "start --dir c --node 4",
         "start --dir nowhere --all",
         "start --dir c --node 1 --view-timeout-ms 5",
+        "start --dir c --node 1 --admin 0.0.0.0:7501",
         "submit --dir nowhere",
         "submit --dir c --prompt Return --tokens 400",
         "submit --dir c --tokens 4",

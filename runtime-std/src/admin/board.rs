@@ -1,0 +1,46 @@
+//! What the event loop shows beside what clients are told.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use butterfly_kernel::node::Coordinator;
+
+use crate::protocol::Evidence;
+
+/// Written by the event loop, read by those who answer operators.
+pub(crate) struct Board {
+    shown: Mutex<Shown>,
+}
+
+struct Shown {
+    doing: Coordinator,
+    /// One for each member and fault.
+    evidence: Vec<Evidence>,
+}
+
+impl Board {
+    pub(crate) fn new() -> Board {
+        Board { shown: Mutex::new(Shown { doing: Coordinator::Initializing, evidence: Vec::new() }) }
+    }
+
+    /// What the node is doing now.
+    pub(crate) fn turn(&self, now: Coordinator) {
+        self.shown().doing = now;
+    }
+
+    /// It holds proof that a member is faulty: the first of its kind.
+    pub(crate) fn add(&self, evidence: Evidence) {
+        self.shown().evidence.push(evidence);
+    }
+
+    pub(super) fn doing(&self) -> Coordinator {
+        self.shown().doing
+    }
+
+    pub(super) fn evidence(&self) -> Vec<Evidence> {
+        self.shown().evidence.clone()
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
