@@ -8,8 +8,8 @@
 //! answer allows another origin to read it; nothing but GET is taken.
 //!
 //! What callers hold of this process is bounded: [`CONNECTIONS`] at a time,
-//! one request each, with [`MAX_HEAD`] bytes before its body and no body, all
-//! of it within [`CONNECTION_TIME`].
+//! one request each, whose head has at most [`MAX_HEAD`] bytes and whose body
+//! nobody reads, all of it within [`CONNECTION_TIME`].
 
 mod api;
 mod board;
