@@ -294,18 +294,6 @@ fn constants(heading: &Heading, honest: &[u8], turn: usize) -> Constants {
         let leader = (turn + view) % heading.n;
         honest.iter().position(|node| usize::from(*node) == leader)
     };
-    Constants {
-        n: heading.n,
-        f: heading.f,
-        p: heading.p,
-        byzantine: heading.n - honest.len(),
-        leaders: (0..MOST_VIEWS).map(leader).collect(),
-        slow_path: heading.p < heading.f,
-        strongest_only: true,
-        exclude_equivocator: true,
-        report_locked: true,
-        report_certified: true,
-        smallest_of_equals: false,
-        orbits: false,
-    }
+    let leaders = (0..MOST_VIEWS).map(leader).collect();
+    Constants::with_every_guard((heading.n, heading.f, heading.p), heading.n - honest.len(), leaders)
 }

@@ -110,6 +110,16 @@ impl<'c> Member<'c> {
         self.does(|inference, seat, out| inference.on_attest(seat, from, attest, signature, &mut |it| out.push(it)))
     }
 
+    /// A round is over, and the next one begins.
+    fn ends_round(&mut self) {
+        self.does(|inference, seat, out| {
+            inference.retransmit(seat, &mut |it| out.push(it));
+            inference.begin_round(seat.me);
+            Ok(())
+        })
+        .unwrap();
+    }
+
     /// What its host was asked to compute since the last time, and for whom.
     fn asked_to_compute(&mut self) -> Vec<(Stage, u16, Option<NodeId>)> {
         let asked = self.out.drain(..).filter_map(|output| match output {
@@ -339,13 +349,7 @@ fn nobody_asks_for_what_a_stage_is_at_work_on() {
     let mut member = Member::new(&cluster, reserve, &run);
     let round = |member: &mut Member<'_>| {
         member.out.clear();
-        member
-            .does(|inference, seat, out| {
-                inference.retransmit(seat, &mut |it| out.push(it));
-                inference.begin_round(seat.me);
-                Ok(())
-            })
-            .unwrap();
+        member.ends_round();
         let asked = member.out.drain(..).filter_map(|output| match output {
             Output::Send { envelope, .. } => match envelope.message {
                 Message::Pull(pull) if pull.stage == FIRST => Some(pull.position.0),

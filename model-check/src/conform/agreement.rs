@@ -24,20 +24,8 @@ pub const EXEMPTION: &str = "of values with equal support after an equivocation 
 pub fn constants(setting: &Setting) -> Constants {
     let resilience = setting.parameters.resilience;
     let leader = |view| Some(setting.leader(view).index()).filter(|_| !setting.is_led_by_faulty(view));
-    Constants {
-        n: resilience.n(),
-        f: resilience.f(),
-        p: resilience.p(),
-        byzantine: setting.faulty().len(),
-        leaders: setting.views().map(leader).collect(),
-        slow_path: resilience.slow_path(),
-        strongest_only: true,
-        exclude_equivocator: true,
-        report_locked: true,
-        report_certified: true,
-        smallest_of_equals: false,
-        orbits: false,
-    }
+    let (n, f, p) = (resilience.n(), resilience.f(), resilience.p());
+    Constants::with_every_guard((n, f, p), setting.faulty().len(), setting.views().map(leader).collect())
 }
 
 /// Holds the kernel, from record to record, against the specification, both ways.

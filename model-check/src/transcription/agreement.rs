@@ -71,6 +71,24 @@ pub struct Constants {
 }
 
 impl Constants {
+    /// What the kernel runs: every guard in its place, and no reduction.
+    pub fn with_every_guard((n, f, p): (usize, usize, usize), byzantine: usize, leaders: Vec<Option<usize>>) -> Self {
+        Constants {
+            n,
+            f,
+            p,
+            byzantine,
+            leaders,
+            slow_path: p < f,
+            strongest_only: true,
+            exclude_equivocator: true,
+            report_locked: true,
+            report_certified: true,
+            smallest_of_equals: false,
+            orbits: false,
+        }
+    }
+
     /// `Resilient`: the numbers satisfy the bound of the protocol.
     pub fn are_within_bound(&self) -> bool {
         let Constants { n, f, p, byzantine, slow_path, .. } = *self;
