@@ -13,6 +13,8 @@ use butterfly_kernel::wire;
 use butterfly_session::KeyRecord;
 use ed25519_dalek::SigningKey;
 
+use crate::access::{Answer, Told};
+use crate::history::{Entry, History};
 use crate::keys::{self, Keys};
 use crate::protocol::{Cluster, Record, Roster, Seat, encode, member_name};
 use crate::storage::RecordFile;
@@ -20,6 +22,7 @@ use crate::transport::Party;
 
 const ROSTER: &str = "roster";
 const RECORD: &str = "vote-record";
+const HISTORY: &str = "history";
 /// More than any roster takes.
 const MAX_ROSTER: u64 = 16 * 1024;
 
@@ -34,6 +37,7 @@ pub struct Member {
     /// What it has sessions with.
     pub party: Arc<Party>,
     record: PathBuf,
+    history: PathBuf,
 }
 
 /// Makes the folder of a member that has never run: its roster, its keys with
@@ -82,6 +86,7 @@ impl Member {
             key: keys.identity().clone(),
             party: Arc::new(party),
             record: record_in(folder),
+            history: folder.join(HISTORY),
         })
     }
 
@@ -99,6 +104,21 @@ impl Member {
         let record =
             bytes.map(|bytes| wire::decode(&bytes)).transpose().context("the vote record cannot be understood")?;
         Ok((file, record))
+    }
+
+    /// Opens the history, and adds what the journal of the vote record still holds.
+    ///
+    /// # Errors
+    /// When a file cannot be used.
+    pub(crate) fn open_history(&self, record: &RecordFile) -> Result<History> {
+        let entries: Vec<Entry> =
+            record.journalled()?.into_iter().filter_map(|answer| self.read_entry(answer)).collect();
+        History::open(&self.history, member_name(&self.cluster, self.me), &entries)
+    }
+
+    fn read_entry(&self, answer: Vec<u8>) -> Option<Entry> {
+        let Ok(Answer::Told(Told { decided, .. })) = wire::decode(&answer) else { return None };
+        self.cluster.decided_is_genuine(&decided).then_some((decided.header.epoch, answer))
     }
 }
 

@@ -25,26 +25,26 @@ mod voice;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::agreement::Path;
-use butterfly_kernel::message::inference::Tokens;
 use butterfly_kernel::node::{Blockade, Coordinator, Role};
-use butterfly_kernel::types::{Epoch, NodeSet, Nonce, Position, View};
+use butterfly_kernel::types::{NodeSet, Nonce, Position, View};
 use butterfly_kernel::wire;
 use butterfly_trace::Step;
 use tokio::sync::watch;
 
-use crate::access::{Chronicle, Refusal, Standing, Submission, Told};
+use crate::access::{Answer, Chronicle, Refusal, Standing, Submission, Told};
 use crate::admin::Board;
 use crate::checkpoints::Checkpoints;
 use crate::control::{Blocked, Commit, Event};
 use crate::executor::{Executor, Held, StageError};
 use crate::faults::{Faults, Outgoing};
 use crate::folder::Member;
+use crate::history::History;
 use crate::metrics::Metrics;
 use crate::model::Transformer;
 use crate::protocol::{
@@ -79,6 +79,8 @@ struct Host {
     horizon: watch::Sender<Horizon>,
     /// What clients are told.
     chronicle: Arc<Chronicle>,
+    /// The same, on disk.
+    history: History,
     /// What operators are shown.
     board: Arc<Board>,
     /// What the node was doing after its last step.
@@ -205,12 +207,16 @@ impl Host {
         if !outputs.iter().any(|output| matches!(output, Output::Persist)) {
             self.write_down(line.take())?;
         }
+        let mut told = self.tell_of(&outputs)?;
         let mut durable = false;
         for output in outputs {
             match output {
                 Output::Persist if durable => {}
                 Output::Persist => {
                     let begin = Instant::now();
+                    if let Some((_, answer)) = &told {
+                        self.record.journal(answer)?;
+                    }
                     self.record.write(&encode(&self.node.record())?)?;
                     self.metrics.flushed(begin.elapsed());
                     durable = true;
@@ -219,6 +225,7 @@ impl Host {
                 Output::Send { to, envelope, transmission } => {
                     self.send(&seat, Outgoing::now(to, envelope), transmission)?;
                 }
+                Output::Commit { path, view, .. } => self.committed(path, view, told.take())?,
                 other => self.perform(other, results)?,
             }
         }
@@ -244,7 +251,7 @@ impl Host {
 
     fn perform(&mut self, output: Output, results: &mut VecDeque<Input>) -> Result<()> {
         match output {
-            Output::Persist | Output::Send { .. } => {}
+            Output::Persist | Output::Send { .. } | Output::Commit { .. } => {}
             Output::SetTimer { timer, after } => self.timers.set(timer, after),
             Output::Assign { .. } => self.assign(results),
             Output::Provide { stage, position, signal, .. } => self.executor.provide(stage, position, signal),
@@ -268,7 +275,6 @@ impl Host {
             Output::Checkpoint { run, position } => self.keep_checkpoint(&run.plan, position),
             Output::Blocked(blockade) => self.tell_blockade(Some(blockade))?,
             Output::Resumed => self.tell_blockade(None)?,
-            Output::Commit { epoch, path, view, tokens, .. } => self.committed(epoch, path, view, &tokens)?,
             Output::Evidence(evidence) => self.blame(&evidence)?,
             Output::EnterView { epoch, view } => {
                 self.metrics.entered_view();
@@ -346,28 +352,41 @@ impl Host {
         Ok(())
     }
 
-    fn committed(&mut self, epoch: Epoch, path: Path, view: View, tokens: &Tokens) -> Result<()> {
-        let now = Instant::now();
-        let began = self.began.take();
-        let latency = began.filter(|_| !tokens.is_empty()).map(|began| now.duration_since(began));
-        self.metrics.committed(path, tokens.len(), latency);
-        self.timers.drop_before(self.node.epoch());
+    /// What is to be told of the epoch that a step decided, if it did, and the
+    /// same as clients are answered.
+    fn tell_of(&mut self, outputs: &[Output]) -> Result<Option<(Told, Vec<u8>)>> {
+        let committed = outputs.iter().find_map(|output| match output {
+            Output::Commit { epoch, tokens, .. } => Some((*epoch, tokens.clone())),
+            _ => None,
+        });
+        let Some((epoch, tokens)) = committed else { return Ok(None) };
+        let latency = self.began.take().filter(|_| !tokens.is_empty()).map(|began| began.elapsed());
         if self.node.head().state().active.is_some() {
-            self.began = Some(now);
+            self.began = Some(Instant::now());
         }
+        let Some(decided) = self.node.head().decided().filter(|decided| decided.header.epoch == epoch) else {
+            return Ok(None);
+        };
+        let latency_us = latency.and_then(|latency| u64::try_from(latency.as_micros()).ok());
+        let told = Told { decided: decided.clone(), tokens, latency_us };
+        let answer = encode(&Answer::Told(told.clone()))?;
+        Ok(Some((told, answer)))
+    }
+
+    fn committed(&mut self, path: Path, view: View, told: Option<(Told, Vec<u8>)>) -> Result<()> {
+        self.timers.drop_before(self.node.epoch());
         if let Some(run) = self.node.run() {
             self.executor.follow(run);
         }
-        let Some(decided) = self.node.head().decided().filter(|decided| decided.header.epoch == epoch) else {
-            return Ok(());
-        };
-        let latency_us = latency.and_then(|latency| u64::try_from(latency.as_micros()).ok());
-        self.chronicle.add(Told { decided: decided.clone(), tokens: tokens.clone(), latency_us })?;
+        let Some((Told { decided, tokens, latency_us }, answer)) = told else { return Ok(()) };
+        self.metrics.committed(path, tokens.len(), latency_us.map(Duration::from_micros));
+        self.history.add((decided.header.epoch, answer.clone()))?;
+        self.chronicle.add(&decided, answer);
         (self.tell)(Event::Commit(Commit {
-            epoch: epoch.0,
+            epoch: decided.header.epoch.0,
             view: view.0,
             path,
-            decided: encode(decided)?,
+            decided: encode(&decided)?,
             tokens: tokens.to_vec(),
             latency_us,
             learner: self.node.role() == Role::Learner,

@@ -40,6 +40,7 @@ pub mod document;
 pub mod executor;
 pub mod faults;
 pub mod folder;
+mod history;
 pub mod host;
 pub mod keys;
 mod ledger;

@@ -2,8 +2,10 @@
 //!
 //! The scheme is [`butterfly_record`]'s: two slots, written in turn, each with
 //! two copies in different pages, and one flush for both. Here it is given a
-//! file, which one process at a time may hold.
+//! file, which one process at a time may hold. Behind it in the file is a
+//! [`journal`] of what was decided.
 
+mod journal;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +17,9 @@ use std::path::{Path, PathBuf};
 use butterfly_record::{Medium, Store, StoreError};
 use thiserror::Error;
 
+use journal::Journal;
+pub(crate) use journal::SLOTS as JOURNAL_SLOTS;
+
 /// Bytes between the copies: whole pages, and room for the longest record.
 const COPY_BYTES: usize = 16 * 1024;
 
@@ -22,6 +27,8 @@ type RecordStore = Store<RecordMedium, COPY_BYTES>;
 
 /// Most bytes of one record.
 pub const MAX_RECORD: usize = RecordStore::MAX_RECORD;
+/// Of the whole file.
+const FILE_BYTES: usize = RecordStore::BYTES + journal::BYTES;
 
 /// Why the record cannot be read or written. The node must stop: what is not
 /// durable must not be followed by a message.
@@ -47,6 +54,7 @@ pub enum StorageError {
 #[derive(Debug)]
 pub struct RecordFile {
     store: Box<RecordStore>,
+    journal: Journal,
     path: PathBuf,
 }
 
@@ -79,7 +87,7 @@ impl RecordFile {
     pub fn provision(path: &Path, owner: [u8; 32], record: &[u8]) -> Result<(), StorageError> {
         let device = |source| StorageError::Device { path: path.into(), source };
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(device)?;
-        file.set_len(RecordStore::BYTES as u64).map_err(device)?;
+        file.set_len(FILE_BYTES as u64).map_err(device)?;
         let first = RecordStore::provision(RecordMedium(file), owner, record);
         let first = first.map_err(|error| failed(path, error))?;
         // The length of the file as well.
@@ -99,10 +107,31 @@ impl RecordFile {
             TryLockError::WouldBlock => StorageError::InUse(path.into()),
             TryLockError::Error(source) => device(source),
         })?;
-        file.set_len(RecordStore::BYTES as u64).map_err(device)?;
+        file.set_len(FILE_BYTES as u64).map_err(device)?;
         let store = RecordStore::open(RecordMedium(file), owner).map_err(|error| failed(path, error))?;
         let record = store.record().map(<[u8]>::to_vec);
-        Ok((RecordFile { store: Box::new(store), path: path.into() }, record))
+        let journal = Journal::new(RecordStore::BYTES, owner);
+        Ok((RecordFile { store: Box::new(store), journal, path: path.into() }, record))
+    }
+
+    /// The decisions that are in the journal, in no order. They must be in the
+    /// history before the first is added.
+    ///
+    /// # Errors
+    /// [`StorageError::Device`].
+    pub fn journalled(&self) -> Result<Vec<Vec<u8>>, StorageError> {
+        self.journal.entries(&self.store.medium().0).map_err(|source| self.device(source))
+    }
+
+    /// Adds a decision to the journal. The next [`RecordFile::write`] makes it
+    /// durable. The one that was added as many decisions ago as the journal has
+    /// slots must be in the history.
+    ///
+    /// # Errors
+    /// The node must stop on any.
+    pub fn journal(&mut self, decision: &[u8]) -> Result<(), StorageError> {
+        let added = self.journal.add(&self.store.medium().0, decision);
+        added.map_err(|source| self.device(source))
     }
 
     /// Makes `record` durable: when this returns, it will be read back.
@@ -111,6 +140,10 @@ impl RecordFile {
     /// The node must stop on any.
     pub fn write(&mut self, record: &[u8]) -> Result<(), StorageError> {
         self.store.write(record).map_err(|error| failed(&self.path, error))
+    }
+
+    fn device(&self, source: io::Error) -> StorageError {
+        StorageError::Device { path: self.path.clone(), source }
     }
 }
 

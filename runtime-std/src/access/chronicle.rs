@@ -1,4 +1,5 @@
-//! What a node tells clients: where it is, and what was decided lately.
+//! What a node tells clients: where it is, and what was decided: lately from
+//! memory, before that from its history.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,17 +8,19 @@ use anyhow::Result;
 use butterfly_kernel::types::Epoch;
 use tokio::sync::watch;
 
-use super::{Answer, Standing, Told};
-use crate::protocol::{Decided, encode};
+use super::{Answer, Standing};
+use crate::history::{Entry, Shelf};
+use crate::protocol::Decided;
 
-/// Epochs that a client which comes late can still be told of: more than the
-/// longest request takes when each epoch commits one token.
+/// Epochs in memory: more than the longest request takes when each epoch commits
+/// one token, and more than are on their way to the history.
 const EPOCHS_KEPT: usize = 512;
 
 /// Written by the event loop, read by the sessions of clients.
 pub(crate) struct Chronicle {
     standing: watch::Sender<Standing>,
     past: Mutex<Past>,
+    history: Shelf,
 }
 
 #[derive(Default)]
@@ -28,8 +31,9 @@ struct Past {
 }
 
 impl Chronicle {
-    pub(crate) fn new(standing: Standing, last: Option<Decided>) -> Chronicle {
-        Chronicle { standing: watch::Sender::new(standing), past: Mutex::new(Past { last, told: VecDeque::new() }) }
+    pub(crate) fn new(standing: Standing, last: Option<Decided>, history: Shelf) -> Chronicle {
+        let past = Mutex::new(Past { last, told: VecDeque::new() });
+        Chronicle { standing: watch::Sender::new(standing), past, history }
     }
 
     /// Where the node is now.
@@ -41,17 +45,14 @@ impl Chronicle {
         });
     }
 
-    /// The node decided an epoch, or learned that it was.
-    pub(crate) fn add(&self, told: Told) -> Result<()> {
-        let (epoch, last) = (told.decided.header.epoch, told.decided.clone());
-        let answer = encode(&Answer::Told(told))?;
+    /// The node decided an epoch, or learned that it was: an encoded [`Answer::Told`].
+    pub(crate) fn add(&self, decided: &Decided, answer: Vec<u8>) {
         let mut past = self.past();
         if past.told.len() == EPOCHS_KEPT {
             past.told.pop_front();
         }
-        past.told.push_back((epoch, answer));
-        past.last = Some(last);
-        Ok(())
+        past.told.push_back((decided.header.epoch, answer));
+        past.last = Some(decided.clone());
     }
 
     /// Changes when there is something new to tell.
@@ -74,16 +75,32 @@ impl Chronicle {
         Answer::Standing(self.stands(), self.last())
     }
 
-    /// The first kept epoch that is not before `from`, encoded.
-    pub(crate) fn next(&self, from: Epoch) -> Option<(Epoch, Vec<u8>)> {
-        self.past().told.iter().find(|(epoch, _)| *epoch >= from).cloned()
+    /// The first epoch that is not before `from` and known here, encoded.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub(crate) fn next(&self, from: Epoch) -> Result<Option<Entry>> {
+        Ok(self.range(from, 1)?.pop())
     }
 
-    /// At most `limit` kept epochs that are not before `from`, encoded, in order.
-    pub(crate) fn range(&self, from: Epoch, limit: usize) -> Vec<Vec<u8>> {
-        let past = self.past();
-        let kept = past.told.iter().filter(|(epoch, _)| *epoch >= from).take(limit);
-        kept.map(|(_, told)| told.clone()).collect()
+    /// At most `limit` epochs that are not before `from` and known here, encoded, in order.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub(crate) fn range(&self, from: Epoch, limit: usize) -> Result<Vec<Entry>> {
+        let (first, recent): (Option<Epoch>, Vec<Entry>) = {
+            let past = self.past();
+            let kept = past.told.iter().filter(|(epoch, _)| *epoch >= from).take(limit);
+            (past.told.front().map(|(epoch, _)| *epoch), kept.cloned().collect())
+        };
+        let first = first.unwrap_or(Epoch(u64::MAX));
+        if from >= first {
+            return Ok(recent);
+        }
+        let mut entries = self.history.range(from, first, limit)?;
+        entries.extend(recent);
+        entries.truncate(limit);
+        Ok(entries)
     }
 
     fn past(&self) -> MutexGuard<'_, Past> {

@@ -73,7 +73,7 @@ impl Clients {
 
     /// Everything that is new since `from`, which moves on.
     async fn tell(&self, connection: &mut Connection, from: &mut Epoch) -> Result<()> {
-        while let Some((epoch, told)) = self.chronicle.next(*from) {
+        while let Some((epoch, told)) = self.chronicle.next(*from)? {
             connection.send(&told).await?;
             *from = epoch.next();
         }

@@ -1,5 +1,5 @@
-//! `/api/v1/epochs?from=&limit=`: what was decided lately, from the chronicle
-//! that clients are served from.
+//! `/api/v1/epochs?from=&limit=`: what was decided, from the chronicle that
+//! clients are served from.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Admin;
 use super::api::VERSION;
 use crate::access::{Answer, Told};
+use crate::history::Entry;
 use crate::protocol::path_name;
 
 /// Epochs of one answer, if it is not said how many.
@@ -58,11 +59,12 @@ pub(super) async fn epochs(
         return Err((StatusCode::BAD_REQUEST, format!("`limit` may be 1 to {MOST}, not {limit}\n")));
     }
     let from = range.from.unwrap_or_default();
-    let read = |told: Vec<u8>| match wire::decode(&told) {
+    let failed = |why: String| (StatusCode::INTERNAL_SERVER_ERROR, why);
+    let read = |(_, told): Entry| match wire::decode(&told) {
         Ok(Answer::Told(told)) => Ok(EpochReport::new(&told)),
-        _ => Err((StatusCode::INTERNAL_SERVER_ERROR, "an epoch that cannot be read\n".into())),
+        _ => Err(failed("an epoch that cannot be read\n".into())),
     };
-    let kept = admin.chronicle.range(Epoch(from), limit);
+    let kept = admin.chronicle.range(Epoch(from), limit).map_err(|error| failed(format!("{error:#}\n")))?;
     let epochs = kept.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let next = epochs.last().map_or(from, |last| last.epoch + 1);
     Ok(Json(EpochsReport { version: VERSION, epochs, next }))

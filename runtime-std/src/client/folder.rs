@@ -21,14 +21,14 @@ use super::Client;
 use crate::config::ClientConfig;
 use crate::folder::{open_party, provision_party, read};
 use crate::keys::Keys;
-use crate::protocol::{Cluster, SignedRequest, encode};
+use crate::protocol::{Cluster, Decided, SignedRequest, encode};
 use butterfly_session::KeyRecord;
 
 const CONFIG: &str = "client.toml";
 const REQUEST: &str = "request";
 const LOCK: &str = "lock";
-/// More than a request takes.
-const MAX_REQUEST: u64 = 1024;
+/// More than a request and a decision take.
+const MAX_REQUEST: u64 = 32 * 1024;
 
 /// The part of the folder that changes.
 pub(super) struct Folder {
@@ -39,6 +39,8 @@ pub(super) struct Folder {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Last {
     pub(super) request: SignedRequest,
+    /// The last decision when it was signed; none: nothing was decided yet.
+    pub(super) base: Option<Decided>,
     /// All of its answer was received.
     pub(super) finished: bool,
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use butterfly_kernel::crypto::{Scheme, Tag};
 use butterfly_kernel::message::inference::Request;
-use butterfly_kernel::types::{Epoch, NodeId, NodeSet};
+use butterfly_kernel::types::{ClientId, Epoch, NodeId, NodeSet};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
@@ -80,22 +80,36 @@ impl Client {
     pub async fn submit(self: &Arc<Self>, wish: &Wish, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<Submitted> {
         let _lock = self.folder.lock()?;
         let mut base = self.base().await?;
-        let mut last = self.folder.last()?;
-        let next = |base: &Option<Decided>| base.as_ref().map_or(1, |decided| decided.state.next_sequence(self.me));
-        if let Some(open) = last.as_ref().filter(|last| !last.finished && last.request.request.sequence >= next(&base))
-        {
-            let request = open.request.clone();
-            if request.request.prompt == *wish.prompt && request.request.tokens == wish.tokens {
-                return self.see_through(request, base.as_ref(), wish.patience, &mut show).await;
+        let last = self.folder.last()?;
+        let mut sequence = 1;
+        if let Some(mut last) = last {
+            let Request { sequence: of_last, prompt, tokens, .. } = last.request.request.clone();
+            if !last.finished {
+                let is_wish = prompt == *wish.prompt && tokens == wish.tokens;
+                let is_over = of_last < next_sequence(base.as_ref(), self.me);
+                if is_wish {
+                    let outcome = self.see_through(&mut last, wish.patience, &mut show).await;
+                    if outcome.is_err() && is_over {
+                        self.folder.remember(&Last { finished: true, ..last })?;
+                        return outcome.context(
+                            "the cluster finished this request while nobody listened, and none of the nodes that \
+                             answer knows its text; it is given up, and the same command asks anew",
+                        );
+                    }
+                    return outcome;
+                }
+                if !is_over {
+                    eprintln!("the request before was not finished; that comes first");
+                    self.see_through(&mut last, wish.patience, &mut |_| Ok(())).await?;
+                    base = self.base().await?;
+                }
             }
-            eprintln!("the request before was not finished; that comes first");
-            self.see_through(request, base.as_ref(), wish.patience, &mut |_| Ok(())).await?;
-            base = self.base().await?;
-            last = self.folder.last()?;
+            sequence = of_last + 1;
         }
-        let after_last = last.map_or(1, |last| last.request.request.sequence + u64::from(last.finished));
-        let request = self.sign(wish, next(&base).max(after_last))?;
-        self.see_through(request, base.as_ref(), wish.patience, &mut show).await
+        let sequence = sequence.max(next_sequence(base.as_ref(), self.me));
+        let mut request = Last { request: self.sign(wish, sequence)?, base, finished: false };
+        self.folder.remember(&request)?;
+        self.see_through(&mut request, wish.patience, &mut show).await
     }
 
     /// The latest decision that anybody can prove, when f + 1 voters were asked.
@@ -120,24 +134,23 @@ impl Client {
         Ok(SignedRequest { signature: Crypto::sign(self.keys.identity(), &statement), request })
     }
 
+    /// Follows a request that was remembered to its end.
     async fn see_through(
         self: &Arc<Self>,
-        request: SignedRequest,
-        base: Option<&Decided>,
+        last: &mut Last,
         patience: Duration,
         show: &mut impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<Submitted> {
-        self.folder.remember(&Last { request: request.clone(), finished: false })?;
         let begin = Instant::now();
         let cluster = Arc::clone(self.cluster());
-        let mut ledger = Ledger::after(&cluster, request.clone(), base);
+        let request = last.request.clone();
+        let mut ledger = Ledger::after(&cluster, request.clone(), last.base.as_ref());
         show(ledger.text())?;
         let f = cluster.resilience().f();
         let (asked, is_asked) = watch::channel(NodeSet::first(f + 1));
         let (next, is_next) = watch::channel(ledger.next());
         let (sender, mut news) = mpsc::channel(NEWS);
-        let course =
-            Course { client: Arc::clone(self), request: request.clone(), asked: is_asked, next: is_next, news: sender };
+        let course = Course { client: Arc::clone(self), request, asked: is_asked, next: is_next, news: sender };
         let mut tasks = JoinSet::new();
         for node in cluster.voters().iter() {
             tasks.spawn(course.clone().follow(node));
@@ -180,7 +193,8 @@ impl Client {
             }
         }
         tasks.shutdown().await;
-        self.folder.remember(&Last { request, finished: true })?;
+        last.finished = true;
+        self.folder.remember(last)?;
         let proof = ledger.proof().context("an answer without an epoch")?;
         Ok(Submitted {
             tokens: ledger.text().to_vec(),
@@ -189,6 +203,11 @@ impl Client {
             epoch: ledger.committed(),
         })
     }
+}
+
+/// The number that a client's next request has after `base`.
+fn next_sequence(base: Option<&Decided>, client: ClientId) -> u64 {
+    base.map_or(1, |decided| decided.state.next_sequence(client))
 }
 
 /// More than f nodes say that the request is in vain: one of them is honest.

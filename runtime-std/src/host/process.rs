@@ -119,6 +119,7 @@ async fn serve(options: &NodeOptions) -> Result<()> {
     let mut wishes = Wishes::new(options.voice)?;
     let member = Arc::new(Member::open(&options.folder, timing(options.view_timeout))?);
     let (record, found) = member.open_record()?;
+    let history = member.open_history(&record)?;
     let address = options.listen;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!(
@@ -150,7 +151,7 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         working: false,
         blocked: None,
     };
-    let chronicle = Arc::new(Chronicle::new(standing, node.head().decided().cloned()));
+    let chronicle = Arc::new(Chronicle::new(standing, node.head().decided().cloned(), history.shelf()));
     let board = Arc::new(Board::new());
     let (probes, mut probed) = mpsc::channel(PROBES);
     let answering = Admin {
@@ -190,6 +191,7 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         unread,
         horizon,
         chronicle,
+        history,
         board,
         doing: Coordinator::Initializing,
         began: None,
@@ -258,8 +260,9 @@ impl Host {
 
     /// After the last step: what was said leaves, and everything is told.
     async fn finish(self) -> Result<()> {
-        let Host { mesh, mut traffic, unread, mut tell, mut trace, .. } = self;
+        let Host { mesh, mut traffic, unread, mut tell, mut trace, history, .. } = self;
         trace.as_mut().map_or(Ok(()), TraceFile::close)?;
+        history.close()?;
         mesh.finish().await;
         traffic.add_unread(&unread);
         // Whoever started this node may be gone.

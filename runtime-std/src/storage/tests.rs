@@ -46,8 +46,8 @@ fn the_last_write_is_read_back() {
 fn the_file_has_room_for_every_copy_and_each_is_in_use() {
     let disk = Disk::with_records(4);
     let bytes = std::fs::read(disk.path()).unwrap();
-    assert_eq!(bytes.len(), 4 * COPY_BYTES);
-    assert!(bytes.chunks(COPY_BYTES).all(|copy| copy.starts_with(b"BFLYVOTE")));
+    assert_eq!(bytes.len(), FILE_BYTES);
+    assert!(bytes[..RecordStore::BYTES].chunks(COPY_BYTES).all(|copy| copy.starts_with(b"BFLYVOTE")));
 }
 
 #[test]
@@ -95,4 +95,30 @@ fn a_record_that_does_not_fit_is_refused() {
     let (mut file, _) = RecordFile::open(&disk.path(), OWNER).unwrap();
     assert!(file.write(&vec![1; MAX_RECORD]).is_ok());
     assert!(matches!(file.write(&vec![1; MAX_RECORD + 1]), Err(StorageError::TooLong(_))));
+}
+
+#[test]
+fn the_journal_holds_the_newest_decisions_and_none_that_is_damaged() {
+    let disk = Disk::with_records(1);
+    let decision = |number: usize| vec![u8::try_from(number).unwrap(); 1_000 + number];
+    {
+        let (mut file, _) = RecordFile::open(&disk.path(), OWNER).unwrap();
+        assert_eq!(file.journalled().unwrap(), Vec::<Vec<u8>>::new());
+        for number in 0..JOURNAL_SLOTS + 3 {
+            file.journal(&decision(number)).unwrap();
+        }
+        assert!(file.journal(&vec![0; COPY_BYTES]).is_err(), "it is longer than a slot");
+    }
+    let journalled = || {
+        let mut found = RecordFile::open(&disk.path(), OWNER).unwrap().0.journalled().unwrap();
+        found.sort();
+        found
+    };
+    let expected: Vec<_> = (3..JOURNAL_SLOTS + 3).map(decision).collect();
+    assert_eq!(journalled(), expected);
+    assert_eq!(disk.reopen().as_deref(), Some("record 1"), "the record is another part of the file");
+    disk.damage(RecordStore::BYTES + 500, &[0xFF]);
+    assert_eq!(journalled().len(), JOURNAL_SLOTS - 1);
+    let (others, _) = RecordFile::open(&disk.path(), [8; 32]).unwrap();
+    assert_eq!(others.journalled().unwrap(), Vec::<Vec<u8>>::new());
 }

@@ -44,7 +44,7 @@ fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n"))
 }
 
-fn document(address: SocketAddr, path: &str) -> Value {
+pub(crate) fn document(address: SocketAddr, path: &str) -> Value {
     let answer = get(address, path);
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     let document: Value = serde_json::from_str(&answer.body).unwrap();

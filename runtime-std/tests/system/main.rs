@@ -4,6 +4,7 @@ mod admin;
 mod case;
 mod demo;
 mod documents;
+mod durability;
 mod faults;
 mod harness;
 mod intruder;

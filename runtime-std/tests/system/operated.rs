@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -18,20 +19,34 @@ use crate::harness::butterfly;
 /// Everything that is waited for comes within this time, or never.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-pub(crate) struct Operated {
+/// What `init` made, with two clients, on ports that nobody else uses.
+pub(crate) struct Folder {
     pub(crate) dir: PathBuf,
     pub(crate) base_port: u16,
     admin_port: u16,
+    _folder: TempDir,
+}
+
+/// Its nodes, as `start --all` runs them.
+pub(crate) struct Operated {
+    folder: Folder,
     pub(crate) supervisor: Child,
     /// The process of each node, as it was first started.
     pub(crate) ids: BTreeMap<usize, u32>,
     lines: Receiver<String>,
-    _folder: TempDir,
 }
 
-impl Operated {
-    /// `init`, with two clients, and `start --all`, until every node listens.
-    pub(crate) fn start(nodes: usize) -> Operated {
+impl Deref for Operated {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
+}
+
+impl Folder {
+    /// Of a cluster with as many nodes.
+    pub(crate) fn found(nodes: usize) -> Folder {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("c");
         let base_port = free_ports(2 * nodes);
@@ -42,28 +57,7 @@ impl Operated {
         let init = [&["init", "--dir", dir_name, "--clients", "2", "--nodes", &count][..], &ports].concat();
         let made = butterfly(&init);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
-        command.args(["start", "--all", "--dir"]).arg(&dir).stdout(Stdio::piped());
-        let mut supervisor = command.spawn().unwrap();
-        let output = BufReader::new(supervisor.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut operated =
-            Operated { dir, base_port, admin_port, supervisor, ids: BTreeMap::new(), lines, _folder: folder };
-        operated.wait_for_line("nodes run;");
-        assert_eq!(operated.ids.len(), nodes);
-        operated
-    }
-
-    /// Waits until the supervisor says something with `part` in it.
-    pub(crate) fn wait_for_line(&mut self, part: &str) -> String {
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never said {part:?}"));
-            self.ids.extend(process_in(&line));
-            if line.contains(part) {
-                return line;
-            }
-        }
+        Folder { dir, base_port, admin_port, _folder: folder }
     }
 
     pub(crate) fn address(&self, node: u16) -> SocketAddr {
@@ -116,6 +110,34 @@ impl Operated {
         let output = self.run("submit", &[&["--json"][..], further].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+impl Operated {
+    /// `init` and `start --all`, until every node listens.
+    pub(crate) fn start(nodes: usize) -> Operated {
+        let folder = Folder::found(nodes);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
+        command.args(["start", "--all", "--dir"]).arg(&folder.dir).stdout(Stdio::piped());
+        let mut supervisor = command.spawn().unwrap();
+        let output = BufReader::new(supervisor.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut operated = Operated { folder, supervisor, ids: BTreeMap::new(), lines };
+        operated.wait_for_line("nodes run;");
+        assert_eq!(operated.ids.len(), nodes);
+        operated
+    }
+
+    /// Waits until the supervisor says something with `part` in it.
+    pub(crate) fn wait_for_line(&mut self, part: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never said {part:?}"));
+            self.ids.extend(process_in(&line));
+            if line.contains(part) {
+                return line;
+            }
+        }
     }
 
     /// SIGKILL to the first process of `node`.

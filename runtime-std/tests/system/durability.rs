@@ -1,0 +1,234 @@
+//! What is left of a cluster whose processes are killed, again and again, while
+//! clients ask it things.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::admin::document;
+use crate::harness::{butterfly, progress, verify};
+use crate::operated::{Folder, PATIENCE, wait_until};
+
+const NODES: u16 = 4;
+/// Processes that are killed, half of them one at a time, half all at once.
+const KILLS: usize = 500;
+/// What a killed leader costs.
+const VIEW_TIMEOUT_MS: &str = "150";
+const PROMPTS: [&str; 3] = ["Return the ", "if x == ", "def main("];
+
+/// The nodes of a folder, each a process that this test started.
+struct Nodes<'f> {
+    folder: &'f Folder,
+    running: BTreeMap<u16, Child>,
+}
+
+impl<'f> Nodes<'f> {
+    fn start(folder: &'f Folder) -> Nodes<'f> {
+        let mut nodes = Nodes { folder, running: BTreeMap::new() };
+        nodes.start_all();
+        nodes
+    }
+
+    fn start_all(&mut self) {
+        // All at once: they wait for each other no longer than the slowest takes.
+        let begun: Vec<(u16, Child)> = (0..NODES).map(|node| (node, self.spawn(node))).collect();
+        for (node, child) in begun {
+            self.wait_until_ready(node, child);
+        }
+    }
+
+    fn restart(&mut self, node: u16) {
+        let child = self.spawn(node);
+        self.wait_until_ready(node, child);
+    }
+
+    fn spawn(&self, node: u16) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
+        command
+            .args(["start", "--json", "--view-timeout-ms", VIEW_TIMEOUT_MS, "--node", &node.to_string(), "--dir"])
+            .arg(&self.folder.dir);
+        command.stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn wait_until_ready(&mut self, node: u16, mut child: Child) {
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        assert!(first.contains("\"ready\"") && first.contains("\"learner\":false"), "node {node}: {first}");
+        // It must be able to go on telling.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        self.running.insert(node, child);
+    }
+
+    fn kill(&mut self, node: u16) {
+        let mut child = self.running.remove(&node).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn kill_all(&mut self) {
+        // None hears of the others' end before its own.
+        self.running.values_mut().for_each(|child| child.kill().unwrap());
+        for child in self.running.values_mut() {
+            child.wait().unwrap();
+        }
+        self.running.clear();
+    }
+
+    /// The last epoch that somebody decided.
+    fn last(&self) -> u64 {
+        let epoch = |node: &u16| document(self.folder.admin(*node), "/api/v1/state")["epoch"].as_u64().unwrap() - 1;
+        self.running.keys().map(epoch).max().unwrap()
+    }
+
+    /// Everything that `node` has on record, by epoch.
+    fn epochs(&self, node: u16) -> BTreeMap<u64, Value> {
+        let mut found = BTreeMap::new();
+        let mut from = 0;
+        loop {
+            let page = document(self.folder.admin(node), &format!("/api/v1/epochs?from={from}&limit=100"));
+            let epochs = page["epochs"].as_array().unwrap();
+            if epochs.is_empty() {
+                return found;
+            }
+            found.extend(epochs.iter().map(|epoch| (epoch["epoch"].as_u64().unwrap(), epoch.clone())));
+            from = page["next"].as_u64().unwrap();
+        }
+    }
+}
+
+impl Drop for Nodes<'_> {
+    fn drop(&mut self) {
+        self.kill_all();
+    }
+}
+
+/// Draws that look like chance and are the same each time.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// What one client asked for, and what it was given.
+struct Answered {
+    tokens: u64,
+    first: u64,
+    last: u64,
+}
+
+/// Asks for one thing after the other until it is told to stop. A command that
+/// fails is given again, as it says that one should.
+fn ask_again_and_again(folder: &Folder, client: &str, stop: &AtomicBool) -> Vec<Answered> {
+    let mut draws = Draws(client.parse().unwrap());
+    let mut answered = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let prompt = PROMPTS[usize::try_from(draws.below(3)).unwrap()];
+        let tokens = (1 + draws.below(60)).to_string();
+        let file = folder.dir.join(format!("proof-{client}"));
+        let asked = ["--client", client, "--prompt", prompt, "--tokens", &tokens];
+        let further = ["--json", "--patience", "5", "--proof", file.to_str().unwrap()];
+        let deadline = Instant::now() + PATIENCE;
+        let output = loop {
+            let output = folder.run("submit", &[&asked[..], &further].concat());
+            if output.status.success() {
+                break output;
+            }
+            assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let reference = butterfly(&["reference", "--json", "--prompt", prompt, "--tokens", &tokens]);
+        let reference: Value = serde_json::from_slice(&reference.stdout).unwrap();
+        assert_eq!(answer["text"], reference["text"]);
+        let proven = verify(&file, &["--cluster", answer["cluster"].as_str().unwrap()]).unwrap();
+        assert_eq!((&proven["text"], &proven["complete"]), (&answer["text"], &true.into()));
+        let epoch = |name: &str| proven[name].as_u64().unwrap();
+        answered.push(Answered {
+            tokens: tokens.parse().unwrap(),
+            first: epoch("first_epoch"),
+            last: epoch("last_epoch"),
+        });
+    }
+    answered
+}
+
+/// Epochs that were decided before are decided afterwards; each has one value
+/// with everybody; nobody was seen to contradict himself; every token that was
+/// committed is one that a client asked for, once.
+#[test]
+fn five_hundred_kills_lose_and_repeat_nothing() {
+    let folder = Folder::found(usize::from(NODES));
+    let mut nodes = Nodes::start(&folder);
+    let stop = AtomicBool::new(false);
+    let answered = scope(|scope| {
+        let clients = ["0", "1"].map(|client| scope.spawn(|| ask_again_and_again(&folder, client, &stop)));
+        let mut draws = Draws(500);
+        let mut killed = 0;
+        while killed < KILLS {
+            sleep(Duration::from_millis(draws.below(300)));
+            if clients.iter().any(|client| client.is_finished()) {
+                break;
+            }
+            let before = nodes.last();
+            if killed < KILLS / 2 {
+                let node = u16::try_from(draws.below(u64::from(NODES))).unwrap();
+                nodes.kill(node);
+                sleep(Duration::from_millis(draws.below(30)));
+                nodes.restart(node);
+                killed += 1;
+            } else {
+                nodes.kill_all();
+                nodes.start_all();
+                killed += usize::from(NODES);
+            }
+            assert!(nodes.last() >= before, "epoch {before} had been decided");
+            if killed.is_multiple_of(50) {
+                progress(&format!("{killed} of {KILLS} killed, {} epochs", nodes.last()));
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        clients.map(|client| client.join().unwrap())
+    });
+    let last = nodes.last();
+    wait_until("every node has the last epoch", || (0..NODES).all(|node| nodes.epochs(node).contains_key(&last)));
+    let histories: Vec<_> = (0..NODES).map(|node| nodes.epochs(node)).collect();
+    let mut committed = 0;
+    for epoch in 1..=last {
+        let told: Vec<&Value> = histories.iter().filter_map(|history| history.get(&epoch)).collect();
+        let values: BTreeSet<&str> = told.iter().map(|told| told["value"].as_str().unwrap()).collect();
+        assert_eq!(values.len(), 1, "epoch {epoch}: {values:?}");
+        committed += told.iter().map(|told| told["tokens"].as_u64().unwrap()).max().unwrap();
+    }
+    for node in 0..NODES {
+        assert_eq!(document(folder.admin(node), "/api/v1/evidence")["evidence"], Value::Array(Vec::new()));
+    }
+    let mut requests: Vec<&Answered> = answered.iter().flatten().collect();
+    requests.sort_by_key(|answered| answered.first);
+    assert_eq!(committed, requests.iter().map(|answered| answered.tokens).sum::<u64>());
+    assert!(requests.is_sorted_by(|one, next| one.last < next.first), "each has epochs of its own");
+    assert!(answered.iter().all(|answered| answered.len() > 20), "there was load all the time");
+    progress(&format!("{} requests, {committed} tokens, {last} epochs", requests.len()));
+}
+
+/// What was decided before is told by nodes that were not there.
+#[test]
+fn a_cluster_that_was_killed_tells_of_everything_it_decided() {
+    let folder = Folder::found(usize::from(NODES));
+    let mut nodes = Nodes::start(&folder);
+    folder.submit(&["--tokens", "40"]);
+    let last = nodes.last();
+    wait_until("every node has the last epoch", || (0..NODES).all(|node| nodes.epochs(node).contains_key(&last)));
+    let before: Vec<_> = (0..NODES).map(|node| nodes.epochs(node)).collect();
+    nodes.kill_all();
+    nodes.start_all();
+    let after: Vec<_> = (0..NODES).map(|node| nodes.epochs(node)).collect();
+    assert_eq!(before, after);
+    assert_eq!(before[0].len(), 10);
+}
