@@ -75,14 +75,21 @@ impl Member {
     /// Reads the folder of a member.
     ///
     /// # Errors
-    /// When a file cannot be read, or the key is no member's.
+    /// When a file cannot be read, the key is no member's, or the exchange key
+    /// is another than the others know.
     pub fn open(folder: &Path, timing: Timing) -> Result<Member> {
         let (party, keys) = open_party(folder, timing)?;
         let place = party.cluster().roster().members.iter().position(|member| *member == keys.public());
         let me = place.context("the key in this folder is not that of a member of its roster")?;
+        let me = NodeId(u8::try_from(me)?);
+        ensure!(
+            party.member(me).is_some_and(|peer| peer.exchange() == keys.exchange().public()),
+            "the exchange key in this folder is not the one that its key record names; nobody would answer to it. \
+             Bring both back from a copy"
+        );
         Ok(Member {
             cluster: Arc::clone(party.cluster()),
-            me: NodeId(u8::try_from(me)?),
+            me,
             key: keys.identity().clone(),
             party: Arc::new(party),
             record: record_in(folder),

@@ -255,7 +255,9 @@ impl Shelf {
         if entries.is_empty() {
             return Ok(());
         }
-        self.insert(entries).with_context(|| format!("the history {} cannot be written", self.path.display()))
+        self.insert(entries).with_context(|| {
+            format!("the history {} cannot be written; see to the disk, and start the node again", self.path.display())
+        })
     }
 
     fn insert(&self, entries: &[Entry]) -> Result<()> {

@@ -35,7 +35,7 @@ const FILE_BYTES: usize = RecordStore::BYTES + journal::BYTES;
 #[derive(Debug, Error)]
 pub enum StorageError {
     /// The device or the file system failed.
-    #[error("the vote record {path} cannot be used: {source}")]
+    #[error("the vote record {path} cannot be used; see to the disk, and start the node again")]
     Device {
         /// The file.
         path: PathBuf,
@@ -87,7 +87,7 @@ impl RecordFile {
     pub fn provision(path: &Path, owner: [u8; 32], record: &[u8]) -> Result<(), StorageError> {
         let device = |source| StorageError::Device { path: path.into(), source };
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(device)?;
-        file.set_len(FILE_BYTES as u64).map_err(device)?;
+        reserve(&file).map_err(device)?;
         let first = RecordStore::provision(RecordMedium(file), owner, record);
         let first = first.map_err(|error| failed(path, error))?;
         // The length of the file as well.
@@ -98,6 +98,9 @@ impl RecordFile {
     /// copy is readable. What was read is written again, so that a page that
     /// rotted is whole again before anything is sent.
     ///
+    /// A file that was cut is taken for lost, even if an older slot of it is
+    /// whole: a torn write leaves its length as it was.
+    ///
     /// # Errors
     /// [`StorageError::Device`], [`StorageError::InUse`].
     pub fn open(path: &Path, owner: [u8; 32]) -> Result<(RecordFile, Option<Vec<u8>>), StorageError> {
@@ -107,7 +110,10 @@ impl RecordFile {
             TryLockError::WouldBlock => StorageError::InUse(path.into()),
             TryLockError::Error(source) => device(source),
         })?;
-        file.set_len(FILE_BYTES as u64).map_err(device)?;
+        if file.metadata().map_err(device)?.len() < RecordStore::BYTES as u64 {
+            file.set_len(0).map_err(device)?;
+        }
+        reserve(&file).map_err(device)?;
         let store = RecordStore::open(RecordMedium(file), owner).map_err(|error| failed(path, error))?;
         let record = store.record().map(<[u8]>::to_vec);
         let journal = Journal::new(RecordStore::BYTES, owner);
@@ -145,6 +151,22 @@ impl RecordFile {
     fn device(&self, source: io::Error) -> StorageError {
         StorageError::Device { path: self.path.clone(), source }
     }
+}
+
+/// Gives the file its length, and its place on the disk: one that is full later
+/// does not keep a node from voting.
+fn reserve(file: &File) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        match fallocate(file, FallocateFlags::empty(), 0, FILE_BYTES as u64) {
+            // Not every file system can.
+            Ok(()) | Err(Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    file.set_len(FILE_BYTES as u64)
 }
 
 fn failed(path: &Path, error: StoreError<io::Error>) -> StorageError {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::succeed;
-use crate::{costs, firmware_link, fuzz, session, spec, trace, workspace};
+use crate::{costs, debian, firmware_link, fuzz, session, spec, trace, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -68,7 +68,7 @@ const STEPS: [Step; 16] = [
     Step {
         name: "runtime",
         about: "separate processes: each fault alone and with others, attacks, an operator's way, bad input",
-        run: || cargo(&["test", "--release", "-p", "butterfly-runtime-std"]),
+        run: runtime,
     },
     Step { name: "trace", about: "what real nodes did under each fault, against the specification", run: trace::step },
 ];
@@ -130,6 +130,12 @@ fn features() -> Result<()> {
         Some(line) => bail!("a feature for checkers only reaches the daemon: {line}"),
         None => Ok(()),
     }
+}
+
+/// Disks that fail need strace, networks of their own need ip.
+fn runtime() -> Result<()> {
+    debian::need(&[("strace", "strace"), ("ip", "iproute2")])?;
+    cargo(&["test", "--release", "-p", "butterfly-runtime-std"])
 }
 
 fn model_check() -> Result<()> {

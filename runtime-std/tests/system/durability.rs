@@ -1,9 +1,7 @@
 //! What is left of a cluster whose processes are killed, again and again, while
 //! clients ask it things.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
@@ -12,110 +10,13 @@ use serde_json::Value;
 
 use crate::admin::document;
 use crate::harness::{butterfly, progress, verify};
+use crate::nodes::{Draws, Nodes, epochs};
 use crate::operated::{Folder, PATIENCE, wait_until};
 
 const NODES: u16 = 4;
 /// Processes that are killed, half of them one at a time, half all at once.
 const KILLS: usize = 500;
-/// What a killed leader costs.
-const VIEW_TIMEOUT_MS: &str = "150";
 const PROMPTS: [&str; 3] = ["Return the ", "if x == ", "def main("];
-
-/// The nodes of a folder, each a process that this test started.
-struct Nodes<'f> {
-    folder: &'f Folder,
-    running: BTreeMap<u16, Child>,
-}
-
-impl<'f> Nodes<'f> {
-    fn start(folder: &'f Folder) -> Nodes<'f> {
-        let mut nodes = Nodes { folder, running: BTreeMap::new() };
-        nodes.start_all();
-        nodes
-    }
-
-    fn start_all(&mut self) {
-        // All at once: they wait for each other no longer than the slowest takes.
-        let begun: Vec<(u16, Child)> = (0..NODES).map(|node| (node, self.spawn(node))).collect();
-        for (node, child) in begun {
-            self.wait_until_ready(node, child);
-        }
-    }
-
-    fn restart(&mut self, node: u16) {
-        let child = self.spawn(node);
-        self.wait_until_ready(node, child);
-    }
-
-    fn spawn(&self, node: u16) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
-        command
-            .args(["start", "--json", "--view-timeout-ms", VIEW_TIMEOUT_MS, "--node", &node.to_string(), "--dir"])
-            .arg(&self.folder.dir);
-        command.stdout(Stdio::piped()).spawn().unwrap()
-    }
-
-    fn wait_until_ready(&mut self, node: u16, mut child: Child) {
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first = lines.next().unwrap().unwrap();
-        assert!(first.contains("\"ready\"") && first.contains("\"learner\":false"), "node {node}: {first}");
-        // It must be able to go on telling.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        self.running.insert(node, child);
-    }
-
-    fn kill(&mut self, node: u16) {
-        let mut child = self.running.remove(&node).unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    fn kill_all(&mut self) {
-        // None hears of the others' end before its own.
-        self.running.values_mut().for_each(|child| child.kill().unwrap());
-        for child in self.running.values_mut() {
-            child.wait().unwrap();
-        }
-        self.running.clear();
-    }
-
-    /// The last epoch that somebody decided.
-    fn last(&self) -> u64 {
-        let epoch = |node: &u16| document(self.folder.admin(*node), "/api/v1/state")["epoch"].as_u64().unwrap() - 1;
-        self.running.keys().map(epoch).max().unwrap()
-    }
-
-    /// Everything that `node` has on record, by epoch.
-    fn epochs(&self, node: u16) -> BTreeMap<u64, Value> {
-        let mut found = BTreeMap::new();
-        let mut from = 0;
-        loop {
-            let page = document(self.folder.admin(node), &format!("/api/v1/epochs?from={from}&limit=100"));
-            let epochs = page["epochs"].as_array().unwrap();
-            if epochs.is_empty() {
-                return found;
-            }
-            found.extend(epochs.iter().map(|epoch| (epoch["epoch"].as_u64().unwrap(), epoch.clone())));
-            from = page["next"].as_u64().unwrap();
-        }
-    }
-}
-
-impl Drop for Nodes<'_> {
-    fn drop(&mut self) {
-        self.kill_all();
-    }
-}
-
-/// Draws that look like chance and are the same each time.
-struct Draws(u64);
-
-impl Draws {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
 
 /// What one client asked for, and what it was given.
 struct Answered {
@@ -197,8 +98,10 @@ fn five_hundred_kills_lose_and_repeat_nothing() {
         clients.map(|client| client.join().unwrap())
     });
     let last = nodes.last();
-    wait_until("every node has the last epoch", || (0..NODES).all(|node| nodes.epochs(node).contains_key(&last)));
-    let histories: Vec<_> = (0..NODES).map(|node| nodes.epochs(node)).collect();
+    wait_until("every node has the last epoch", || {
+        (0..NODES).all(|node| epochs(folder.admin(node)).contains_key(&last))
+    });
+    let histories = nodes.histories();
     let mut committed = 0;
     for epoch in 1..=last {
         let told: Vec<&Value> = histories.iter().filter_map(|history| history.get(&epoch)).collect();
@@ -224,11 +127,12 @@ fn a_cluster_that_was_killed_tells_of_everything_it_decided() {
     let mut nodes = Nodes::start(&folder);
     folder.submit(&["--tokens", "40"]);
     let last = nodes.last();
-    wait_until("every node has the last epoch", || (0..NODES).all(|node| nodes.epochs(node).contains_key(&last)));
-    let before: Vec<_> = (0..NODES).map(|node| nodes.epochs(node)).collect();
+    wait_until("every node has the last epoch", || {
+        (0..NODES).all(|node| epochs(folder.admin(node)).contains_key(&last))
+    });
+    let before = nodes.histories();
     nodes.kill_all();
     nodes.start_all();
-    let after: Vec<_> = (0..NODES).map(|node| nodes.epochs(node)).collect();
-    assert_eq!(before, after);
+    assert_eq!(nodes.histories(), before);
     assert_eq!(before[0].len(), 10);
 }

@@ -22,6 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// What `init` made, with two clients, on ports that nobody else uses.
 pub(crate) struct Folder {
     pub(crate) dir: PathBuf,
+    pub(crate) nodes: u16,
     pub(crate) base_port: u16,
     admin_port: u16,
     _folder: TempDir,
@@ -51,13 +52,14 @@ impl Folder {
         let dir = folder.path().join("c");
         let base_port = free_ports(2 * nodes);
         let (count, port) = (nodes.to_string(), base_port.to_string());
-        let admin_port = base_port + u16::try_from(nodes).unwrap();
+        let nodes = u16::try_from(nodes).unwrap();
+        let admin_port = base_port + nodes;
         let dir_name = dir.to_str().unwrap();
         let ports = ["--base-port", &port, "--admin-port", &admin_port.to_string()];
         let init = [&["init", "--dir", dir_name, "--clients", "2", "--nodes", &count][..], &ports].concat();
         let made = butterfly(&init);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        Folder { dir, base_port, admin_port, _folder: folder }
+        Folder { dir, nodes, base_port, admin_port, _folder: folder }
     }
 
     pub(crate) fn address(&self, node: u16) -> SocketAddr {

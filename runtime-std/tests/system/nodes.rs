@@ -1,0 +1,184 @@
+//! The nodes of a folder, each a process that the test started itself.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+
+use serde_json::Value;
+
+use crate::admin::document;
+use crate::operated::{Folder, signal};
+
+/// How a node is started and what it costs when a leader is killed.
+const VIEW_TIMEOUT_MS: &str = "150";
+
+/// A node's process; it does not outlive its test.
+pub(crate) struct Process {
+    child: Child,
+    /// What it says on standard error, when it has ended.
+    errors: Option<JoinHandle<String>>,
+}
+
+/// What a node says first.
+pub(crate) enum Began {
+    /// Its event.
+    Ready(Process, Value),
+    /// What was printed on standard error, when it ended with code 1.
+    Refused(String),
+}
+
+/// Starts a node, and does not wait for it.
+pub(crate) fn spawn(folder: &Folder, node: u16) -> Process {
+    Process::of(Command::new(env!("CARGO_BIN_EXE_butterfly")), folder, node)
+}
+
+impl Process {
+    /// A node that `command`, to which its arguments are added, starts.
+    pub(crate) fn of(mut command: Command, folder: &Folder, node: u16) -> Process {
+        command.args(["start", "--json", "--view-timeout-ms", VIEW_TIMEOUT_MS, "--node", &node.to_string(), "--dir"]);
+        let piped = command.arg(&folder.dir).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Process { child: piped.spawn().unwrap(), errors: None }
+    }
+
+    /// Waits for its first event, and lets it tell more.
+    pub(crate) fn begin(mut self) -> Began {
+        let mut lines = BufReader::new(self.child.stdout.take().unwrap()).lines();
+        let first = lines.next().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+        match first {
+            Some(event) if event["event"] == "ready" => {
+                // It must be able to go on telling.
+                std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+                let mut errors = self.child.stderr.take().unwrap();
+                self.errors = Some(std::thread::spawn(move || {
+                    let mut said = String::new();
+                    errors.read_to_string(&mut said).unwrap();
+                    said
+                }));
+                Began::Ready(self, event)
+            }
+            _ => {
+                let mut errors = String::new();
+                self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+                assert_eq!(self.child.wait().unwrap().code(), Some(1), "{errors}");
+                Began::Refused(errors)
+            }
+        }
+    }
+
+    fn replica(self) -> Process {
+        match self.begin() {
+            Began::Ready(process, event) => {
+                assert_eq!(event["learner"], false, "{event}");
+                process
+            }
+            Began::Refused(errors) => panic!("{errors}"),
+        }
+    }
+
+    /// Waits until it has ended by itself, with code 1; what it said on
+    /// standard error.
+    pub(crate) fn failed(mut self) -> String {
+        assert_eq!(self.child.wait().unwrap().code(), Some(1));
+        self.errors.take().unwrap().join().unwrap()
+    }
+
+    /// SIGTERM, and waits until it has ended.
+    pub(crate) fn stop(mut self) {
+        signal(self.child.id(), "TERM");
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended long ago.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// All nodes of a folder.
+pub(crate) struct Nodes<'f> {
+    folder: &'f Folder,
+    running: BTreeMap<u16, Process>,
+}
+
+impl<'f> Nodes<'f> {
+    pub(crate) fn start(folder: &'f Folder) -> Nodes<'f> {
+        let mut nodes = Nodes { folder, running: BTreeMap::new() };
+        nodes.start_all();
+        nodes
+    }
+
+    pub(crate) fn start_all(&mut self) {
+        // All at once: they wait for each other no longer than the slowest takes.
+        let begun: Vec<Process> = (0..self.folder.nodes).map(|node| spawn(self.folder, node)).collect();
+        self.running.extend((0..).zip(begun.into_iter().map(Process::replica)));
+    }
+
+    pub(crate) fn restart(&mut self, node: u16) {
+        self.running.insert(node, spawn(self.folder, node).replica());
+    }
+
+    pub(crate) fn kill(&mut self, node: u16) {
+        self.running.remove(&node).unwrap().kill();
+    }
+
+    pub(crate) fn kill_all(&mut self) {
+        // None hears of the others' end before its own.
+        self.running.values_mut().for_each(|process| process.child.kill().unwrap());
+        self.running.clear();
+    }
+
+    pub(crate) fn stop_all(mut self) {
+        std::mem::take(&mut self.running).into_values().for_each(Process::stop);
+    }
+
+    /// The last epoch that somebody decided.
+    pub(crate) fn last(&self) -> u64 {
+        self.running.keys().map(|node| last(self.folder.admin(*node))).max().unwrap()
+    }
+
+    /// Everything that each node has on record.
+    pub(crate) fn histories(&self) -> Vec<BTreeMap<u64, Value>> {
+        self.running.keys().map(|node| epochs(self.folder.admin(*node))).collect()
+    }
+}
+
+/// The last epoch that a node decided.
+pub(crate) fn last(admin: SocketAddr) -> u64 {
+    document(admin, "/api/v1/state")["epoch"].as_u64().unwrap() - 1
+}
+
+/// Everything that a node has on record, by epoch.
+pub(crate) fn epochs(admin: SocketAddr) -> BTreeMap<u64, Value> {
+    let mut found = BTreeMap::new();
+    let mut from = 0;
+    loop {
+        let page = document(admin, &format!("/api/v1/epochs?from={from}&limit=100"));
+        let epochs = page["epochs"].as_array().unwrap();
+        if epochs.is_empty() {
+            return found;
+        }
+        found.extend(epochs.iter().map(|epoch| (epoch["epoch"].as_u64().unwrap(), epoch.clone())));
+        from = page["next"].as_u64().unwrap();
+    }
+}
+
+/// Draws that look like chance and are the same each time.
+pub(crate) struct Draws(pub(crate) u64);
+
+impl Draws {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
