@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -12,11 +14,13 @@ use crate::admin::document;
 use crate::operated::{Folder, signal};
 
 /// How a node is started and what it costs when a leader is killed.
-const VIEW_TIMEOUT_MS: &str = "150";
+pub(crate) const VIEW_TIMEOUT_MS: &str = "150";
 
 /// A node's process; it does not outlive its test.
 pub(crate) struct Process {
     child: Child,
+    /// What it tells after its first event, and when.
+    events: Option<Receiver<(Instant, Value)>>,
     /// What it says on standard error, when it has ended.
     errors: Option<JoinHandle<String>>,
 }
@@ -39,7 +43,7 @@ impl Process {
     pub(crate) fn of(mut command: Command, folder: &Folder, node: u16) -> Process {
         command.args(["start", "--json", "--view-timeout-ms", VIEW_TIMEOUT_MS, "--node", &node.to_string(), "--dir"]);
         let piped = command.arg(&folder.dir).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Process { child: piped.spawn().unwrap(), errors: None }
+        Process { child: piped.spawn().unwrap(), events: None, errors: None }
     }
 
     /// Waits for its first event, and lets it tell more.
@@ -48,8 +52,16 @@ impl Process {
         let first = lines.next().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
         match first {
             Some(event) if event["event"] == "ready" => {
-                // It must be able to go on telling.
-                std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+                let (sender, events) = channel();
+                // It must be able to go on telling, whether or not anybody listens.
+                std::thread::spawn(move || {
+                    for line in lines.map_while(Result::ok) {
+                        // The last one may be cut.
+                        let event = serde_json::from_str(&line).unwrap_or_default();
+                        let _unheard = sender.send((Instant::now(), event));
+                    }
+                });
+                self.events = Some(events);
                 let mut errors = self.child.stderr.take().unwrap();
                 self.errors = Some(std::thread::spawn(move || {
                     let mut said = String::new();
@@ -67,7 +79,12 @@ impl Process {
         }
     }
 
-    fn replica(self) -> Process {
+    /// What it told since this was asked last.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (Instant, Value)> {
+        self.events.iter().flat_map(Receiver::try_iter)
+    }
+
+    pub(crate) fn replica(self) -> Process {
         match self.begin() {
             Began::Ready(process, event) => {
                 assert_eq!(event["learner"], false, "{event}");
