@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
@@ -98,8 +97,8 @@ impl Spread {
     }
 }
 
-/// What a client asks in its own namespace, again and again; how often it was
-/// answered. It must not give up while nothing can be decided.
+/// What a client asks in its own namespace. One that begins while too few nodes
+/// can be reached says so at once, and asks again.
 struct Asking {
     namespace: String,
     dir: PathBuf,
@@ -107,12 +106,21 @@ struct Asking {
 
 impl Asking {
     fn once(&self, tokens: usize) -> String {
-        let mut command = Net::command(&self.namespace, env!("CARGO_BIN_EXE_butterfly"));
-        command.args(["submit", "--patience", "100", "--tokens", &tokens.to_string(), "--dir"]).arg(&self.dir);
-        let output = command.stderr(Stdio::inherit()).output().unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap()
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut command = Net::command(&self.namespace, env!("CARGO_BIN_EXE_butterfly"));
+            command.args(["submit", "--patience", "100", "--tokens", &tokens.to_string(), "--dir"]).arg(&self.dir);
+            let output = command.output().unwrap();
+            if output.status.success() {
+                return String::from_utf8(output.stdout).unwrap();
+            }
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert!(errors.contains("nodes answer, and") && Instant::now() < deadline, "{errors}");
+            sleep(Duration::from_millis(50));
+        }
     }
+
+    /// How often it was answered until it was told to stop.
 
     fn until(&self, stop: &AtomicBool) -> usize {
         let text = format!("{}\n", reference(TOKENS));
