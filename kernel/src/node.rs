@@ -200,6 +200,12 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.inference.standing(stage)
     }
 
+    /// Members that were silent or disagreed when it mattered: their reserves
+    /// do not wait for them.
+    pub fn suspects(&self) -> NodeSet {
+        self.inference.suspects()
+    }
+
     /// Whether `place` is reached, or passed: an input rejected as early for
     /// it may be offered again.
     pub fn reached(&self, place: &Place) -> bool {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use butterfly_kernel::cluster::Seat;
 use butterfly_kernel::message::Kind;
 use butterfly_kernel::node::{Coordinator, Node, Record, Role};
-use butterfly_kernel::types::{NodeId, View};
+use butterfly_kernel::types::{NodeId, NodeSet, View};
 use cluster::byzantine::Behaviour;
 use cluster::{Action, CAPACITY, Crypto, Fate, Network, Plan, TestNode, World, request};
 
@@ -105,6 +105,8 @@ fn every_state_is_seen_where_it_belongs() {
     observe(&mut world, 12 * SECOND, &mut seen);
     assert!(seen.contains(&Coordinator::Degraded), "{seen:?}");
     assert!(world.finished(&[0, 1, 2], 0, 2));
+    let suspects = NodeSet::EMPTY.with(NodeId(3));
+    assert!((0..3).any(|member| world.node(member).suspects() == suspects));
     world.behave(3, Behaviour::Honest);
     observe(&mut world, 20 * SECOND, &mut seen);
 

@@ -1,50 +1,65 @@
-//! What an operator sees of a node: health, metrics, a read-only API.
+//! What an operator sees of a node: health, metrics, a read-only API, a stream
+//! of events and a page that shows all of it.
 //!
 //! A listener of its own, off unless `node.toml` says where. It answers GET
 //! and changes nothing; nobody shows who he is, so it listens on loopback only.
 //!
 //! A page in somebody's browser can reach loopback as well. What keeps it out:
 //! the `Host` must be ours, so that no name of its own can point here; no
-//! answer allows another origin to read it; nothing but GET is taken.
+//! answer allows another origin to read it; what a browser says comes from
+//! another site is refused; nothing but GET is taken.
 //!
 //! What callers hold of this process is bounded: [`CONNECTIONS`] at a time,
 //! one request each, whose head has at most [`MAX_HEAD`] bytes and whose body
-//! nobody reads, all of it within [`CONNECTION_TIME`].
+//! nobody reads, all of it within [`CONNECTION_TIME`]. Only a stream of events
+//! may last longer, while its reader takes what it gets.
 
 mod api;
 mod board;
 mod epochs;
+mod events;
 mod health;
+mod lease;
+mod page;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use butterfly_kernel::types::NodeId;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::access::Chronicle;
 use crate::metrics::Metrics;
 use crate::protocol::Cluster;
+use crate::stream::Stream;
 use crate::transport::Peers;
 pub(crate) use board::Board;
+use lease::Lease;
 
 /// Connections at a time; one more is closed at once.
 const CONNECTIONS: usize = 16;
 /// From being accepted to having taken the answer.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
+/// Bytes of an answer that wait for the socket: what a reader that does not
+/// read has of ours.
+const MAX_WAITING: usize = 64 * 1024;
 /// Bytes of a request line with its header fields.
 const MAX_HEAD: usize = 8 * 1024;
 /// After an accept that failed, for want of file descriptors or so.
@@ -60,6 +75,9 @@ pub(crate) struct Admin {
     pub(crate) metrics: Metrics,
     pub(crate) chronicle: Arc<Chronicle>,
     pub(crate) board: Arc<Board>,
+    pub(crate) stream: Stream,
+    /// Names this process among all that ever were this node.
+    pub(crate) life: String,
     pub(crate) peers: watch::Receiver<Peers>,
     /// Goes to the event loop, which answers between two steps.
     pub(crate) probes: mpsc::Sender<Probe>,
@@ -67,7 +85,10 @@ pub(crate) struct Admin {
 
 /// Answers whoever connects, for as long as it is polled.
 pub(crate) async fn serve(listener: TcpListener, address: SocketAddr, admin: Admin) {
-    let router = router(address, admin);
+    attend(listener, router(address, admin)).await;
+}
+
+async fn attend(listener: TcpListener, router: Router) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -75,17 +96,22 @@ pub(crate) async fn serve(listener: TcpListener, address: SocketAddr, admin: Adm
             continue;
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let service = TowerToHyperService::new(router.clone());
+        let lease = Lease::new(CONNECTION_TIME);
+        let service = TowerToHyperService::new(router.clone().layer(Extension(lease.clone())));
         tokio::spawn(async move {
             let _place = place;
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(CONNECTION_TIME)
                 .max_header_size(MAX_HEAD)
+                .max_buf_size(MAX_WAITING)
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), service);
             // Whoever broke it off, or was too slow, may come again.
-            let _late = timeout(CONNECTION_TIME, connection).await;
+            tokio::select! {
+                _ = connection => {}
+                () = lease.run_out() => {}
+            }
         });
     }
 }
@@ -100,8 +126,12 @@ fn router(address: SocketAddr, admin: Admin) -> Router {
         .route("/api/v1/members", get(api::members))
         .route("/api/v1/epochs", get(epochs::epochs))
         .route("/api/v1/evidence", get(api::evidence))
+        .route("/api/v1/events", get(events::events))
+        .route("/", get(page::index))
+        .route("/page/{name}", get(page::file))
         .fallback(|| async {
-            (StatusCode::NOT_FOUND, "there is /livez, /readyz, /metrics, and /api/v1/{state,members,epochs,evidence}\n")
+            let there = "there is /, /livez, /readyz, /metrics, and /api/v1/{state,members,epochs,evidence,events}\n";
+            (StatusCode::NOT_FOUND, there)
         })
         .layer(from_fn_with_state(names, guard))
         .with_state(Arc::new(admin))
@@ -139,12 +169,22 @@ async fn guard(State(names): State<Names>, request: Request, next: Next) -> Resp
         (StatusCode::MISDIRECTED_REQUEST, why).into_response()
     } else if request.method() != Method::GET {
         (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")], "only GET is taken\n").into_response()
+    } else if is_of_another_site(request.headers()) {
+        (StatusCode::FORBIDDEN, "another site's page has nothing to ask here\n").into_response()
     } else {
         next.run(request).await
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static("default-src 'none'"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
+}
+
+/// Whether a browser says so. To come here by a link of another site is all right.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let said = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    let is_elsewhere = said("sec-fetch-site").is_some_and(|site| site != b"same-origin" && site != b"none");
+    is_elsewhere && said("sec-fetch-mode") != Some(b"navigate")
 }

@@ -20,6 +20,7 @@
 
 mod parking;
 mod process;
+mod telling;
 mod timers;
 mod voice;
 
@@ -51,6 +52,7 @@ use crate::protocol::{
     Digest, Envelope, Evidence, Horizon, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode,
 };
 use crate::storage::RecordFile;
+use crate::stream::{Happening, Stream};
 use crate::trace::{self, TraceFile};
 use crate::traffic::{Traffic, Unread};
 use crate::transport::Mesh;
@@ -83,8 +85,12 @@ struct Host {
     history: History,
     /// What operators are shown.
     board: Arc<Board>,
+    /// What those are told who look on.
+    stream: Stream,
     /// What the node was doing after its last step.
     doing: Coordinator,
+    /// Whom it suspected then.
+    suspects: NodeSet,
     /// When the open epoch's work began.
     began: Option<Instant>,
     /// Whom this node has blamed, and for what.
@@ -192,6 +198,7 @@ impl Host {
         let member = Arc::clone(&self.member);
         let seat = member.seat();
         let mut line = self.trace.as_mut().map(|trace| trace.begin(seat.me, &self.node, &input));
+        let heard = self.heard(&input);
         let mut outputs = Vec::new();
         let outcome = self.node.step(&seat, input, &mut |output| outputs.push(output));
         // Before anything is sent: an answer must not meet an older horizon.
@@ -203,6 +210,9 @@ impl Host {
         });
         if let Some(line) = &mut line {
             trace::complete(line, seat.me, &self.node, outcome, &outputs);
+        }
+        if let Some(heard) = heard.filter(|_| outcome.is_ok()) {
+            self.stream.tell(&heard);
         }
         if !outputs.iter().any(|output| matches!(output, Output::Persist)) {
             self.write_down(line.take())?;
@@ -223,6 +233,7 @@ impl Host {
                     self.write_down(line.take())?;
                 }
                 Output::Send { to, envelope, transmission } => {
+                    self.tell_sent(seat.me, &envelope, transmission);
                     self.send(&seat, Outgoing::now(to, envelope), transmission)?;
                 }
                 Output::Commit { path, view, .. } => self.committed(path, view, told.take())?,
@@ -240,7 +251,14 @@ impl Host {
         if doing != self.doing {
             self.metrics.turned(self.doing, doing);
             self.board.turn(doing);
+            self.stream.tell(&Happening::State(doing));
             self.doing = doing;
+        }
+        let suspects = self.node.suspects();
+        if suspects != self.suspects {
+            self.board.suspect(suspects);
+            self.stream.tell(&Happening::Suspects(suspects));
+            self.suspects = suspects;
         }
     }
 
@@ -278,6 +296,8 @@ impl Host {
             Output::Evidence(evidence) => self.blame(&evidence)?,
             Output::EnterView { epoch, view } => {
                 self.metrics.entered_view();
+                let leader = self.member.cluster.leader(epoch, view);
+                self.stream.tell(&Happening::View { epoch, view, leader });
                 (self.tell)(Event::EnterView { epoch: epoch.0, view: view.0 })?;
             }
         }
@@ -287,6 +307,7 @@ impl Host {
     /// Turns to another run, and says what there is of its past.
     fn assign(&mut self, results: &mut VecDeque<Input>) {
         self.began.get_or_insert_with(Instant::now);
+        self.tell_assigned();
         let Some(run) = self.node.run() else { return };
         let first = run.first();
         if first == Position(0) {
@@ -317,6 +338,7 @@ impl Host {
         self.metrics.set_blocked(blockade.is_some());
         let by = blockade.map(|by| Blocked { silent: numbers(by.silent), learners: numbers(by.learners) });
         self.chronicle.stand(|standing| standing.blocked.clone_from(&by));
+        self.stream.tell(&Happening::Blocked(by.clone()));
         (self.tell)(Event::Blocked { by })
     }
 
@@ -380,6 +402,9 @@ impl Host {
         }
         let Some((Told { decided, tokens, latency_us }, answer)) = told else { return Ok(()) };
         self.metrics.committed(path, tokens.len(), latency_us.map(Duration::from_micros));
+        let epoch = decided.header.epoch;
+        let next_leader = self.member.cluster.leader(self.node.epoch(), View::ZERO);
+        self.stream.tell(&Happening::Decided { epoch, view, path, tokens: tokens.len(), latency_us, next_leader });
         self.history.add((decided.header.epoch, answer.clone()))?;
         self.chronicle.add(&decided, answer);
         (self.tell)(Event::Commit(Commit {
@@ -399,6 +424,8 @@ impl Host {
         if self.blamed.insert((evidence.accused.0, evidence.fault.name())) {
             self.metrics.blamed(evidence.accused);
             self.board.add(evidence.clone());
+            let Evidence { accused, fault } = evidence;
+            self.stream.tell(&Happening::Evidence { accused: *accused, fault: fault.name() });
             (self.tell)(Event::Evidence { evidence: encode(evidence)? })?;
         }
         Ok(())

@@ -12,6 +12,7 @@
 //! | [`model`] | the integer transformer, in the kernel's terms |
 //! | [`faults`] | members that misbehave on purpose |
 //! | `admin` | what an operator sees of a node: health, metrics, a read-only API |
+//! | `stream` | what happens at a node, for those who look on |
 //! | [`access`] | what clients and nodes say to each other |
 //! | [`client`] | who asks, and believes no node |
 //! | [`config`] | TOML files, and what overrides them |
@@ -51,6 +52,7 @@ mod process;
 pub mod protocol;
 pub mod provision;
 pub mod storage;
+mod stream;
 pub mod trace;
 pub mod traffic;
 pub mod transport;

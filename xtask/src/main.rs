@@ -6,6 +6,7 @@ mod firmware_link;
 mod fuzz;
 mod golden;
 mod mutants;
+mod page;
 mod process;
 mod session;
 mod spec;
@@ -41,6 +42,8 @@ enum Task {
     Weights(weights::Arguments),
     /// The kernel broken in one place at a time: its tests and checks must notice
     Mutants(mutants::Arguments),
+    /// The live page of a node, in a browser
+    Page(page::Arguments),
     /// Everything that must hold before a commit is released
     Test(test::Arguments),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Golden(arguments) => golden::run(&arguments),
         Task::Weights(arguments) => weights::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
+        Task::Page(arguments) => page::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
     };
     match outcome {

@@ -84,13 +84,15 @@ struct MemberReport {
     votes: bool,
     /// Whether this node has a session with it; none for itself.
     connected: Option<bool>,
+    /// Whether it was silent or disagreed when it mattered.
+    suspected: bool,
     /// What this node can prove that it did.
     faults: Vec<&'static str>,
 }
 
 pub(super) async fn members(State(admin): State<Arc<Admin>>) -> Json<MembersReport> {
     let Admin { cluster, me, metrics, .. } = &*admin;
-    let evidence = admin.board.evidence();
+    let (evidence, suspects) = (admin.board.evidence(), admin.board.suspects());
     let peers = admin.peers.borrow().clone();
     let members = cluster.members().iter().zip(&cluster.roster().members).map(|(node, key)| MemberReport {
         id: node.0,
@@ -98,6 +100,7 @@ pub(super) async fn members(State(admin): State<Arc<Admin>>) -> Json<MembersRepo
         address: peers.get(node.index()).copied().flatten(),
         votes: cluster.votes(node),
         connected: (node != *me).then(|| metrics.is_connected(node)),
+        suspected: suspects.contains(node),
         faults: evidence.iter().filter(|proof| proof.accused == node).map(|proof| proof.fault.name()).collect(),
     });
     Json(MembersReport { version: VERSION, members: members.collect() })

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use butterfly_kernel::node::Coordinator;
+use butterfly_kernel::types::NodeSet;
 
 use crate::protocol::Evidence;
 
@@ -13,18 +14,30 @@ pub(crate) struct Board {
 
 struct Shown {
     doing: Coordinator,
+    suspects: NodeSet,
     /// One for each member and fault.
     evidence: Vec<Evidence>,
 }
 
 impl Board {
     pub(crate) fn new() -> Board {
-        Board { shown: Mutex::new(Shown { doing: Coordinator::Initializing, evidence: Vec::new() }) }
+        Board {
+            shown: Mutex::new(Shown {
+                doing: Coordinator::Initializing,
+                suspects: NodeSet::EMPTY,
+                evidence: Vec::new(),
+            }),
+        }
     }
 
     /// What the node is doing now.
     pub(crate) fn turn(&self, now: Coordinator) {
         self.shown().doing = now;
+    }
+
+    /// Who was silent or disagreed when it mattered.
+    pub(crate) fn suspect(&self, members: NodeSet) {
+        self.shown().suspects = members;
     }
 
     /// It holds proof that a member is faulty: the first of its kind.
@@ -34,6 +47,10 @@ impl Board {
 
     pub(super) fn doing(&self) -> Coordinator {
         self.shown().doing
+    }
+
+    pub(super) fn suspects(&self) -> NodeSet {
+        self.shown().suspects
     }
 
     pub(super) fn evidence(&self) -> Vec<Evidence> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::node::{Coordinator, Role};
-use butterfly_kernel::types::Epoch;
+use butterfly_kernel::types::{Epoch, NodeSet};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -27,7 +27,8 @@ use crate::folder::Member;
 use crate::metrics::Metrics;
 use crate::model::Transformer;
 use crate::protocol::{Node, VerifiedEnvelope, timing};
-use crate::trace::TraceFile;
+use crate::stream::Stream;
+use crate::trace::{self, TraceFile};
 use crate::traffic::{Traffic, Unread};
 use crate::transport::{Inbound, Mesh, Peers, receive_from_all};
 
@@ -153,6 +154,7 @@ async fn serve(options: &NodeOptions) -> Result<()> {
     };
     let chronicle = Arc::new(Chronicle::new(standing, node.head().decided().cloned(), history.shelf()));
     let board = Arc::new(Board::new());
+    let stream = Stream::new();
     let (probes, mut probed) = mpsc::channel(PROBES);
     let answering = Admin {
         cluster: Arc::clone(&cluster),
@@ -160,6 +162,8 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         metrics: metrics.clone(),
         chronicle: Arc::clone(&chronicle),
         board: Arc::clone(&board),
+        stream: stream.clone(),
+        life: format!("{:x}", trace::now().as_millis()),
         peers: peers.clone(),
         probes,
     };
@@ -179,7 +183,7 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
         checkpoints: Checkpoints::new(&options.folder.join(CHECKPOINTS)),
         trace: trace.transpose()?,
-        mesh: Mesh::start(&member.party, member.me, &peers, &metrics),
+        mesh: Mesh::start(&member.party, member.me, &peers, &metrics, &stream),
         faults: options.fault.map(|(misbehaviour, from)| Faults::new(misbehaviour, Epoch(from))),
         member,
         node,
@@ -193,7 +197,9 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         chronicle,
         history,
         board,
+        stream,
         doing: Coordinator::Initializing,
+        suspects: NodeSet::EMPTY,
         began: None,
         blamed: std::collections::BTreeSet::new(),
         tell: Box::new(move |event| voice.tell(&event)),

@@ -14,7 +14,8 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::Connection;
 use super::party::Party;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Present};
+use crate::stream::{Happening, Stream};
 
 /// Where the members listen, by their place in the roster; none when unknown.
 pub type Peers = Vec<Option<SocketAddr>>;
@@ -44,7 +45,13 @@ type Queues = Arc<[(NodeId, Arc<Queue>)]>;
 impl Mesh {
     /// Starts a task for each peer, which dials wherever `peers` says, again
     /// and again.
-    pub fn start(party: &Arc<Party>, me: NodeId, peers: &watch::Receiver<Peers>, metrics: &Metrics) -> Mesh {
+    pub(crate) fn start(
+        party: &Arc<Party>,
+        me: NodeId,
+        peers: &watch::Receiver<Peers>,
+        metrics: &Metrics,
+        stream: &Stream,
+    ) -> Mesh {
         let others = party.cluster().members().without(me);
         let (finishing, is_finishing) = watch::channel(false);
         let mut links = JoinSet::new();
@@ -53,6 +60,7 @@ impl Mesh {
             let link = Link {
                 party: Arc::clone(party),
                 metrics: metrics.clone(),
+                stream: stream.clone(),
                 peer,
                 queue: Arc::clone(&queue),
                 peers: peers.clone(),
@@ -118,10 +126,35 @@ impl Queue {
 struct Link {
     party: Arc<Party>,
     metrics: Metrics,
+    stream: Stream,
     peer: NodeId,
     queue: Arc<Queue>,
     peers: watch::Receiver<Peers>,
     finishing: watch::Receiver<bool>,
+}
+
+/// A session that we dialled, for those who look on, until this is dropped.
+struct Open {
+    stream: Stream,
+    peer: NodeId,
+    present: Option<Present>,
+}
+
+impl Open {
+    fn new(link: &Link) -> Open {
+        let Link { stream, peer, metrics, .. } = link;
+        let open = Open { stream: stream.clone(), peer: *peer, present: Some(metrics.connected(*peer)) };
+        stream.tell(&Happening::Session { member: *peer, open: true });
+        open
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Counted first: whoever hears of it and asks is told the same.
+        self.present.take();
+        self.stream.tell(&Happening::Session { member: self.peer, open: false });
+    }
 }
 
 /// Why a link sends no more on its session.
@@ -147,7 +180,7 @@ impl Link {
                     };
                     if let Ok(connection) = dialled {
                         pause = FIRST_PAUSE;
-                        let _connected = self.metrics.connected(self.peer);
+                        let _open = Open::new(&self);
                         if let Ok(Over::Finished) = self.forward(connection, address).await {
                             return;
                         }
