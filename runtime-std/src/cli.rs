@@ -4,6 +4,7 @@ mod asking;
 mod commands;
 mod operator;
 mod shell;
+mod top;
 mod verify;
 
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ enum Command {
     Submit(asking::Submit),
     /// Show where a cluster and each of its nodes is
     Status(asking::Status),
+    /// Watch a cluster: what each node says of itself, again and again
+    Top(top::Top),
     /// Continue a text on one machine, without a cluster: what the cluster must say
     Reference(Reference),
     /// Check a commit proof or evidence, offline

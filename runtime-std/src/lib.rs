@@ -25,6 +25,7 @@
 //! | [`document`] | proofs and evidence as files |
 //! | [`provision`] | keys and roster of a new cluster |
 //! | [`operate`] | a cluster's folder, and its processes |
+//! | [`top`] | what the nodes say of themselves, on a terminal |
 //! | [`demo`] | a cluster of processes, driven by a client |
 //! | [`cli`] | the commands of the binary |
 #![forbid(unsafe_code)]
@@ -53,6 +54,7 @@ pub mod protocol;
 pub mod provision;
 pub mod storage;
 mod stream;
+pub mod top;
 pub mod trace;
 pub mod traffic;
 pub mod transport;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Command, Demo, Node, Reference, STOPPED, Usage, asking, operator, shell, verify};
+use super::{Command, Demo, Node, Reference, STOPPED, Usage, asking, operator, shell, top, verify};
 use crate::demo::{self, Ending, Plan, Wishes};
 use crate::host::{self, NodeOptions, Voice};
 use crate::model::{Transformer, prompt_of, text_of};
@@ -21,6 +21,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
         Command::Start(arguments) => operator::start(&arguments),
         Command::Submit(arguments) => asking::submit(&arguments),
         Command::Status(arguments) => asking::status(&arguments),
+        Command::Top(arguments) => top::top(&arguments),
         Command::Config(operator::Config::Check(arguments)) => operator::check(&arguments),
         Command::Keygen(arguments) => operator::keygen(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

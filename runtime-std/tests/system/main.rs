@@ -20,4 +20,5 @@ mod partitions;
 mod processes;
 mod sessions;
 mod snapshots;
+mod top;
 mod usage;

@@ -7,13 +7,14 @@ use std::process::{Command, Output};
 use expect_test::expect_file;
 use serde_json::Value;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "",
     "demo",
     "init",
     "start",
     "submit",
     "status",
+    "top",
     "reference",
     "verify",
     "config",
@@ -69,6 +70,8 @@ fn errors_and_exit_codes() {
         "submit --dir c --prompt Return --tokens 400",
         "submit --dir c --tokens 4",
         "status --dir nowhere",
+        "top --dir nowhere",
+        "top --dir c",
         "config",
         "config check --dir nowhere",
         "keygen --dir c",
@@ -118,6 +121,7 @@ fn json_documents() {
         "config check --dir c --json",
         "config check --dir c --node 2 --listen 127.0.0.1:9 --json",
         "status --dir c --json",
+        "top --dir c --json",
     ];
     let mut shown = String::new();
     for arguments in commands {
