@@ -183,7 +183,7 @@ async fn sixteen_nodes() {
     let page = Browser::open(&format!("http://{admin}/")).await;
     page.wait_for("every member is up", "document.querySelector('#up').textContent === '16 of 16'").await;
     page.wait_for("all lanes are full", "document.querySelector('#lanes').dataset.columns === '24'").await;
-    page.wait_for("it shows 60 epochs", "+document.querySelector('#epoch').textContent > 60").await;
+    page.wait_for("it shows 30 epochs", "+document.querySelector('#epoch').textContent > 30").await;
     keep("sixteen-nodes.png", &page.screenshot().await);
     load.end();
     assert_eq!(page.text("#faults").await, "5 of 16");
