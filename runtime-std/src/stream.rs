@@ -2,8 +2,8 @@
 //! each with a number, and a bell for whoever waits for the next.
 //!
 //! Nothing is written while nobody looks on: the event loop pays an atomic load
-//! for each message and each change. What happened is kept for [`GRACE`] longer than anybody
-//! looks, so that a reader whose connection broke goes on where it was.
+//! for each message and each change. What happened is kept for [`GRACE`] longer
+//! than anybody looks, so that a reader whose connection broke goes on where it was.
 //!
 //! Numbers have a gap where something was not kept: a reader that asks for what
 //! comes behind a number is told whether that is all.
