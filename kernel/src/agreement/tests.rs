@@ -1,6 +1,8 @@
 //! Rules of agreement that whole runs do not single out, one replica at a time.
 
+mod contradictions;
 mod guards;
+mod once;
 
 use std::vec::Vec;
 
@@ -44,8 +46,12 @@ struct Replica<'c> {
 
 impl<'c> Replica<'c> {
     fn new(cluster: &'c Cluster<C, N>, me: u8) -> Replica<'c> {
+        Replica::restarts(cluster, me, Durable::fresh())
+    }
+
+    fn restarts(cluster: &'c Cluster<C, N>, me: u8, durable: Durable<C>) -> Replica<'c> {
         let me = NodeId(me);
-        let agreement = Agreement::new(&Seat { cluster, me, key: &me }, EPOCH, Durable::fresh(), 0);
+        let agreement = Agreement::new(&Seat { cluster, me, key: &me }, EPOCH, durable, 0);
         Replica { cluster, me, agreement, said: Vec::new() }
     }
 
@@ -69,6 +75,35 @@ impl<'c> Replica<'c> {
         self.agreement.learn(&seat, value, &mut |output| said.push(output)).unwrap();
     }
 
+    fn time_is_over(&mut self, view: u32) -> Result<(), Rejection> {
+        let seat = Seat { cluster: self.cluster, me: self.me, key: &self.me };
+        let said = &mut self.said;
+        self.agreement.time_out(&seat, View(view), &mut |output| said.push(output))
+    }
+
+    fn repeats(&mut self) {
+        let seat = Seat { cluster: self.cluster, me: self.me, key: &self.me };
+        let said = &mut self.said;
+        self.agreement.retransmit(&seat, &mut |output| said.push(output));
+    }
+
+    fn makes_room_for(&mut self, value: u64) -> Option<u64> {
+        let seat = Seat { cluster: self.cluster, me: self.me, key: &self.me };
+        self.agreement.forget_for(&seat, &value)
+    }
+
+    /// The view change that it said last.
+    fn reported(&mut self) -> Report<C> {
+        let sent = self.said.drain(..).rev().find_map(|output| match output {
+            Output::Send { envelope, .. } => match envelope.message {
+                Message::Agreement { message: AgreementMessage::ViewChange(change), .. } => Some(change.report()),
+                _ => None,
+            },
+            _ => None,
+        });
+        sent.expect("it left its view")
+    }
+
     /// What it said since the last time it was asked.
     fn said(&mut self) -> Vec<Kind> {
         let sent = self.said.drain(..).filter_map(|output| match output {
@@ -77,6 +112,16 @@ impl<'c> Replica<'c> {
         });
         sent.collect()
     }
+}
+
+/// A vote or a lock of view 0, as it was made durable.
+fn proposal(leader: u8, view: u32, value: u64) -> Proposal<C> {
+    let ballot = Ballot { view: View(view), value };
+    Proposal { ballot, signature: C::sign(&NodeId(leader), &value), progress: None }
+}
+
+fn propose(view: u32, value: u64) -> AgreementMessage<C, N> {
+    AgreementMessage::Propose { ballot: Ballot { view: View(view), value }, progress: None }
 }
 
 fn vote(view: u32, value: u64) -> AgreementMessage<C, N> {

@@ -112,6 +112,8 @@ fn a_commit_certificate_of_the_highest_view_binds_before_votes() {
     assert_eq!(selected(&four, rows), Selection::Must(Y));
     let rows = [(1, None, ballot(0, Y)), (2, ballot(1, X), None), (3, None, None)];
     assert_eq!(selected(&four, rows), Selection::Must(X), "but not before votes of a higher view");
+    let rows = [(1, ballot(0, X), ballot(1, Y)), (2, ballot(0, X), None), (3, None, None)];
+    assert_eq!(selected(&four, rows), Selection::Must(Y), "also when nobody reports a vote of its view");
 }
 
 #[test]

@@ -5,53 +5,6 @@ use std::vec;
 
 use super::*;
 
-/// A vote or a lock of view 0, as it was made durable.
-fn proposal(leader: u8, view: u32, value: u64) -> Proposal<C> {
-    let ballot = Ballot { view: View(view), value };
-    Proposal { ballot, signature: C::sign(&NodeId(leader), &value), progress: None }
-}
-
-fn propose(view: u32, value: u64) -> AgreementMessage<C, N> {
-    AgreementMessage::Propose { ballot: Ballot { view: View(view), value }, progress: None }
-}
-
-impl<'c> Replica<'c> {
-    fn restarts(cluster: &'c Cluster<C, N>, me: u8, durable: Durable<C>) -> Replica<'c> {
-        let me = NodeId(me);
-        let agreement = Agreement::new(&Seat { cluster, me, key: &me }, EPOCH, durable, 0);
-        Replica { cluster, me, agreement, said: Vec::new() }
-    }
-
-    fn time_is_over(&mut self, view: u32) -> Result<(), Rejection> {
-        let seat = Seat { cluster: self.cluster, me: self.me, key: &self.me };
-        let said = &mut self.said;
-        self.agreement.time_out(&seat, View(view), &mut |output| said.push(output))
-    }
-
-    fn repeats(&mut self) {
-        let seat = Seat { cluster: self.cluster, me: self.me, key: &self.me };
-        let said = &mut self.said;
-        self.agreement.retransmit(&seat, &mut |output| said.push(output));
-    }
-
-    fn makes_room_for(&mut self, value: u64) -> Option<u64> {
-        let seat = Seat { cluster: self.cluster, me: self.me, key: &self.me };
-        self.agreement.forget_for(&seat, &value)
-    }
-
-    /// The view change that it said last.
-    fn reported(&mut self) -> Report<C> {
-        let sent = self.said.drain(..).rev().find_map(|output| match output {
-            Output::Send { envelope, .. } => match envelope.message {
-                Message::Agreement { message: AgreementMessage::ViewChange(change), .. } => Some(change.report()),
-                _ => None,
-            },
-            _ => None,
-        });
-        sent.expect("it left its view")
-    }
-}
-
 #[test]
 fn a_cluster_asks_for_the_thresholds_of_its_resilience() {
     for (n, f, p) in [(4, 1, 1), (4, 1, 0), (6, 1, 2), (7, 2, 1), (7, 2, 0), (8, 1, 3)] {
