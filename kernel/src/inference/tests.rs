@@ -1,6 +1,8 @@
 //! Guards of the computation, one member at a time: who may say what, and when
 //! a member asks, answers, steps in and attests.
 
+mod attesting;
+mod concerned;
 mod recovery;
 mod runs;
 
@@ -24,20 +26,25 @@ const FIRST: Stage = Stage(0);
 const LAST: Stage = Stage(1);
 
 fn cluster(tokens_per_epoch: u8) -> Cluster<C, N> {
+    cluster_of(4, 2, tokens_per_epoch)
+}
+
+/// `members` of which four vote.
+fn cluster_of(members: u8, stages: u8, tokens_per_epoch: u8) -> Cluster<C, N> {
     let roster = Roster {
         resilience: Resilience::new(4, 1, 1).unwrap(),
-        members: (0..4).map(NodeId).collect(),
+        members: (0..members).map(NodeId).collect(),
         clients: [CLIENT].into_iter().collect(),
         model: Model {
             manifest: [0; 32],
-            stages: 2,
+            stages,
             context: 128,
             vocabulary: 96,
             signal: 4,
             tokens_per_epoch,
             checkpoint_interval: 4,
         },
-        assignment: Assignment::in_turn(4, 2).unwrap(),
+        assignment: Assignment::in_turn(usize::from(members), stages).unwrap(),
     };
     Cluster::new(roster, Timing::default()).unwrap()
 }

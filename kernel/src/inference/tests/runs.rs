@@ -186,3 +186,79 @@ fn attestations_wait_until_the_tokens_before_their_part_are_certain() {
         assert_eq!(follows(&member), [false, true, false]);
     }
 }
+
+#[test]
+fn a_member_goes_on_computing_where_it_was_or_where_the_run_goes_on() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [me, other, reserve, _] = seats(&run, FIRST);
+    let lasts: Vec<NodeId> = run.active.placement.assigned(LAST).filter(|node| *node != me).take(2).collect();
+    for followed in [true, false] {
+        let mut member = Member::new(&cluster, me, &run);
+        for (position, token) in [(0, None), (1, None), (2, Some(9)), (3, Some(8))] {
+            if followed {
+                member.computed(FIRST, position, &[5]).unwrap();
+            }
+            for from in [other, reserve] {
+                let _ = member.hears(from, FIRST, position, &[5]);
+            }
+            for (from, token) in lasts.iter().zip([token; 2]).filter_map(|(from, token)| Some((from, token?))) {
+                member.hears(*from, LAST, position, &[token]).unwrap();
+            }
+        }
+        let asked = |member: &mut Member<'_>| {
+            let asked = member.asked_to_compute();
+            asked.into_iter().filter(|(stage, ..)| *stage == FIRST).map(|(_, position, _)| position).collect::<Vec<_>>()
+        };
+        let before: &[u16] = if followed { &[0, 1, 2, 3, 4] } else { &[0] };
+        assert_eq!(asked(&mut member), before);
+        member.follows(&decided(&cluster, &run, [9, 8]));
+        let after: &[u16] = if followed { &[] } else { &[4] };
+        assert_eq!(asked(&mut member), after, "its host is at work on position 4 already: {followed}");
+        assert_eq!(member.computed(FIRST, 4, &[5]), Ok(()));
+    }
+}
+
+#[test]
+fn nothing_is_computed_behind_the_parts_under_way() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 6);
+    let [me, other, reserve, _] = seats(&run, FIRST);
+    let lasts: Vec<NodeId> = run.active.placement.assigned(LAST).filter(|node| *node != me).take(2).collect();
+    let mut member = Member::new(&cluster, me, &run);
+    for position in 0..6 {
+        member.computed(FIRST, position, &[5]).unwrap();
+        for from in [other, reserve] {
+            let _ = member.hears(from, FIRST, position, &[5]);
+        }
+        if position >= 2 {
+            lasts.iter().for_each(|from| member.hears(*from, LAST, position, &[9]).unwrap());
+        }
+    }
+    assert_eq!(member.inference.fresh.len(), 4, "the input of position 6 is certain");
+    let asked = member.asked_to_compute().into_iter().filter(|(stage, ..)| *stage == FIRST);
+    assert_eq!(asked.map(|(_, position, _)| position).max(), Some(5));
+}
+
+#[test]
+fn a_host_is_given_the_inputs_of_its_stages_and_none_behind_the_end() {
+    let cluster = cluster(2);
+    let run = run(&cluster, 2);
+    for me in (0..4).map(NodeId) {
+        let mut member = Member::new(&cluster, me, &run);
+        hears_the_first_part(&mut member, [9, 8]);
+        let provided = member.out.drain(..).filter_map(|output| match output {
+            Output::Provide { stage, position, signal, .. } => Some((stage, position.0, signal.to_vec())),
+            _ => None,
+        });
+        let of = |stage: Stage| run.active.placement.set(stage).contains(me);
+        // The second token would be the input behind the end.
+        let token = of(FIRST).then(|| (FIRST, 3, [9].to_vec()));
+        let signals = (0..4).filter(|_| of(LAST)).map(|position| (LAST, position, [5].to_vec()));
+        let mut expected: Vec<_> = token.into_iter().chain(signals).collect();
+        let mut provided: Vec<_> = provided.collect();
+        expected.sort();
+        provided.sort();
+        assert_eq!(provided, expected, "{me:?}");
+    }
+}
