@@ -3,6 +3,8 @@
 //! A pure function of the reports. The leader runs it to choose and every
 //! replica runs it to acknowledge, on the same reports.
 
+use core::cmp::Reverse;
+
 use crate::bounded::Map;
 use crate::cluster::Cluster;
 use crate::crypto::Scheme;
@@ -83,15 +85,11 @@ pub fn select<C: Scheme, const N: usize>(
     }
     let support =
         |value: C::Digest| at_highest().filter(|(from, ballot)| !excluded(*from) && ballot.value == value).count();
-    let mut best: Option<(usize, C::Digest)> = None;
-    for (_, ballot) in at_highest() {
-        let count = support(ballot.value);
-        let ahead = |most| if mutated(Mutant::WeakestAfterEquivocation) { count < most } else { count > most };
-        let better = best.is_none_or(|(most, value)| ahead(most) || (count == most && ballot.value < value));
-        if count >= cluster.equivocation_threshold() && better {
-            best = Some((count, ballot.value));
-        }
-    }
+    let rank = |count: usize| if mutated(Mutant::WeakestAfterEquivocation) { !count } else { count };
+    let supported = at_highest().map(|(_, ballot)| (support(ballot.value), ballot.value));
+    let enough = supported.filter(|(count, _)| *count >= cluster.equivocation_threshold());
+    // Of values with equal support everybody takes the smallest.
+    let best = enough.max_by_key(|(count, value)| (rank(*count), Reverse(*value)));
     best.map_or(Selection::Any, |(_, value)| Selection::Must(value))
 }
 

@@ -32,12 +32,12 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     /// f + 1 members agree on the next position of `stage`.
     fn try_certain(&mut self, seat: &Seat<'_, C, N>, run: &Run<C>, stage: Stage, out: &mut impl Outbox<C, N>) -> bool {
         let quorum = seat.cluster.signal_quorum();
-        let limit = self.limit();
         let Some(desk) = self.desks.get(stage.index()) else {
             return false;
         };
         let position = desk.next;
-        let Some(certain) = desk.certain(quorum).filter(|_| position < limit) else {
+        // Nothing is reported beyond the parts under way.
+        let Some(certain) = desk.certain(quorum) else {
             return false;
         };
         let ends_part = self.ends_part(position.next());

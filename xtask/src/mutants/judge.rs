@@ -88,6 +88,8 @@ pub(super) struct Heard {
     pub(super) missed: Vec<String>,
     /// The compiler refused it.
     pub(super) unviable: Vec<String>,
+    /// It is in no shipped build: of those that were missed.
+    pub(super) unshipped: Vec<String>,
 }
 
 impl Judge {
@@ -135,6 +137,11 @@ pub(super) fn list(program: &Path, which: &Which) -> Result<String> {
     succeed(command(program, which).arg("--list"))
 }
 
+/// What is known of each of `which` and of others, in JSON.
+pub(super) fn describe(program: &Path, which: &Which) -> Result<String> {
+    succeed(command(program, which).args(["--list", "--json"]))
+}
+
 fn command(program: &Path, which: &Which) -> Command {
     let mut command = Command::new(program);
     command.current_dir(workspace::root()).stdin(Stdio::null());
@@ -172,8 +179,9 @@ fn exactly(name: &str) -> String {
 impl Heard {
     fn only(self, asked: &[String]) -> Heard {
         let only = |names: Vec<String>| names.into_iter().filter(|name| asked.contains(name)).collect();
-        let Heard { caught, hung, missed, unviable } = self;
-        Heard { caught: only(caught), hung: only(hung), missed: only(missed), unviable: only(unviable) }
+        let Heard { caught, hung, missed, unviable, unshipped } = self;
+        let (caught, hung, missed) = (only(caught), only(hung), only(missed));
+        Heard { caught, hung, missed, unviable: only(unviable), unshipped: only(unshipped) }
     }
 
     fn read(folder: &Path) -> Result<Heard> {
@@ -187,8 +195,9 @@ impl Heard {
             hung: names("timeout.txt")?,
             missed: names("missed.txt")?,
             unviable: names("unviable.txt")?,
+            unshipped: Vec::new(),
         };
-        let Heard { caught, hung, missed, unviable } = &heard;
+        let Heard { caught, hung, missed, unviable, .. } = &heard;
         let all = [caught, hung, missed, unviable];
         ensure!(all.into_iter().any(|names| !names.is_empty()), "no mutant was run: {}", folder.display());
         Ok(heard)
@@ -202,9 +211,10 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_does_not_count() {
         let names = || vec!["a".to_owned(), "b".to_owned()];
-        let heard = Heard { caught: names(), hung: names(), missed: names(), unviable: names() };
-        let Heard { caught, hung, missed, unviable } = heard.only(&["b".to_owned()]);
-        assert_eq!([caught, hung, missed, unviable], [["b"]; 4]);
+        let (caught, hung, missed, unviable, unshipped) = (names(), names(), names(), names(), names());
+        let heard = Heard { caught, hung, missed, unviable, unshipped };
+        let Heard { caught, hung, missed, unviable, unshipped } = heard.only(&["b".to_owned()]);
+        assert_eq!([caught, hung, missed, unviable, unshipped], [["b"]; 5]);
     }
 
     #[test]

@@ -32,7 +32,11 @@ fn a_member_hears_what_its_stages_give_and_take_and_nothing_else() {
         let me = only_in(&run, mine);
         let mut member = Member::new(&cluster, me, &run);
         let fellow = run.active.placement.assigned(other).next().unwrap();
-        assert_eq!(member.hears(fellow, other, 2, &[5]), Err(Rejection::Unauthorised), "{mine:?} takes nothing from it");
+        assert_eq!(
+            member.hears(fellow, other, 2, &[5]),
+            Err(Rejection::Unauthorised),
+            "{mine:?} takes nothing from it"
+        );
     }
 }
 
