@@ -10,6 +10,8 @@ mod judge;
 mod shipped;
 mod tool;
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 
 use crate::workspace;
@@ -24,6 +26,9 @@ pub(crate) struct Arguments {
     /// Only one part of several, such as 0/8: every eighth mutant, from the first on
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
+    /// Only mutants with this in their name, such as a file or a function
+    #[arg(long, value_name = "WORDS", conflicts_with = "shard")]
+    only: Option<String>,
     /// List the mutants and stop
     #[arg(long)]
     list: bool,
@@ -34,9 +39,12 @@ pub(crate) struct Arguments {
 /// or the unbroken kernel does not pass.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let program = tool::cargo_mutants()?;
-    let first = Which::Part(arguments.shard.clone());
+    let first = asked(&program, arguments)?;
     if arguments.list {
-        print!("{}", judge::list(&program, &first)?);
+        match &first {
+            Which::Named(names) => names.iter().for_each(|name| println!("{name}")),
+            part => print!("{}", judge::list(&program, part)?),
+        }
         return Ok(());
     }
     let place = workspace::target().join("kernel-mutants");
@@ -59,10 +67,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let explained = Explained::read()?;
     report(&rows, &explained)?;
-    if arguments.shard.is_none() {
+    if matches!(first, Which::Part(None)) {
         explained.survive(survivors(&rows))?;
     }
     Ok(())
+}
+
+/// What is to be judged.
+fn asked(program: &Path, arguments: &Arguments) -> Result<Which> {
+    let part = Which::Part(arguments.shard.clone());
+    let Some(words) = &arguments.only else { return Ok(part) };
+    let list = judge::list(program, &part)?;
+    let names: Vec<String> = list.lines().filter(|name| name.contains(words)).map(str::to_owned).collect();
+    ensure!(!names.is_empty(), "no mutant has `{words}` in its name");
+    Ok(Which::Named(names))
 }
 
 /// What every judge let through.
