@@ -5,6 +5,9 @@ use super::*;
 use crate::crypto::Signatures;
 use crate::machine::Place;
 
+/// For a value in a view.
+type Says = fn(u32, u64) -> AgreementMessage<C, N>;
+
 fn commit(view: u32, value: u64) -> AgreementMessage<C, N> {
     AgreementMessage::Commit(Ballot { view: View(view), value })
 }
@@ -37,7 +40,7 @@ fn who_signs_for_two_values_in_a_view_is_proven_faulty_and_the_first_stands() {
     let cluster = cluster(4, 1, 0);
     let leader = cluster.leader(EPOCH, View(0)).0;
     let other = (leader + 1) % 4;
-    let signs: [(u8, fn(u32, u64) -> AgreementMessage<C, N>); 3] = [(leader, propose), (other, vote), (other, commit)];
+    let signs: [(u8, Says); 3] = [(leader, propose), (other, vote), (other, commit)];
     for (from, says) in signs {
         let mut replica = Replica::new(&cluster, (leader + 2) % 4);
         replica.hears(from, says(0, 7)).unwrap();
