@@ -382,8 +382,11 @@ fn persist<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, mutant: Mutant, out
 
 /// A proposal as it is written down: with what justifies it.
 fn recorded<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, proposal: &Proposal<C>) -> Proposal<C> {
-    let progress = proposal.progress.clone().filter(|_| !seat.cluster.mutated(Mutant::ProgressUnrecorded));
-    Proposal { progress, ..proposal.clone() }
+    let mut recorded = proposal.clone();
+    if seat.cluster.mutated(Mutant::ProgressUnrecorded) {
+        recorded.progress = None;
+    }
+    recorded
 }
 
 fn record<C: Scheme, const N: usize>(
