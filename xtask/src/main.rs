@@ -1,5 +1,6 @@
 //! `cargo xtask ...`: set-up and the long checks, without shell scripts.
 
+mod bindings;
 mod costs;
 mod debian;
 mod firmware_link;
@@ -34,6 +35,8 @@ enum Task {
     FirmwareLink,
     /// What the kernel costs: bytes, instructions, and CPU time against its signatures
     Costs(costs::Arguments),
+    /// The kernel in other languages: generate, build, test
+    Bindings(bindings::Arguments),
     /// Arbitrary bytes for everything that a node reads
     Fuzz(fuzz::Arguments),
     /// Write the golden vectors again, after the wire was changed on purpose
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Spec(arguments) => spec::run(&arguments),
         Task::FirmwareLink => firmware_link::run(),
         Task::Costs(arguments) => costs::run(&arguments),
+        Task::Bindings(arguments) => bindings::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Golden(arguments) => golden::run(&arguments),
         Task::Weights(arguments) => weights::run(&arguments),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::succeed;
-use crate::{costs, debian, firmware_link, fuzz, page, session, spec, trace, workspace};
+use crate::{bindings, costs, debian, firmware_link, fuzz, page, session, spec, trace, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,7 +31,7 @@ struct Step {
 }
 
 /// In this order: what is quick and fails often stands first.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     Step { name: "format", about: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "lints", about: "no warning, and in the kernel no panic, index or unchecked sum", run: lints },
     Step { name: "features", about: "no checker's feature reaches the daemon", run: features },
@@ -71,6 +71,7 @@ const STEPS: [Step; 17] = [
         run: runtime,
     },
     Step { name: "page", about: "the live page of four and of sixteen nodes, in a browser", run: page::step },
+    Step { name: "bindings", about: "the kernel in Python: wheel, tests, types, notebook, golden vectors", run: bindings::step },
     Step { name: "trace", about: "what real nodes did under each fault, against the specification", run: trace::step },
 ];
 

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::damage::encode;
 use crate::digests::DigestVector;
+use crate::errors::ErrorVector;
+use crate::frames::FrameVector;
 use crate::generated::{CASES, Generated};
 use crate::judge::judge;
 use crate::story::{CLIENT_SEED, MEMBERS, Story, client_key, member_key, member_seed, public};
 use crate::vector::Vector;
-use crate::{digests, evidence, generated, messages, proofs, records, requests, rosters};
+use crate::{digests, errors, evidence, frames, generated, messages, proofs, records, requests, rosters};
 
 /// A file and what stands in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +93,22 @@ pub fn make() -> Result<Vec<File>> {
         }
         files.push(file(name, &family));
     }
+    let packed = frames::vectors();
+    for vector in &packed {
+        let verdict = frames::judge(vector);
+        ensure!(verdict == vector.verdict, "`{}` is {verdict:?}, not {:?}", vector.name, vector.verdict);
+    }
+    files.push(file(
+        "frames.json",
+        &Family::<FrameVector> { about: "Packed frames: inputs of nodes, and steps.".to_owned(), vectors: packed },
+    ));
+    files.push(file(
+        "errors.json",
+        &Family::<ErrorVector> {
+            about: "What other languages raise and say of refused bytes.".to_owned(),
+            vectors: errors::vectors(),
+        },
+    ));
     files.push(file(
         "digests.json",
         &Family::<DigestVector> { about: "One digest for each tag.".to_owned(), vectors: digests::vectors(&story) },

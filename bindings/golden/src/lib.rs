@@ -13,13 +13,16 @@
 //! | [`damage`] | bytes that are almost right |
 //! | [`digests`] | what is hashed and signed, tag by tag |
 //! | [`generated`] | one digest over 65,536 values of each wire type |
+//! | [`frames`], [`errors`] | what crosses to other languages |
 //! | [`files`] | all of it as files |
 
 pub mod damage;
 pub mod digests;
 pub mod draw;
+pub mod errors;
 pub mod evidence;
 pub mod files;
+pub mod frames;
 pub mod generated;
 pub mod judge;
 pub mod messages;

@@ -1,0 +1,115 @@
+//! What a node must not forget, as a file: the scheme and the file of
+//! `butterfly` nodes.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use butterfly_record::{Medium, Store, StoreError};
+
+use crate::Error;
+use crate::surface::Digest;
+
+/// Bytes between the copies: whole pages, and room for the longest record.
+const COPY_BYTES: usize = 16 * 1024;
+
+type FileStore = Store<FileMedium, COPY_BYTES>;
+
+/// The open vote record of one member. One process at a time may hold it.
+#[derive(uniffi::Object)]
+pub struct VoteRecord {
+    /// None once it is closed.
+    store: Mutex<Option<Box<FileStore>>>,
+}
+
+struct FileMedium(File);
+
+impl Medium for FileMedium {
+    type Error = io::Error;
+
+    fn read(&mut self, at: usize, bytes: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(bytes, at as u64)
+    }
+
+    fn write(&mut self, at: usize, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, at as u64)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+#[uniffi::export]
+impl VoteRecord {
+    /// Writes the first record of a member to a file that is not there yet.
+    /// `owner` is `Roster.member_name`.
+    #[uniffi::constructor]
+    pub fn provision(path: String, owner: Digest, record: &[u8]) -> Result<Arc<VoteRecord>, Error> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = file.and_then(prepared).map_err(|error| failed(&path, error))?;
+        let store = FileStore::provision(FileMedium(file), owner.0, record);
+        let store = store.map_err(|error| store_failed(&path, error))?;
+        // The length of the file as well.
+        store.medium().0.sync_all().map_err(|error| failed(&path, error))?;
+        Ok(Arc::new(VoteRecord { store: Mutex::new(Some(Box::new(store))) }))
+    }
+
+    /// Opens the record of a member.
+    #[uniffi::constructor]
+    pub fn open(path: String, owner: Digest) -> Result<Arc<VoteRecord>, Error> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let file = file.and_then(prepared).map_err(|error| failed(&path, error))?;
+        let store = FileStore::open(FileMedium(file), owner.0).map_err(|error| store_failed(&path, error))?;
+        Ok(Arc::new(VoteRecord { store: Mutex::new(Some(Box::new(store))) }))
+    }
+
+    /// What was written last; none if no copy is readable: then the member has
+    /// lost its record, and must say so.
+    pub fn record(&self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.lock()?.as_ref().ok_or_else(closed)?.record().map(<[u8]>::to_vec))
+    }
+
+    /// Makes `record` durable: when this returns, it will be read back. The
+    /// node must stop on any error.
+    pub fn write(&self, record: &[u8]) -> Result<(), Error> {
+        let mut store = self.lock()?;
+        let store = store.as_mut().ok_or_else(closed)?;
+        store.write(record).map_err(|error| store_failed("it", error))
+    }
+
+    /// Lets another process have it. Nothing more can be read or written.
+    pub fn close(&self) -> Result<(), Error> {
+        *self.lock()? = None;
+        Ok(())
+    }
+}
+
+impl VoteRecord {
+    fn lock(&self) -> Result<MutexGuard<'_, Option<Box<FileStore>>>, Error> {
+        self.store.lock().map_err(|_| Error::Broken)
+    }
+}
+
+/// Locked, and as long as it will ever be.
+fn prepared(file: File) -> io::Result<File> {
+    file.try_lock().map_err(|_| io::Error::other("another process holds it: a node must not run twice"))?;
+    file.set_len(FileStore::BYTES as u64)?;
+    Ok(file)
+}
+
+fn failed(path: &str, error: io::Error) -> Error {
+    Error::Record { reason: format!("the vote record {path} cannot be used: {error}") }
+}
+
+fn store_failed(path: &str, error: StoreError<io::Error>) -> Error {
+    match error {
+        StoreError::Device(error) => failed(path, error),
+        StoreError::TooLong(length) => Error::Record { reason: format!("a record of {length} bytes is too long") },
+    }
+}
+
+fn closed() -> Error {
+    Error::Record { reason: "the vote record is closed".into() }
+}

@@ -1,0 +1,64 @@
+//! `cargo xtask bindings`: the kernel in other languages, generated, built and
+//! tested.
+
+mod generated;
+mod python;
+mod report;
+mod wheel;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Write the generated code again, after the Rust side was changed
+    Generate,
+    /// Generate again and compare, and change nothing
+    Check,
+    /// Build the wheel and the source distribution
+    Wheel,
+    /// Everything: generated code, wheel, tests, types, notebook, golden vectors
+    Test {
+        /// Print one JSON document at the end
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// # Errors
+/// When something cannot be built or does not hold.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    match arguments.task {
+        Task::Generate => generated::write(),
+        Task::Check => generated::check(),
+        Task::Wheel => wheel::build(&python::tools()?).map(|built| println!("{built}")),
+        Task::Test { json } => test(json),
+    }
+}
+
+/// The step `bindings` of the tests.
+///
+/// # Errors
+/// As `cargo xtask bindings test`.
+pub(crate) fn step() -> Result<()> {
+    test(false)
+}
+
+fn test(json: bool) -> Result<()> {
+    generated::check()?;
+    let tools = python::tools()?;
+    let built = wheel::build(&tools)?;
+    let report = python::test(&tools, &built)?;
+    if json {
+        println!("{:#}", serde_json::to_value(&report)?);
+    } else {
+        println!("{report}");
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! What was found.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Everything that `cargo xtask bindings test` found.
+#[derive(Serialize)]
+pub(super) struct Report {
+    pub(super) pytest: Tested,
+    pub(super) mypy: Checked,
+    pub(super) pyright: Checked,
+    /// None: there is no Swift yet.
+    pub(super) swift: Option<Tested>,
+    pub(super) golden: Golden,
+    pub(super) events_per_second: u64,
+    pub(super) wheel_bytes: u64,
+}
+
+/// Tests that were run.
+#[derive(Serialize)]
+pub(super) struct Tested {
+    /// All of them, or there is no report.
+    pub(super) passed: usize,
+    /// Of these, golden vectors.
+    #[serde(skip)]
+    pub(super) golden: usize,
+}
+
+/// What a type checker found.
+#[derive(Serialize)]
+pub(super) struct Checked {
+    pub(super) errors: usize,
+}
+
+/// Golden vectors that each language ran.
+#[derive(Serialize)]
+pub(super) struct Golden {
+    pub(super) rust: usize,
+    pub(super) python: usize,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "pytest             {} passed", self.pytest.passed)?;
+        writeln!(out, "mypy, pyright      {} and {} errors", self.mypy.errors, self.pyright.errors)?;
+        writeln!(out, "golden vectors     {} in Rust, {} in Python", self.golden.rust, self.golden.python)?;
+        writeln!(out, "events a second    {}", self.events_per_second)?;
+        write!(out, "wheel              {} bytes", self.wheel_bytes)
+    }
+}
