@@ -71,7 +71,11 @@ const STEPS: [Step; 18] = [
         run: runtime,
     },
     Step { name: "page", about: "the live page of four and of sixteen nodes, in a browser", run: page::step },
-    Step { name: "bindings", about: "the kernel in Python: wheel, tests, types, notebook, golden vectors", run: bindings::step },
+    Step {
+        name: "bindings",
+        about: "the kernel in Python: wheel, tests, types, notebook, golden vectors",
+        run: bindings::step,
+    },
     Step { name: "trace", about: "what real nodes did under each fault, against the specification", run: trace::step },
 ];
 

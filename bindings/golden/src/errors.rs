@@ -7,11 +7,13 @@ use butterfly_kernel::proof::{EvidenceError, ProofError};
 use butterfly_kernel::wire::WireError;
 use serde::{Deserialize, Serialize};
 
-use crate::vector::Verdict;
+use crate::vector::{Shape, Verdict};
 
 /// The words for a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorVector {
+    /// Of which bytes it is said.
+    pub types: Vec<Shape>,
     /// The verdict of a vector.
     pub verdict: Verdict,
     /// The error that other languages raise.
@@ -23,24 +25,39 @@ pub struct ErrorVector {
 /// One for each error that has words of its own; `placement` has as many as
 /// there are reasons, and is not here.
 pub fn vectors() -> Vec<ErrorVector> {
+    let decoding = [WireError::Malformed, WireError::TrailingBytes, WireError::NotCanonical];
+    let all =
+        [Shape::Envelope, Shape::SignedRequest, Shape::Roster, Shape::Record, Shape::CommitProof, Shape::Evidence];
+    let signed = [Shape::Envelope, Shape::SignedRequest];
+    let forged = [Forged::Stranger, Forged::Signature, Forged::Certificate];
+    let roster = [
+        ClusterError::Members,
+        ClusterError::RepeatedKey,
+        ClusterError::Clients,
+        ClusterError::Model,
+        ClusterError::Profiles,
+    ];
+    let proof = [ProofError::Shape, ProofError::Request, ProofError::Value, ProofError::Certificate];
     let mut vectors = Vec::new();
-    add(&mut vectors, "Malformed", [WireError::Malformed, WireError::TrailingBytes, WireError::NotCanonical]);
-    add(&mut vectors, "Unproven", [Forged::Stranger, Forged::Signature, Forged::Certificate]);
-    let roster =
-        [ClusterError::Members, ClusterError::RepeatedKey, ClusterError::Clients, ClusterError::Model, ClusterError::Profiles];
-    add(&mut vectors, "Roster", roster);
-    add(&mut vectors, "Record", [RecordError::Head, RecordError::Payload]);
-    add(&mut vectors, "Unproven", [ProofError::Shape, ProofError::Request, ProofError::Value, ProofError::Certificate]);
-    add(&mut vectors, "Unproven", [EvidenceError::NoContradiction, EvidenceError::Signature]);
+    add(&mut vectors, &all, "Malformed", decoding);
+    add(&mut vectors, &signed, "Unproven", forged);
+    add(&mut vectors, &[Shape::Roster], "Roster", roster);
+    add(&mut vectors, &[Shape::Record], "Record", [RecordError::Head, RecordError::Payload]);
+    add(&mut vectors, &[Shape::CommitProof], "Unproven", proof);
+    add(&mut vectors, &[Shape::Evidence], "Unproven", [EvidenceError::NoContradiction, EvidenceError::Signature]);
     vectors
 }
 
-fn add<E: std::error::Error>(vectors: &mut Vec<ErrorVector>, error: &str, kinds: impl IntoIterator<Item = E>)
-where
+fn add<E: std::error::Error>(
+    vectors: &mut Vec<ErrorVector>,
+    types: &[Shape],
+    error: &str,
+    kinds: impl IntoIterator<Item = E>,
+) where
     Verdict: From<E>,
 {
     vectors.extend(kinds.into_iter().map(|kind| {
         let reason = kind.to_string();
-        ErrorVector { verdict: Verdict::from(kind), error: error.to_owned(), reason }
+        ErrorVector { types: types.to_vec(), verdict: Verdict::from(kind), error: error.to_owned(), reason }
     }));
 }

@@ -23,7 +23,7 @@ pub struct FrameVector {
     pub about: String,
     /// What must become of the bytes.
     pub verdict: Verdict,
-    /// What an accepted frame says: variants and fields by name, bytes as numbers.
+    /// What an accepted frame says: variants and fields by name, bytes in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
     /// The encoding.
@@ -85,7 +85,12 @@ pub fn vectors() -> Vec<FrameVector> {
                 Verdict::NotCanonical,
                 with_first(&[bytes[0] | 0x80, 0]),
             ),
-            refused("too_many", "There is one less than the count says.", Verdict::Malformed, with_first(&[bytes[0] + 1])),
+            refused(
+                "too_many",
+                "There is one less than the count says.",
+                Verdict::Malformed,
+                with_first(&[bytes[0] + 1]),
+            ),
             refused("huge_count", "A count that no frame has.", Verdict::Malformed, with_first(&[0xff; 9])),
             refused("unknown_variant", "A variant that does not exist.", Verdict::Malformed, vec![1, 99, 99]),
         ]);
@@ -102,17 +107,28 @@ pub fn vectors() -> Vec<FrameVector> {
 }
 
 fn accepted(name: &str, shape: FrameShape, about: &str, frame: &(impl Serialize + ?Sized)) -> FrameVector {
-    let value = serde_json::to_value(frame).expect("frames are plain data");
+    let value = with_hex(serde_json::to_value(frame).expect("frames are plain data"));
     let (name, about) = (name.to_owned(), about.to_owned());
     FrameVector { name, shape, about, verdict: Verdict::Accepted, value: Some(value), bytes: encode(frame) }
 }
 
+/// Bytes as hex in place of numbers. No other list of a frame holds numbers.
+fn with_hex(value: Value) -> Value {
+    match value {
+        Value::Array(parts) => {
+            let bytes: Option<Vec<u8>> = parts.iter().map(|part| u8::try_from(part.as_u64()?).ok()).collect();
+            match bytes.filter(|bytes| !bytes.is_empty()) {
+                Some(bytes) => Value::String(hex::encode(bytes)),
+                None => Value::Array(parts.into_iter().map(with_hex).collect()),
+            }
+        }
+        Value::Object(fields) => fields.into_iter().map(|(name, field)| (name, with_hex(field))).collect(),
+        other => other,
+    }
+}
+
 fn timers() -> [Timer; 3] {
-    [
-        Timer::View { epoch: u64::MAX, view: u32::MAX },
-        Timer::Retransmit,
-        Timer::Escalate { epoch: 300, stage: u8::MAX },
-    ]
+    [Timer::View { epoch: u64::MAX, view: u32::MAX }, Timer::Retransmit, Timer::Escalate { epoch: 300, stage: u8::MAX }]
 }
 
 fn inputs() -> Vec<Input> {

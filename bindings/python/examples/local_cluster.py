@@ -14,7 +14,7 @@ PRIMES = [prime for prime in range(2, 96) if all(prime % small for small in rang
 
 def weigh(task: butterfly.Task) -> bytes:
     """The first stage: a number made of all tokens so far."""
-    weight = sum(PRIMES[at % len(PRIMES)] * given[0] for at, given in enumerate(task.inputs))
+    weight = sum(PRIMES[at % len(PRIMES)] * (given[0] + 1) for at, given in enumerate(task.inputs))
     return weight.to_bytes(4, "big")
 
 
@@ -32,9 +32,9 @@ async def main() -> None:
             answer = await cluster.submit(prompt, tokens=8)
             proof = cluster.roster.verify_proof(answer.proof)
             print(f"{list(prompt)} -> {list(proof.tokens)}, {len(answer.proof)} bytes prove it, signed by {set(proof.signers)}")
-        for blame in cluster.blamed:
-            evidence = cluster.roster.verify_evidence(blame.evidence)
-            print(f"proven: member {evidence.accused} is faulty ({evidence.fault.name.lower()})")
+        blame = await cluster.blame(3)
+        evidence = cluster.roster.verify_evidence(blame.evidence)
+        print(f"proven: member {evidence.accused} is faulty ({evidence.fault.name.lower()})")
 
 
 if __name__ == "__main__":

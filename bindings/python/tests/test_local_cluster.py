@@ -20,7 +20,8 @@ async def test_four_members_agree_on_functions_and_blame_the_liar() -> None:
         assert answer.tokens == alone(STAGES, b"\1\2\3", 8)
         proof = cluster.roster.verify_proof(answer.proof)
         assert (proof.prompt, proof.tokens) == (b"\1\2\3", answer.tokens)
-        assert {blame.accused for blame in cluster.blamed} == {2}
+        first = await cluster.blame(2)
+        assert {blame.accused for blame in cluster.blamed} == {2} and first in cluster.blamed
         for blame in cluster.blamed:
             evidence = cluster.roster.verify_evidence(blame.evidence)
             assert (evidence.accused, evidence.fault) == (2, butterfly.Fault.ATTESTATION)
@@ -32,6 +33,8 @@ async def test_nobody_is_blamed_when_nobody_lies() -> None:
             answer = await cluster.submit(bytes([count]), tokens=5)
             assert answer.tokens == alone(STAGES, bytes([count]), 5)
         assert cluster.blamed == ()
+        with pytest.raises(butterfly.BlockedError):
+            await cluster.blame(1, patience=0.1)
 
 
 async def test_the_transformer_says_what_one_machine_says() -> None:

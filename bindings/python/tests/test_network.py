@@ -81,6 +81,15 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
+async def answering(client: butterfly.Client, count: int) -> None:
+    """Waits until so many nodes answer."""
+
+    async def enough() -> bool:
+        return len(await client.standings()) >= count
+
+    await until(enough)
+
+
 @pytest_asyncio.fixture
 async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
     cluster = Processes(tmp_path / "c")
@@ -102,6 +111,7 @@ async def test_a_member_in_python_is_the_fourth_voter(processes: Processes) -> N
     processes.start(0, 1, 2)
     client = butterfly.Client(processes.folder / "client-0")
     async with butterfly.NetworkMember(processes.folder / "node-3") as member:
+        await answering(client, 4)
         answer = await client.submit(PROMPT, 16, sampling=SAMPLING, patience=PATIENCE)
         assert butterfly.text_of_tokens(answer.tokens) == reference(16)
         await asyncio.wait_for(member.reached(answer.epochs[-1]), PATIENCE)
@@ -132,13 +142,14 @@ async def test_a_member_comes_back_in_the_middle_of_a_request(processes: Process
     processes.start(0, 1, 2)
     client = butterfly.Client(processes.folder / "client-0")
     async with butterfly.NetworkMember(processes.folder / "node-3") as member:
-        asking = asyncio.create_task(client.submit(PROMPT, 120, sampling=SAMPLING, patience=PATIENCE))
+        await answering(client, 4)
+        asking = asyncio.create_task(client.submit(PROMPT, 60, sampling=SAMPLING, patience=PATIENCE))
         await asyncio.wait_for(member.reached(3), PATIENCE)
     async with butterfly.NetworkMember(processes.folder / "node-3") as member:
         # From here on it is needed.
         processes.kill(1)
         answer = await asking
-        assert butterfly.text_of_tokens(answer.tokens) == reference(120)
+        assert butterfly.text_of_tokens(answer.tokens) == reference(60)
         await asyncio.wait_for(member.reached(answer.epochs[-1]), PATIENCE)
         assert member.blamed == ()
 
@@ -146,6 +157,7 @@ async def test_a_member_comes_back_in_the_middle_of_a_request(processes: Process
 async def test_proofs_are_read_by_both(processes: Processes, tmp_path: Path) -> None:
     processes.start(0, 1, 2, 3)
     client = butterfly.Client(processes.folder / "client-0")
+    await answering(client, 4)
     answer = await client.submit(PROMPT, 8, sampling=SAMPLING, patience=PATIENCE)
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     ours.write_bytes(butterfly.write_proof(client.roster, answer.proof))
@@ -167,6 +179,7 @@ async def test_proofs_are_read_by_both(processes: Processes, tmp_path: Path) -> 
 async def test_a_request_that_was_cancelled_is_gone_on_with(processes: Processes) -> None:
     client = butterfly.Client(processes.folder / "client-0")
     processes.start(0, 1)
+    await answering(client, 2)
     asking = asyncio.create_task(client.submit(PROMPT, 8, sampling=SAMPLING, patience=PATIENCE))
 
     async def is_signed() -> bool:
@@ -190,11 +203,7 @@ async def test_a_client_says_what_is_wrong(processes: Processes) -> None:
     with pytest.raises(butterfly.MalformedError):
         await client.submit("caffè", 8)
     processes.start(0, 1)
-
-    async def both_answer() -> bool:
-        return len(await client.standings()) == 2
-
-    await until(both_answer)
+    await answering(client, 2)
     with pytest.raises(butterfly.BlockedError, match="no epoch was decided"):
         await client.submit(PROMPT, 8, patience=0.3)
 
@@ -222,6 +231,7 @@ async def test_a_disk_that_fails_stops_the_member(processes: Processes, monkeypa
     monkeypatch.setattr(butterfly.VoteRecord, "write", fail)
     client = butterfly.Client(processes.folder / "client-0")
     async with butterfly.NetworkMember(processes.folder / "node-3") as member:
+        await answering(client, 4)
         asking = asyncio.create_task(client.submit(PROMPT, 8, sampling=SAMPLING, patience=PATIENCE))
         with pytest.raises(butterfly.RecordError, match="the disk is full"):
             await asyncio.wait_for(member.reached(1), PATIENCE)

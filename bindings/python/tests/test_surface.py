@@ -132,7 +132,7 @@ def test_everything_public_is_documented(name: str, item: Any) -> None:
 
 def words(documentation: str | None) -> str:
     """The first sentence."""
-    return re.split(r"(?<=[.:?])\s", " ".join((documentation or "").split()))[0]
+    return re.split(r"[.:?](?:\s|$)", " ".join((documentation or "").split()))[0]
 
 
 COUNTERPARTS = ["Keys", "Roster", "Node", "Ledger", "Party", "Session", "Simulation", "VoteRecord"]
@@ -170,7 +170,7 @@ def test_what_is_said_of_a_value_is_what_the_library_says(ours: type) -> None:
 def test_help_shows_the_surface() -> None:
     shown = pydoc.plain(pydoc.render_doc(butterfly))
     for name in butterfly.__all__:
-        assert name in shown
+        assert name.strip("_") in shown.lower() or name in shown
     assert "A cluster in one process" in shown
 
 

@@ -16,7 +16,7 @@ A cluster in one process::
     async def main() -> None:
         async with butterfly.LocalCluster(4, [stage] * 4, liars=[2]) as cluster:
             answer = await cluster.submit([1, 2, 3], tokens=8)
-            print(cluster.roster.verify_proof(answer.proof), cluster.blamed)
+            print(cluster.roster.verify_proof(answer.proof), await cluster.blame(2))
 
     asyncio.run(main())
 

@@ -65,6 +65,7 @@ class LocalCluster:
         self._failed: dict[int, BaseException] = {}
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
+        self._proven = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         if self._loop is not None or self._closed:
@@ -93,6 +94,7 @@ class LocalCluster:
         """Ends every member. What waits for an answer gets `ClosedError`."""
         self._closed = True
         self._news.set()
+        self._proven.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -103,6 +105,25 @@ class LocalCluster:
     def blamed(self) -> tuple[Blame, ...]:
         """Members that honest ones blame, with proof: the first of each kind against each."""
         return tuple(self._blamed.values())
+
+    async def blame(self, accused: int, *, patience: float = 30.0) -> Blame:
+        """Waits until an honest member can prove that `accused` is faulty, and gives the proof.
+
+        That may be a moment after the answer: what a liar says late is compared
+        as well. Raises `BlockedError` when nothing is proven for `patience` seconds.
+        """
+        self._check_loop()
+        while True:
+            proven = next((one for one in self._blamed.values() if one.accused == accused), None)
+            if proven is not None:
+                return proven
+            if self._closed:
+                raise ClosedError("this cluster is closed")
+            self._proven.clear()
+            try:
+                await asyncio.wait_for(self._proven.wait(), patience)
+            except TimeoutError:
+                raise BlockedError(f"nothing was proven against member {accused} for {patience:g} s") from None
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -184,6 +205,7 @@ class LocalCluster:
     def _accused(self, evidence: outputs.Evidence) -> None:
         blame = Blame(evidence.accused, evidence.fault, evidence.evidence)
         self._blamed.setdefault((blame.accused, blame.fault), blame)
+        self._proven.set()
 
     def _stage_failed(self, member: int, error: BaseException) -> None:
         self._failed.setdefault(member, error)

@@ -109,11 +109,7 @@ class NetworkMember:
     async def close(self) -> None:
         """Ends every session, and lets another process have the vote record."""
         self._closed = True
-        if self._server is not None:
-            self._server.close()
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
+        tasks = self._hang_up()
         await asyncio.gather(*tasks, return_exceptions=True)
         async with self._news:
             self._news.notify_all()
@@ -159,8 +155,18 @@ class NetworkMember:
         except Exception as error:
             # A node whose record cannot be written must say nothing more.
             self._failed = error
+            self._hang_up()
         async with self._news:
             self._news.notify_all()
+
+    def _hang_up(self) -> list[asyncio.Task[None]]:
+        """Takes no connection any more, and ends those that there are."""
+        if self._server is not None:
+            self._server.close()
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        return tasks
 
     def _deliver(self, to: Sequence[int], message: bytes) -> None:
         for peer in to:

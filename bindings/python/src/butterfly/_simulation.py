@@ -70,7 +70,7 @@ class Report:
 
 
 class Simulation(Handle):
-    """A whole cluster in virtual time: real nodes, keys and signatures, a network that delays and loses.
+    """A cluster in virtual time: real nodes, keys and signatures, a network that delays and loses.
 
     The same plan and seed give the same run, so a test or a lesson takes a few
     lines and no time.
