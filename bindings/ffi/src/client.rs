@@ -131,6 +131,40 @@ pub fn encode_answer(answer: Answer) -> Result<Vec<u8>, Error> {
     }))
 }
 
+/// What a client writes down before it hands a request in: numbers have no gaps,
+/// and none is used for two requests.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct LastRequest {
+    /// The request that was signed last.
+    pub request: Vec<u8>,
+    /// The last decision when it was signed; none: nothing was decided yet.
+    pub base: Option<Vec<u8>>,
+    /// All of its answer was received.
+    pub finished: bool,
+}
+
+/// The content of a client's file `request`, as `butterfly submit` keeps it.
+#[uniffi::export]
+pub fn encode_last_request(last: LastRequest) -> Result<Vec<u8>, Error> {
+    let request = Box::new(wire::decode(&last.request)?);
+    let base = last.base.as_deref().map(wire::decode).transpose()?.map(Box::new);
+    Ok(encode(&LastOnDisk { request, base, finished: last.finished }))
+}
+
+/// Reads that file.
+#[uniffi::export]
+pub fn decode_last_request(bytes: &[u8]) -> Result<LastRequest, Error> {
+    let LastOnDisk { request, base, finished } = wire::decode(bytes)?;
+    Ok(LastRequest { request: encode(&request), base: base.as_deref().map(encode), finished })
+}
+
+#[derive(Serialize, Deserialize)]
+struct LastOnDisk {
+    request: Box<SignedRequest>,
+    base: Option<Box<Decided>>,
+    finished: bool,
+}
+
 #[derive(Serialize, Deserialize)]
 enum AskOnWire {
     Standing,

@@ -92,10 +92,16 @@ impl VoteRecord {
     }
 }
 
-/// Locked, and as long as it will ever be.
+/// Locked, and as long as the record takes. What stands behind it, a process of
+/// `butterfly` wrote for itself, and it stays. A file that was cut is taken for
+/// lost, even if an older slot of it is whole: a torn write leaves its length.
 fn prepared(file: File) -> io::Result<File> {
     file.try_lock().map_err(|_| io::Error::other("another process holds it: a node must not run twice"))?;
-    file.set_len(FileStore::BYTES as u64)?;
+    let needed = FileStore::BYTES as u64;
+    if file.metadata()?.len() < needed {
+        file.set_len(0)?;
+        file.set_len(needed)?;
+    }
     Ok(file)
 }
 

@@ -9,12 +9,12 @@ import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import _convert
-from ._errors import BlockedError, BusyError, ButterflyError, MalformedError, RefusedError, RosterError, translated
+from ._errors import BlockedError, BusyError, ButterflyError, RefusedError, RosterError, translated
 from ._generated import butterfly_ffi as _ffi
 from ._ledger import Ledger
 from ._link import Link
@@ -48,6 +48,15 @@ class NodeStanding:
 
     def __repr__(self) -> str:
         return f"NodeStanding(epoch={self.epoch}, view={self.view}, role={self.role.value}, working={self.working})"
+
+
+@dataclass(frozen=True, slots=True)
+class _LastRequest:
+    """What is written down before a request is handed in."""
+
+    request: bytes
+    base: bytes | None
+    finished: bool
 
 
 class Client:
@@ -90,21 +99,32 @@ class Client:
         given = tokens_of_text(prompt) if isinstance(prompt, str) else bytes(prompt)
         with self._locked():
             base = await self._base()
-            signed, finished = self._last()
-            if signed is not None and not finished:
-                last = self.roster.read_request(signed)
-                if last.sequence >= self.roster.next_sequence(base, self.me):
-                    same = (last.prompt, last.tokens, last.sampling) == (given, tokens, sampling)
-                    answer = await self._see_through(signed, base, patience)
-                    if same:
-                        return answer
-                    base = await self._base()
-            sequence = self.roster.next_sequence(base, self.me)
-            signed, finished = self._last()
-            if signed is not None and finished:
-                sequence = max(sequence, self.roster.read_request(signed).sequence + 1)
+            last, sequence = self._last(), 1
+            if last is not None:
+                of_last = self.roster.read_request(last.request)
+                sequence = of_last.sequence + 1
+                if not last.finished:
+                    is_over = of_last.sequence < self.roster.next_sequence(base, self.me)
+                    if (of_last.prompt, of_last.tokens) == (given, tokens):
+                        return await self._go_on(last, is_over, patience)
+                    if not is_over:
+                        await self._see_through(last, patience)
+                        base = await self._base()
+            sequence = max(sequence, self.roster.next_sequence(base, self.me))
             request = Request(sequence, given, tokens, sampling)
-            return await self._see_through(self.roster.sign_request(self._keys, request), base, patience)
+            last = _LastRequest(self.roster.sign_request(self._keys, request), base, finished=False)
+            self._remember(last)
+            return await self._see_through(last, patience)
+
+    async def _go_on(self, last: _LastRequest, is_over: bool, patience: float) -> Answer:
+        """Goes on with a request that the cluster may have finished while nobody listened."""
+        try:
+            return await self._see_through(last, patience)
+        except (BlockedError, RefusedError):
+            if is_over:
+                # None of those that answer knows its text any more: it is given up.
+                self._remember(replace(last, finished=True))
+            raise
 
     async def _base(self) -> bytes | None:
         """The latest decision that anybody can prove, when f + 1 voters were asked."""
@@ -115,9 +135,8 @@ class Client:
         decisions = [answer.decided for answer in answers.values() if answer.decided is not None]
         return max(decisions, key=self.roster.verify_decision, default=None)
 
-    async def _see_through(self, signed: bytes, base: bytes | None, patience: float) -> Answer:
-        self._remember(signed, finished=False)
-        course = _Course(self, signed, Ledger(self.roster, signed, base))
+    async def _see_through(self, last: _LastRequest, patience: float) -> Answer:
+        course = _Course(self, last.request, Ledger(self.roster, last.request, last.base))
         first = course.ledger.next_epoch
         following = [asyncio.create_task(course.follow(node)) for node in range(self.roster.voters)]
         try:
@@ -132,7 +151,7 @@ class Client:
             for task in following:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
-        self._remember(signed, finished=True)
+        self._remember(replace(last, finished=True))
         proof = course.ledger.proof()
         if proof is None:
             raise RefusedError("the request was finished before: nothing of it is left to prove")
@@ -169,21 +188,22 @@ class Client:
                 raise BusyError("another request of this client is under way") from None
             yield
 
-    def _last(self) -> tuple[bytes | None, bool]:
-        """The request that was signed last, and whether all of its answer was received."""
+    def _last(self) -> _LastRequest | None:
+        """The request that was signed last."""
         path = self._folder / "request"
         if not path.exists():
-            return None, True
-        content = path.read_bytes()
-        if content[-1:] not in (b"\0", b"\1"):
-            raise MalformedError(f"{path} cannot be understood")
-        return content[:-1], content[-1:] == b"\1"
+            return None
+        with translated():
+            last = _ffi.decode_last_request(path.read_bytes())
+        return _LastRequest(bytes(last.request), None if last.base is None else bytes(last.base), last.finished)
 
-    def _remember(self, signed: bytes, *, finished: bool) -> None:
+    def _remember(self, last: _LastRequest) -> None:
         """Durable when this returns."""
+        with translated():
+            content = _ffi.encode_last_request(_ffi.LastRequest(**asdict(last)))
         new = self._folder / "request.new"
         with open(new, "wb") as file:
-            file.write(signed + (b"\1" if finished else b"\0"))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._folder / "request")

@@ -50,8 +50,9 @@ class NetworkMember:
 
     It listens where the others expect it, dials them, and keeps its vote record
     in the same file: a `butterfly` process could go on in its place. To be used
-    as `async with`, on one event loop. It answers no operators, and keeps no
-    checkpoints: after a restart it asks its fellows for what it lacks.
+    as `async with`, on one event loop. It answers no operators, keeps no history
+    beyond 512 epochs in memory, and no checkpoints: after a restart it asks its
+    fellows for what it lacks.
     """
 
     def __init__(self, folder: str | Path, stages: Sequence[StageFunction] | None = None) -> None:
