@@ -23,6 +23,8 @@ enum Task {
     Check,
     /// Build the wheel and the source distribution
     Wheel,
+    /// What a call costs, beside plain PyO3 and plain ctypes
+    Costs,
     /// Everything: generated code, wheel, tests, types, notebook, golden vectors
     Test {
         /// Print one JSON document at the end
@@ -38,6 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Task::Generate => generated::write(),
         Task::Check => generated::check(),
         Task::Wheel => wheel::build(&python::tools()?).map(|built| println!("{built}")),
+        Task::Costs => python::costs(),
         Task::Test { json } => test(json),
     }
 }

@@ -34,7 +34,7 @@ struct Step {
 const STEPS: [Step; 18] = [
     Step { name: "format", about: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "lints", about: "no warning, and in the kernel no panic, index or unchecked sum", run: lints },
-    Step { name: "features", about: "no checker's feature reaches the daemon", run: features },
+    Step { name: "features", about: "no checker's feature reaches the daemon or the bindings", run: features },
     Step {
         name: "kernel",
         about: "units, whole clusters in memory, wire, proofs",
@@ -125,17 +125,19 @@ const FOR_CHECKERS: [&str; 3] = [
     "butterfly-session feature \"count\"",
 ];
 
-/// A build of the whole workspace unifies features; the daemon's own must be free of them.
+/// A build of the whole workspace unifies features; what is shipped must be free of them.
 fn features() -> Result<()> {
-    let mut command = cargo_command();
-    command.args(["tree", "-p", "butterfly-runtime-std", "--edges", "features,normal,build", "--prefix", "none"]);
-    let tree = succeed(&mut command)?;
-    ensure!(tree.contains("butterfly-kernel"), "the daemon does not depend on the kernel: this check checks nothing");
-    let reached = tree.lines().find(|line| FOR_CHECKERS.iter().any(|feature| line.contains(feature)));
-    match reached {
-        Some(line) => bail!("a feature for checkers only reaches the daemon: {line}"),
-        None => Ok(()),
+    for shipped in ["butterfly-runtime-std", "butterfly-ffi"] {
+        let mut command = cargo_command();
+        command.args(["tree", "-p", shipped, "--edges", "features,normal,build", "--prefix", "none"]);
+        let tree = succeed(&mut command)?;
+        ensure!(tree.contains("butterfly-kernel"), "{shipped} does not depend on the kernel: this checks nothing");
+        let reached = tree.lines().find(|line| FOR_CHECKERS.iter().any(|feature| line.contains(feature)));
+        if let Some(line) = reached {
+            bail!("a feature for checkers only reaches {shipped}: {line}");
+        }
     }
+    Ok(())
 }
 
 /// Disks that fail need strace, networks of their own need ip.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::report::{Checked, Golden, Report, Tested};
-use super::wheel::Built;
+use super::wheel::{self, Built};
 use crate::process::{finish, succeed};
 use crate::test::cargo_command;
 use crate::workspace;
@@ -94,8 +94,10 @@ pub(super) fn test(tools: &Environment, built: &Built) -> Result<Report> {
     println!("-- mypy and pyright");
     let mypy = types(tools, tools.program("mypy").arg("--no-error-summary"), "mypy")?;
     let pyright = types(tools, &mut tools.program("pyright"), "pyright")?;
-    println!("-- notebook");
+    println!("-- notebook and reference");
     notebook(tools)?;
+    let reference = workspace::target().join("bindings/reference");
+    succeed(tools.program("pdoc").arg("--output-directory").arg(reference).arg("butterfly"))?;
     println!("-- golden vectors");
     succeed(cargo_command().args(["test", "-p", "butterfly-golden"]))?;
     let golden = Golden { rust: vectors()?, python: pytest.golden };
@@ -103,6 +105,28 @@ pub(super) fn test(tools: &Environment, built: &Built) -> Result<Report> {
     println!("-- throughput");
     let events_per_second = throughput(tools)?;
     Ok(Report { pytest, mypy, pyright, swift: None, golden, events_per_second, wheel_bytes: built.wheel_bytes })
+}
+
+/// Prints what a call costs; everything is measured in one run.
+///
+/// # Errors
+/// When something cannot be built or measured.
+pub(super) fn costs() -> Result<()> {
+    let tools = tools()?;
+    tools.install(&wheel::build(&tools)?.wheel)?;
+    let yardstick = project().join("benchmarks/yardstick");
+    let mut build = cargo_command();
+    build.current_dir(&yardstick).env("CARGO_TARGET_DIR", workspace::target());
+    succeed(build.args(["build", "--release", "--locked"]))?;
+    let library = format!("{}yardstick{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    for (program, argument) in
+        [("costs.py", Some(workspace::target().join("release").join(library))), ("throughput.py", None)]
+    {
+        let mut command = tools.program("python");
+        let printed = succeed(command.arg(project().join("benchmarks").join(program)).args(argument))?;
+        println!("{printed}");
+    }
+    Ok(())
 }
 
 /// Runs the first Python of the README.

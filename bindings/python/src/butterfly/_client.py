@@ -15,7 +15,7 @@ from typing import Any
 
 from . import _convert
 from ._errors import BlockedError, BusyError, ButterflyError, RefusedError, RosterError, translated
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 from ._ledger import Ledger
 from ._link import Link
 from ._network import _address

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 from .values import Commit, Doing, Fault, Model, Path, Request, Role, Sampling
 
 

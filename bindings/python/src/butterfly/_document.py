@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ._errors import translated
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 from ._roster import Roster, evidence_from, proof_from
 from .values import CommitProof, Evidence
 

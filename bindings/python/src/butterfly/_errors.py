@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 
 
 class ButterflyError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._errors import translated
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 from ._handle import Handle
 from ._roster import Roster
 

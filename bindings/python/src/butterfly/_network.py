@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from . import inputs, outputs
 from ._errors import ButterflyError, ClosedError, RosterError, translated
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 from ._link import Link
 from ._member import Member
 from ._node import Node

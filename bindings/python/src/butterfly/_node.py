@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from . import _convert, inputs, packed
 from ._errors import translate, translated
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 from ._handle import Handle
 from ._roster import Keys, Roster
 from .outputs import Step

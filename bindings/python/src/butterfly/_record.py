@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ._errors import translated
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 from ._handle import Handle
 
 

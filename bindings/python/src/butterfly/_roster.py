@@ -8,7 +8,7 @@ from typing import Any
 
 from . import _convert
 from ._errors import KeysError, translated
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 from ._handle import Handle
 from .values import CommitProof, Evidence, MessageFacts, Model, Request
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._errors import translated
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 from ._handle import Handle
 from ._roster import Keys, Roster
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import _convert
 from ._errors import StageError, translated
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 from .values import Model, Sampling, Work
 
 

@@ -1,5 +1,5 @@
 """The version of the library."""
 
-from ._generated import butterfly_ffi as _ffi
+from ._library import ffi as _ffi
 
 __version__: str = _ffi.version()
