@@ -559,9 +559,13 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_butterfly_ffi_checksum_func_decode_ask() != 21184:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_butterfly_ffi_checksum_func_decode_last_request() != 42198:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_butterfly_ffi_checksum_func_encode_answer() != 6533:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_butterfly_ffi_checksum_func_encode_ask() != 58406:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_butterfly_ffi_checksum_func_encode_last_request() != 50733:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_butterfly_ffi_checksum_func_read_document() != 41466:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -726,12 +730,18 @@ _UniffiLib.uniffi_butterfly_ffi_checksum_func_decode_answer.restype = ctypes.c_u
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_decode_ask.argtypes = (
 )
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_decode_ask.restype = ctypes.c_uint16
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_decode_last_request.argtypes = (
+)
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_decode_last_request.restype = ctypes.c_uint16
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_encode_answer.argtypes = (
 )
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_encode_answer.restype = ctypes.c_uint16
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_encode_ask.argtypes = (
 )
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_encode_ask.restype = ctypes.c_uint16
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_encode_last_request.argtypes = (
+)
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_encode_last_request.restype = ctypes.c_uint16
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_read_document.argtypes = (
 )
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_read_document.restype = ctypes.c_uint16
@@ -934,6 +944,11 @@ _UniffiLib.uniffi_butterfly_ffi_fn_func_decode_ask.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_butterfly_ffi_fn_func_decode_ask.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_butterfly_ffi_fn_func_decode_last_request.argtypes = (
+    _UniffiForeignBytes,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_butterfly_ffi_fn_func_decode_last_request.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_butterfly_ffi_fn_func_encode_answer.argtypes = (
     _UniffiRustBuffer,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -944,6 +959,11 @@ _UniffiLib.uniffi_butterfly_ffi_fn_func_encode_ask.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_butterfly_ffi_fn_func_encode_ask.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_butterfly_ffi_fn_func_encode_last_request.argtypes = (
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_butterfly_ffi_fn_func_encode_last_request.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_butterfly_ffi_fn_func_read_document.argtypes = (
     _UniffiForeignBytes,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -3464,6 +3484,73 @@ class _UniffiFfiConverterTypeDocument(_UniffiConverterRustBuffer):
         _UniffiFfiConverterTypeRoster.write(value.roster, buf)
         _UniffiFfiConverterTypeStatement.write(value.statement, buf)
 
+class _UniffiFfiConverterBoolean:
+    @classmethod
+    def check_lower(cls, value):
+        return not not value
+
+    @classmethod
+    def lower(cls, value):
+        return 1 if value else 0
+
+    @staticmethod
+    def lift(value):
+        return value != 0
+
+    @classmethod
+    def read(cls, buf):
+        return cls.lift(buf.read_u8())
+
+    @classmethod
+    def write(cls, value, buf):
+        buf.write_u8(value)
+
+@dataclass
+class LastRequest:
+    """
+    What a client writes down before it hands a request in: numbers have no gaps,
+    and none is used for two requests.
+"""
+    def __init__(self, *, request:bytes, base:typing.Optional[bytes], finished:bool):
+        self.request = request
+        self.base = base
+        self.finished = finished
+
+
+
+
+    def __str__(self):
+        return "LastRequest(request={}, base={}, finished={})".format(self.request, self.base, self.finished)
+    def __eq__(self, other):
+        if self.request != other.request:
+            return False
+        if self.base != other.base:
+            return False
+        if self.finished != other.finished:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeLastRequest(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return LastRequest(
+            request=_UniffiFfiConverterBytes.read(buf),
+            base=_UniffiFfiConverterOptionalBytes.read(buf),
+            finished=_UniffiFfiConverterBoolean.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterBytes.check_lower(value.request)
+        _UniffiFfiConverterOptionalBytes.check_lower(value.base)
+        _UniffiFfiConverterBoolean.check_lower(value.finished)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterBytes.write(value.request, buf)
+        _UniffiFfiConverterOptionalBytes.write(value.base, buf)
+        _UniffiFfiConverterBoolean.write(value.finished, buf)
+
 @dataclass
 class Plan:
     """
@@ -4221,27 +4308,6 @@ class _UniffiFfiConverterTypeRole(_UniffiConverterRustBuffer):
             buf.write_i32(3)
 
 
-
-class _UniffiFfiConverterBoolean:
-    @classmethod
-    def check_lower(cls, value):
-        return not not value
-
-    @classmethod
-    def lower(cls, value):
-        return 1 if value else 0
-
-    @staticmethod
-    def lift(value):
-        return value != 0
-
-    @classmethod
-    def read(cls, buf):
-        return cls.lift(buf.read_u8())
-
-    @classmethod
-    def write(cls, value, buf):
-        buf.write_u8(value)
 
 @dataclass
 class Standing:
@@ -7824,6 +7890,23 @@ def decode_ask(bytes: bytes) -> Ask:
         *_uniffi_lowered_args,
     )
     return _uniffi_lift_return(_uniffi_ffi_result)
+def decode_last_request(bytes: bytes) -> LastRequest:
+    """
+    Reads that file.
+"""
+
+    _UniffiFfiConverterByRefBytes.check_lower(bytes)
+    _uniffi_lowered_args = (
+        _UniffiFfiConverterByRefBytes.lower(bytes),
+    )
+    _uniffi_lift_return = _UniffiFfiConverterTypeLastRequest.lift
+    _uniffi_error_converter = _UniffiFfiConverterTypeError
+    _uniffi_ffi_result = _uniffi_rust_call_with_error(
+        _uniffi_error_converter,
+        _UniffiLib.uniffi_butterfly_ffi_fn_func_decode_last_request,
+        *_uniffi_lowered_args,
+    )
+    return _uniffi_lift_return(_uniffi_ffi_result)
 def encode_answer(answer: Answer) -> bytes:
     """
     The encoding of an answer, as a node gives it.
@@ -7855,6 +7938,23 @@ def encode_ask(ask: Ask) -> bytes:
     _uniffi_ffi_result = _uniffi_rust_call_with_error(
         _uniffi_error_converter,
         _UniffiLib.uniffi_butterfly_ffi_fn_func_encode_ask,
+        *_uniffi_lowered_args,
+    )
+    return _uniffi_lift_return(_uniffi_ffi_result)
+def encode_last_request(last: LastRequest) -> bytes:
+    """
+    The content of a client's file `request`, as `butterfly submit` keeps it.
+"""
+
+    _UniffiFfiConverterTypeLastRequest.check_lower(last)
+    _uniffi_lowered_args = (
+        _UniffiFfiConverterTypeLastRequest.lower(last),
+    )
+    _uniffi_lift_return = _UniffiFfiConverterBytes.lift
+    _uniffi_error_converter = _UniffiFfiConverterTypeError
+    _uniffi_ffi_result = _uniffi_rust_call_with_error(
+        _uniffi_error_converter,
+        _UniffiLib.uniffi_butterfly_ffi_fn_func_encode_last_request,
         *_uniffi_lowered_args,
     )
     return _uniffi_lift_return(_uniffi_ffi_result)
@@ -8031,6 +8131,7 @@ __all__ = [
     "Evidence",
     "MessageFacts",
     "Document",
+    "LastRequest",
     "Plan",
     "Received",
     "Sent",
@@ -8041,8 +8142,10 @@ __all__ = [
     "Step",
     "decode_answer",
     "decode_ask",
+    "decode_last_request",
     "encode_answer",
     "encode_ask",
+    "encode_last_request",
     "read_document",
     "read_message",
     "text_of_tokens",
