@@ -104,7 +104,7 @@ impl Desks {
     /// What the kernel asks for: from memory, or work for the host.
     pub(crate) fn compute(&mut self, stage: Stage, position: Position, asker: Option<NodeId>) -> Made {
         if let Some((run, signal)) = self.run.as_ref().zip(self.output(stage, position)) {
-            return Made::Known(KernelInput::Computed { run: run.id, stage, position, signal, asker });
+            return Made::Known(Box::new(KernelInput::Computed { run: run.id, stage, position, signal, asker }));
         }
         match self.ask(Asked { stage, position, purpose: Purpose::Kernel(asker) }) {
             Some(work) => Made::Asked(work),
@@ -192,7 +192,7 @@ impl Desks {
 /// What became of what the kernel asked for.
 pub(crate) enum Made {
     /// It was computed before.
-    Known(KernelInput),
+    Known(Box<KernelInput>),
     /// The host is asked.
     Asked(Work),
     /// An input is missing: more than f members lied, or it is lost. The node

@@ -246,7 +246,7 @@ impl Inner {
                 outputs.extend(work.into_iter().map(|work| Output::Compute { work }));
             }
             KernelOutput::Compute { stage, position, asker, .. } => match self.desks.compute(stage, position, asker) {
-                Made::Known(input) => known.push_back(input),
+                Made::Known(input) => known.push_back(*input),
                 Made::Asked(work) => outputs.push(Output::Compute { work }),
                 Made::Nothing => {}
             },

@@ -18,7 +18,7 @@ from typing import Any
 
 import butterfly
 from butterfly import inputs, packed, timers
-from butterfly._generated import butterfly_ffi as generated
+from butterfly._library import ffi as generated
 
 ROUNDS = 15
 FRAME = 1_000

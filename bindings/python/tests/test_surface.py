@@ -11,7 +11,7 @@ import pytest
 
 import butterfly
 from butterfly import inputs, outputs, packed, timers, values
-from butterfly._generated import butterfly_ffi as generated
+from butterfly._library import ffi as generated
 from butterfly._stages import Desk
 
 from .conftest import summing

@@ -14,7 +14,7 @@ const MODULE: &str = "butterfly_ffi.py";
 
 /// Where it is kept.
 fn kept() -> PathBuf {
-    workspace::root().join("bindings/python/src/butterfly/_generated").join(MODULE)
+    workspace::root().join("bindings/python/generated").join(MODULE)
 }
 
 /// # Errors

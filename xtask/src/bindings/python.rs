@@ -84,10 +84,6 @@ pub(super) fn test(tools: &Environment, built: &Built) -> Result<Report> {
     let empty = Environment::empty("empty")?;
     empty.install(&built.wheel)?;
     first_lines(&empty)?;
-    println!("-- the source distribution in an empty environment");
-    let source = Environment::empty("source")?;
-    source.install(&built.source)?;
-    first_lines(&source)?;
     tools.install(&built.wheel)?;
     println!("-- pytest");
     let pytest = pytest(tools)?;
@@ -104,6 +100,10 @@ pub(super) fn test(tools: &Environment, built: &Built) -> Result<Report> {
     ensure!(golden.rust == golden.python, "{} golden vectors, of which Python ran {}", golden.rust, golden.python);
     println!("-- throughput");
     let events_per_second = throughput(tools)?;
+    println!("-- the source distribution in an empty environment");
+    let source = Environment::empty("source")?;
+    source.install(&built.source)?;
+    first_lines(&source)?;
     Ok(Report { pytest, mypy, pyright, swift: None, golden, events_per_second, wheel_bytes: built.wheel_bytes })
 }
 
