@@ -78,7 +78,8 @@ def test_what_an_actor_raises_comes_back_as_it_was(actors: Any) -> None:
 def test_a_pointer_does_not_cross(actors: Any) -> None:
     with pytest.raises(TypeError, match="neither copied nor pickled"):
         ray.put(butterfly.Keys.generate())
-    assert ray.get(actors.remote().wrap.remote(bytes([1]) * 32)).startswith("Keys(")
+    shown: Any = ray.get(actors.remote().wrap.remote(bytes([1]) * 32))
+    assert shown.startswith("Keys(")
 
 
 async def test_an_actor_may_hold_a_whole_cluster(actors: Any) -> None:

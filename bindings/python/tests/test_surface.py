@@ -84,7 +84,7 @@ def test_both_surfaces_take_and_give_the_same(
                     waiting += [(receiver, inputs.Receive(message)) for receiver in to]
                 case outputs.Compute(work):
                     assert plain(work)[1:] == plain(
-                        [getattr(other.work, field) for field in values.Work.__slots__[:-1]]
+                        [getattr(other.work, field) for field in list(values.Work.__slots__)[:-1]]
                     ) + ["GREEDY"]
                     waiting.append((at, inputs.Computed(work.ticket, summing(desks[at].task(work)))))
                 case outputs.Commit(commit):

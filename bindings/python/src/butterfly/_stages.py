@@ -45,14 +45,10 @@ class Desk:
 
     def __init__(self, member: int) -> None:
         self._member = member
-        self._run = b""
         self._inputs: dict[int, list[bytes]] = {}
 
     def task(self, work: Work) -> Task:
-        """Takes in what is new in `work`, in the order in which works come."""
-        if work.run != self._run:
-            self._run = work.run
-            self._inputs.clear()
+        """Takes in what is new in `work`, in the order in which works come. Another run begins at its first input."""
         history = self._inputs.setdefault(work.stage, [])
         del history[work.first :]
         history.extend(work.inputs)
