@@ -13,15 +13,12 @@ const VOCABULARY: u8 = 96;
 
 /// Stages that depend on all their inputs, as every stage may.
 #[derive(Default)]
-struct Sums(Mutex<BTreeMap<(u8, u8), (Digest, Vec<Vec<u8>>)>>);
+struct Sums(Mutex<BTreeMap<(u8, u8), Vec<Vec<u8>>>>);
 
 impl StageFunctions for Sums {
     fn run(&self, member: u8, work: Work) -> Result<Vec<u8>, Error> {
         let mut held = self.0.lock().unwrap();
-        let (run, inputs) = held.entry((member, work.stage)).or_insert_with(|| (work.run, Vec::new()));
-        if *run != work.run {
-            (*run, *inputs) = (work.run, Vec::new());
-        }
+        let inputs = held.entry((member, work.stage)).or_default();
         assert!(usize::from(work.first) <= inputs.len(), "an input was left out");
         inputs.truncate(usize::from(work.first));
         inputs.extend(work.inputs.into_iter().map(|signal| signal.0));
