@@ -13,7 +13,9 @@ const VOCABULARY: u8 = 96;
 
 /// Stages that depend on all their inputs, as every stage may.
 #[derive(Default)]
-struct Sums(Mutex<BTreeMap<(u8, u8), Vec<Vec<u8>>>>);
+struct Sums(Mutex<BTreeMap<(u8, u8), Inputs>>);
+
+type Inputs = Vec<Vec<u8>>;
 
 impl StageFunctions for Sums {
     fn run(&self, member: u8, work: Work) -> Result<Vec<u8>, Error> {
