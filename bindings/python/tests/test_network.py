@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -239,3 +241,33 @@ async def test_a_disk_that_fails_stops_the_member(processes: Processes, monkeypa
         assert member.status().epoch == 1
     proof = client.roster.verify_proof((await asking).proof)
     assert 3 not in proof.signers
+
+
+async def test_the_examples_do_what_they_say(processes: Processes, tmp_path: Path) -> None:
+    processes.start(0, 1, 2)
+    examples, proof = Path(__file__).parents[1] / "examples", tmp_path / "proof"
+    member = await asyncio.create_subprocess_exec(
+        sys.executable, str(examples / "member.py"), str(processes.folder / "node-3"), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        await answering(butterfly.Client(processes.folder / "client-0"), 4)
+        asked = [str(processes.folder / "client-0"), PROMPT, "--tokens", "8", "--proof", str(proof)]
+        client = await asyncio.create_subprocess_exec(
+            sys.executable, str(examples / "client.py"), *asked, stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await asyncio.wait_for(client.communicate(), PATIENCE)
+        assert client.returncode == 0
+        assert b"node 3: " in printed and b"epochs 1 to 2" in printed
+        assert PROMPT in await asyncio.to_thread(run, "verify", str(proof))
+        assert member.stdout is not None
+        first = await asyncio.wait_for(member.stdout.readline(), PATIENCE)
+        assert first.startswith(b"NetworkMember(3 on 127.0.0.1:")
+    finally:
+        member.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(member.wait(), PATIENCE) == 0
+
+
+def test_the_local_example_blames_the_liar() -> None:
+    example = Path(__file__).parents[1] / "examples" / "local_cluster.py"
+    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert "proven: member 3 is faulty (attestation)" in done.stdout
