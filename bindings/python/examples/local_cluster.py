@@ -31,7 +31,7 @@ async def main() -> None:
         for prompt in ([1, 2, 3], [4, 5]):
             answer = await cluster.submit(prompt, tokens=8)
             proof = cluster.roster.verify_proof(answer.proof)
-            print(f"{list(prompt)} -> {list(proof.tokens)}, {len(answer.proof)} bytes prove it, signed by {set(proof.signers)}")
+            print(f"{list(prompt)} -> {list(proof.tokens)}: {len(answer.proof)} bytes, signed by {set(proof.signers)}")
         blame = await cluster.blame(3)
         evidence = cluster.roster.verify_evidence(blame.evidence)
         print(f"proven: member {evidence.accused} is faulty ({evidence.fault.name.lower()})")

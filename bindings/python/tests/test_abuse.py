@@ -76,7 +76,9 @@ def test_use_after_close_is_an_error(handles: dict[str, butterfly.Node], roster:
         butterfly.Node(roster, keys, None)
 
 
-def test_closing_while_others_use_it_ends_in_closed_errors(roster: butterfly.Roster, keys: list[butterfly.Keys]) -> None:
+def test_closing_while_others_use_it_ends_in_closed_errors(
+    roster: butterfly.Roster, keys: list[butterfly.Keys]
+) -> None:
     node = butterfly.Node(roster, keys[0], roster.first_record(0))
     frame = packed.pack_inputs([inputs.Timer(timers.Retransmit())] * 200)
     ended: list[BaseException] = []

@@ -163,7 +163,8 @@ async def test_proofs_are_read_by_both(processes: Processes, tmp_path: Path) -> 
     answer = await client.submit(PROMPT, 8, sampling=SAMPLING, patience=PATIENCE)
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     ours.write_bytes(butterfly.write_proof(client.roster, answer.proof))
-    verified = json.loads(await asyncio.to_thread(run, "verify", str(ours), "--cluster", client.roster.id.hex(), "--json"))
+    verify = ("verify", str(ours), "--cluster", client.roster.id.hex(), "--json")
+    verified = json.loads(await asyncio.to_thread(run, *verify))
     assert verified["text"] == butterfly.text_of_tokens(answer.tokens)
 
     submit = ("submit", "--dir", str(processes.folder), "--prompt", PROMPT, "--tokens", "8", "--proof", str(theirs))

@@ -95,7 +95,7 @@ pub(super) fn test(tools: &Environment, built: &Built) -> Result<Report> {
     let reference = workspace::target().join("bindings/reference");
     succeed(tools.program("pdoc").arg("--output-directory").arg(reference).arg("butterfly"))?;
     println!("-- golden vectors");
-    succeed(cargo_command().args(["test", "-p", "butterfly-golden"]))?;
+    succeed(cargo_command().args(["test", "-p", "butterfly-ffi", "-p", "butterfly-golden"]))?;
     let golden = Golden { rust: vectors()?, python: pytest.golden };
     ensure!(golden.rust == golden.python, "{} golden vectors, of which Python ran {}", golden.rust, golden.python);
     println!("-- throughput");

@@ -9,7 +9,10 @@ from ._roster import Roster
 
 
 class Ledger(Handle):
-    """Decided epochs and the answer to one request in them. It believes nobody: every decision is checked against its certificate."""
+    """Decided epochs and the answer to one request in them.
+
+    It believes nobody: every decision is checked against its certificate.
+    """
 
     __slots__ = ()
 

@@ -107,7 +107,8 @@ class Member:
                 loop = asyncio.get_running_loop()
                 self._timers[timer] = loop.call_later(after / 1000, self._expire, timer)
             case outputs.Compute(work):
-                running = asyncio.create_task(self._compute(work.ticket, run_stage(self._stages, self._desk.task(work))))
+                stage = run_stage(self._stages, self._desk.task(work))
+                running = asyncio.create_task(self._compute(work.ticket, stage))
                 self._running.add(running)
                 running.add_done_callback(self._running.discard)
             case outputs.Commit(commit):

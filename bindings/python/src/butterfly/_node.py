@@ -15,7 +15,11 @@ from .values import MessageFacts, Status
 
 
 class Node(Handle):
-    """One member of a cluster. It does no I/O and reads no clock: it is told what happened, and says what is to be done."""
+    """One member of a cluster.
+
+    It does no I/O and reads no clock: it is told what happened, and says what
+    is to be done.
+    """
 
     __slots__ = ("_me",)
 

@@ -93,7 +93,11 @@ class Party(Handle):
 
 
 class Session(Handle):
-    """One connection. Whatever goes wrong closes it for good: its keys are erased, and the host drops the connection."""
+    """One connection.
+
+    Whatever goes wrong closes it for good: its keys are erased, and the host
+    drops the connection.
+    """
 
     __slots__ = ()
 

@@ -125,7 +125,7 @@ class Simulation(Handle):
             self._held().submit(bytes(prompt), tokens, _convert.sampling_to(sampling))
 
     def run(self, milliseconds: int = 60_000) -> bool:
-        """Lets time pass until the answer is complete at every member that is to be believed, or for so many milliseconds.
+        """Lets time pass until the answer is complete at every honest member, or for so many milliseconds.
 
         Says whether it is complete.
         """

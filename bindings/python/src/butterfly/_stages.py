@@ -32,7 +32,9 @@ class Task:
 
 
 StageFunction = Callable[[Task], bytes | Awaitable[bytes]]
-"""A pure function of a task: of the last stage it gives one token, of any other 1 byte to as many as the model's signal has.
+"""A pure function of a task.
+
+Of the last stage it gives one token, of any other 1 byte to as many as the model's signal has.
 
 A coroutine function is awaited; any other is run in a thread, so that it may
 take its time. One that raises says nothing, and the stage's other members make

@@ -179,7 +179,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class CommitProof:
-    """That a cluster committed these tokens for this request: checked, and true unless more than f members are faulty."""
+    """That a cluster committed these tokens for this request.
+
+    Checked, and true unless more than f members are faulty.
+    """
 
     client: int
     """Whose request it was."""
