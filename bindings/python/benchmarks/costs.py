@@ -75,7 +75,7 @@ def main() -> None:
     assert pointer.value
     room = ctypes.create_string_buffer(1 << 16)
     status = Status()
-    nothing = generated.TransformerStage([4], 0)
+    nothing = generated.TransformerStage(b"\4", 0)
 
     late = inputs.Timer(timers.View(0, 0))
     one, many = packed.pack_inputs([late]), packed.pack_inputs([late] * FRAME)
