@@ -4,10 +4,13 @@
 mod generated;
 mod python;
 mod report;
+mod swift;
 mod wheel;
 
 use anyhow::Result;
 use clap::Subcommand;
+
+use report::Tested;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -25,6 +28,8 @@ enum Task {
     Wheel,
     /// What a call costs, beside plain PyO3 and plain ctypes
     Costs,
+    /// Build and test the Swift package alone
+    Swift,
     /// Everything: generated code, wheel, tests, types, notebook, golden vectors
     Test {
         /// Print one JSON document at the end
@@ -41,6 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Task::Check => generated::check(),
         Task::Wheel => wheel::build(&python::tools()?).map(|built| println!("{built}")),
         Task::Costs => python::costs(),
+        Task::Swift => swift().map(|tested| println!("swift test         {} passed", tested.passed)),
         Task::Test { json } => test(json),
     }
 }
@@ -53,11 +59,16 @@ pub(crate) fn step() -> Result<()> {
     test(false)
 }
 
+fn swift() -> Result<Tested> {
+    generated::check()?;
+    swift::test(&python::butterfly()?)
+}
+
 fn test(json: bool) -> Result<()> {
     generated::check()?;
     let tools = python::tools()?;
     let built = wheel::build(&tools)?;
-    let report = python::test(&tools, &built)?;
+    let report = python::test(&tools, &built, swift()?)?;
     if json {
         println!("{:#}", serde_json::to_value(&report)?);
     } else {

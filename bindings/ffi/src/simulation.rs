@@ -39,10 +39,8 @@ pub struct Plan {
     #[uniffi(default = 200)]
     pub most_delay: u32,
     /// Members that say wrong things about what they computed.
-    #[uniffi(default = [])]
     pub liars: Vec<u8>,
     /// Members that say nothing.
-    #[uniffi(default = [])]
     pub silent: Vec<u8>,
 }
 

@@ -10,44 +10,65 @@ use crate::process::succeed;
 use crate::test::cargo_command;
 use crate::workspace;
 
-const MODULE: &str = "butterfly_ffi.py";
+const PYTHON: &str = "butterfly_ffi.py";
+const SWIFT: &str = "ButterflyBindings.swift";
+const HEADER: &str = "ButterflyFFI.h";
 
-/// Where it is kept.
-fn kept() -> PathBuf {
-    workspace::root().join("bindings/python/generated").join(MODULE)
+/// A file as it belongs to the library.
+struct Generated {
+    kept: PathBuf,
+    content: String,
 }
 
 /// # Errors
 /// When it cannot be generated or written.
 pub(super) fn write() -> Result<()> {
-    let module = kept();
-    fs::write(&module, generate()?).with_context(|| format!("cannot write {}", module.display()))
+    for Generated { kept, content } in generate()? {
+        fs::write(&kept, content).with_context(|| format!("cannot write {}", kept.display()))?;
+    }
+    Ok(())
 }
 
 /// # Errors
 /// When it cannot be generated, or is not what is kept.
 pub(super) fn check() -> Result<()> {
-    let module = kept();
-    let found = fs::read_to_string(&module).with_context(|| format!("cannot read {}", module.display()))?;
-    ensure!(
-        found == generate()?,
-        "{} is not what the library generates; `cargo xtask bindings generate` writes it again",
-        module.display()
-    );
+    for Generated { kept, content } in generate()? {
+        let found = fs::read_to_string(&kept).with_context(|| format!("cannot read {}", kept.display()))?;
+        ensure!(
+            found == content,
+            "{} is not what the library generates; `cargo xtask bindings generate` writes it again",
+            kept.display()
+        );
+    }
     Ok(())
 }
 
-/// The Python module that belongs to the library as it is now.
-fn generate() -> Result<String> {
+/// What belongs to the library as it is now.
+fn generate() -> Result<Vec<Generated>> {
     let folder = workspace::target().join("bindings");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let mut command = bindgen();
-    command.args(["generate", "--no-format", "--language", "python", "--out-dir"]).arg(&folder);
-    succeed(command.arg("--library").arg(library()?))?;
-    let module = folder.join(MODULE);
-    let generated = fs::read_to_string(&module).with_context(|| format!("cannot read {}", module.display()))?;
-    // As everything else in the tree: no spaces at the ends of lines.
-    Ok(generated.lines().map(|line| format!("{}\n", line.trim_end())).collect())
+    let library = library()?;
+    let mut python = bindgen("uniffi-bindgen");
+    python.args(["generate", "--no-format", "--language", "python", "--out-dir"]).arg(&folder);
+    succeed(python.arg("--library").arg(&library))?;
+    let mut swift = bindgen("uniffi-bindgen-swift");
+    succeed(swift.args(["--swift-sources", "--headers"]).arg(&library).arg(&folder))?;
+    let bindings = workspace::root().join("bindings");
+    let sources = bindings.join("swift/Sources");
+    [
+        (PYTHON, bindings.join("python/generated")),
+        (SWIFT, sources.join("ButterflyBindings")),
+        (HEADER, sources.join("ButterflyFFI")),
+    ]
+    .into_iter()
+    .map(|(name, kept)| {
+        let path = folder.join(name);
+        let generated = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        // As everything else in the tree: no spaces at the ends of lines.
+        let content = generated.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        Ok(Generated { kept: kept.join(name), content })
+    })
+    .collect()
 }
 
 /// The library as wheels have it.
@@ -62,10 +83,10 @@ fn name() -> String {
     format!("{}butterfly_ffi{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
 }
 
-/// The generator, of the version that the library is built with; unoptimised,
+/// A generator, of the version that the library is built with; unoptimised,
 /// since it runs for a moment.
-fn bindgen() -> Command {
+fn bindgen(name: &str) -> Command {
     let mut command = cargo_command();
-    command.args(["run", "--quiet", "-p", "butterfly-ffi", "--features", "bindgen", "--bin", "uniffi-bindgen", "--"]);
+    command.args(["run", "--quiet", "-p", "butterfly-ffi", "--features", "bindgen", "--bin", name, "--"]);
     command
 }

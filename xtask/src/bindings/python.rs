@@ -79,7 +79,7 @@ fn project() -> PathBuf {
 ///
 /// # Errors
 /// The first thing that does not.
-pub(super) fn test(tools: &Environment, built: &Built) -> Result<Report> {
+pub(super) fn test(tools: &Environment, built: &Built, swift: Tested) -> Result<Report> {
     println!("-- the README's first lines, with the wheel in an empty environment");
     let empty = Environment::empty("empty")?;
     empty.install(&built.wheel)?;
@@ -96,7 +96,7 @@ pub(super) fn test(tools: &Environment, built: &Built) -> Result<Report> {
     succeed(tools.program("pdoc").arg("--output-directory").arg(reference).arg("butterfly"))?;
     println!("-- golden vectors");
     succeed(cargo_command().args(["test", "-p", "butterfly-ffi", "-p", "butterfly-golden"]))?;
-    let golden = Golden { rust: vectors()?, python: pytest.golden };
+    let golden = Golden { rust: vectors()?, python: pytest.golden, swift: swift.golden };
     ensure!(golden.rust == golden.python, "{} golden vectors, of which Python ran {}", golden.rust, golden.python);
     println!("-- throughput");
     let events_per_second = throughput(tools)?;
@@ -104,7 +104,7 @@ pub(super) fn test(tools: &Environment, built: &Built) -> Result<Report> {
     let source = Environment::empty("source")?;
     source.install(&built.source)?;
     first_lines(&source)?;
-    Ok(Report { pytest, mypy, pyright, swift: None, golden, events_per_second, wheel_bytes: built.wheel_bytes })
+    Ok(Report { pytest, mypy, pyright, swift, golden, events_per_second, wheel_bytes: built.wheel_bytes })
 }
 
 /// Prints what a call costs; everything is measured in one run.
@@ -165,7 +165,7 @@ fn pytest(tools: &Environment) -> Result<Tested> {
 }
 
 /// The daemon, for tests that join a cluster of it.
-fn butterfly() -> Result<PathBuf> {
+pub(super) fn butterfly() -> Result<PathBuf> {
     succeed(cargo_command().args(["build", "--release", "-p", "butterfly-runtime-std"]))?;
     Ok(workspace::target().join("release/butterfly"))
 }

@@ -10,8 +10,7 @@ pub(super) struct Report {
     pub(super) pytest: Tested,
     pub(super) mypy: Checked,
     pub(super) pyright: Checked,
-    /// None: there is no Swift yet.
-    pub(super) swift: Option<Tested>,
+    pub(super) swift: Tested,
     pub(super) golden: Golden,
     pub(super) events_per_second: u64,
     pub(super) wheel_bytes: u64,
@@ -38,13 +37,18 @@ pub(super) struct Checked {
 pub(super) struct Golden {
     pub(super) rust: usize,
     pub(super) python: usize,
+    /// All but digests, for which it has no library, and frames of steps, which
+    /// are generated code's there.
+    pub(super) swift: usize,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "pytest             {} passed", self.pytest.passed)?;
         writeln!(out, "mypy, pyright      {} and {} errors", self.mypy.errors, self.pyright.errors)?;
-        writeln!(out, "golden vectors     {} in Rust, {} in Python", self.golden.rust, self.golden.python)?;
+        writeln!(out, "swift test         {} passed", self.swift.passed)?;
+        let Golden { rust, python, swift } = self.golden;
+        writeln!(out, "golden vectors     {rust} in Rust, {python} in Python, {swift} in Swift")?;
         writeln!(out, "events a second    {}", self.events_per_second)?;
         write!(out, "wheel              {} bytes", self.wheel_bytes)
     }

@@ -1,0 +1,28 @@
+import ButterflyBindings
+import Foundation
+
+/// A file that proves a commit or a fault, with the roster that it is about.
+public struct ProofDocument: Sendable {
+    /// The cluster. Compare its id with the one that you know: a document shows
+    /// what *a* cluster with this roster did.
+    public let roster: Roster
+    /// What was proven.
+    public let statement: Statement
+
+    /// Reads and checks a file as `butterfly submit --proof` writes it.
+    public init(_ bytes: Data) throws(ButterflyError) {
+        let document = try attempt { try readDocument(bytes: bytes) }
+        roster = try Roster(document.roster)
+        statement = document.statement
+    }
+
+    /// The file of a proof.
+    public static func file(of proof: Data, in roster: Roster) throws(ButterflyError) -> Data {
+        try attempt { try writeProof(roster: roster.inner, proof: proof) }
+    }
+
+    /// The file of evidence.
+    public static func file(ofEvidence evidence: Data, in roster: Roster) throws(ButterflyError) -> Data {
+        try attempt { try writeEvidence(roster: roster.inner, evidence: evidence) }
+    }
+}

@@ -1,0 +1,140 @@
+import enum ButterflyBindings.Sampling
+import Foundation
+
+/// The answer to a request, with what proves it.
+public struct ProvenAnswer: Sendable, Equatable {
+    /// The tokens that were added.
+    public let tokens: Data
+    /// ``Roster/verifyProof(_:)``, or ``ProofDocument/file(of:in:)`` for a file.
+    public let proof: Data
+}
+
+/// A whole cluster in one process, for tests and teaching: members with keys,
+/// signatures and stages that are Swift functions.
+public actor LocalCluster {
+    /// The cluster's roster.
+    public nonisolated let roster: Roster
+    /// Who was proven faulty, with the proof.
+    public private(set) var blamed: [UInt8: (fault: Fault, evidence: Data)] = [:]
+
+    private let client: Keys
+    private let members: [Member]
+    private var running: [Task<Void, any Error>] = []
+    private var listening: [Task<Void, Never>] = []
+    private var sequence: UInt64 = 0
+    private var last: Data?
+    private var asked: (ledger: Ledger, answer: CheckedContinuation<ProvenAnswer, any Error>)?
+
+    /// A cluster that has not begun; each stage of each member is run by `stage`.
+    public init(
+        members count: Int = 4,
+        model: Model,
+        liars: Set<UInt8> = [],
+        viewTimeout: Duration = .seconds(2),
+        stage: @escaping @Sendable (_ member: UInt8, _ work: Work) async throws -> Data
+    ) throws(ButterflyError) {
+        var keys: [Keys] = []
+        for _ in 0..<count { keys.append(try Keys.generate()) }
+        client = try Keys.generate()
+        roster = try Roster(
+            members: keys.map(\.publicKey), clients: [client.publicKey], model: model, viewTimeout: viewTimeout)
+        let switchboard = Switchboard()
+        var members: [Member] = []
+        for (number, keys) in zip(UInt8(0)..., keys) {
+            members.append(try Member(
+                roster: roster, keys: keys, record: roster.firstRecord(of: number), network: switchboard,
+                isLiar: liars.contains(number), persist: { _ in }, stage: { try await stage(number, $0) }))
+        }
+        self.members = members
+        switchboard.connect(members)
+    }
+
+    /// Whether a request is under way.
+    public var isWorking: Bool { asked != nil }
+
+    /// Begins. Nothing happens when it runs already.
+    public func start() {
+        guard running.isEmpty else { return }
+        for member in members {
+            running.append(Task { try await member.run() })
+            listening.append(Task { [weak self] in
+                for await event in member.events { await self?.hear(event) }
+            })
+        }
+    }
+
+    /// Ends every member. Whoever waits for an answer is told so.
+    public func stop() {
+        (running.map { $0 as any Cancels } + listening.map { $0 as any Cancels }).forEach { $0.cancel() }
+        (running, listening) = ([], [])
+        asked?.answer.resume(throwing: ButterflyError(.unanswered, "the cluster was stopped"))
+        asked = nil
+    }
+
+    /// Hands a request to every member and waits for all of the answer. One at
+    /// a time. A task that is cancelled waits no longer.
+    public func submit(
+        _ prompt: Data, tokens: UInt16, sampling: Sampling = .greedy
+    ) async throws -> ProvenAnswer {
+        guard asked == nil else { throw ButterflyError(.busy, "another request is under way") }
+        guard !running.isEmpty else { throw ButterflyError(.unanswered, "the cluster does not run: start it") }
+        let wish = Request(sequence: sequence + 1, prompt: prompt, tokens: tokens, sampling: sampling)
+        let request = try roster.sign(wish, with: client)
+        let ledger = try Ledger(roster: roster, request: request, base: last)
+        sequence += 1
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { answer in
+                asked = (ledger, answer)
+                members.forEach { $0.submit(request) }
+                if Task.isCancelled { giveUp() }
+            }
+        } onCancel: {
+            Task { await self.giveUp() }
+        }
+    }
+
+    private func giveUp() {
+        asked?.answer.resume(throwing: CancellationError())
+        asked = nil
+    }
+
+    private func hear(_ event: MemberEvent) {
+        switch event {
+        case .committed(let commit): add(commit)
+        case .blamed(let accused, let fault, let evidence):
+            // Whoever says so, it must be proven.
+            if blamed[accused] == nil, (try? roster.verifyEvidence(evidence)) != nil {
+                blamed[accused] = (fault, evidence)
+            }
+        default: break
+        }
+    }
+
+    private func add(_ commit: Commit) {
+        guard let (ledger, answer) = asked else { return }
+        do {
+            _ = try ledger.add(decided: commit.decided, tokens: commit.tokens)
+            guard try ledger.isComplete(), let proof = try ledger.proof() else { return }
+            last = commit.decided
+            asked = nil
+            answer.resume(returning: ProvenAnswer(tokens: try ledger.tokens(), proof: proof))
+        } catch {
+            // What a liar tells is not believed; another tells the truth.
+        }
+    }
+}
+
+private protocol Cancels { func cancel() }
+extension Task: Cancels {}
+
+/// Hands messages from member to member.
+private final class Switchboard: Network, @unchecked Sendable {
+    /// Written once, before any member runs.
+    private var members: [Member] = []
+
+    func connect(_ members: [Member]) { self.members = members }
+
+    func send(_ message: Data, to member: UInt8) async {
+        if members.indices.contains(Int(member)) { members[Int(member)].receive(message) }
+    }
+}
