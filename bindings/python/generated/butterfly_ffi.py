@@ -3556,21 +3556,15 @@ class Plan:
     """
     What is simulated.
 """
-    def __init__(self, *, members:int, model:Model, seed:int = 0, loss:int = 0, least_delay:int = 100, most_delay:int = 200, liars:bytes = _DEFAULT, silent:bytes = _DEFAULT):
+    def __init__(self, *, members:int, model:Model, seed:int = 0, loss:int = 0, least_delay:int = 100, most_delay:int = 200, liars:bytes, silent:bytes):
         self.members = members
         self.model = model
         self.seed = seed
         self.loss = loss
         self.least_delay = least_delay
         self.most_delay = most_delay
-        if liars is _DEFAULT:
-            self.liars = []
-        else:
-            self.liars = liars
-        if silent is _DEFAULT:
-            self.silent = []
-        else:
-            self.silent = silent
+        self.liars = liars
+        self.silent = silent
 
 
 
