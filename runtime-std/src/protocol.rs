@@ -6,7 +6,6 @@ use butterfly_kernel::types::{MAX_CONTEXT, Millis, NodeId};
 use butterfly_kernel::wire::{self, WireError};
 use butterfly_kernel::{cluster, crypto, machine, message, node, proof};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 /// Most members of a cluster.
 pub const VOTERS: usize = 16;
@@ -86,10 +85,5 @@ pub fn path_name(path: Path) -> &'static str {
 
 /// Names one member of one cluster: what is stored for it is nobody else's.
 pub fn member_name(cluster: &Cluster, node: NodeId) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(b"butterfly member")
-        .chain_update(cluster.id().0)
-        .chain_update([node.0])
-        .finalize()
-        .into()
+    butterfly_record::owner(&cluster.id().0, node.0)
 }

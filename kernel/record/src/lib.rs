@@ -47,6 +47,12 @@ pub const HEADER_BYTES: usize = 8 + 4 + 4 + 8 + 32;
 /// Copies of a record with room for `COPY` bytes each that a medium holds.
 pub const COPIES: usize = 4;
 
+/// Names one member of one cluster, the id of which is `cluster`: what is
+/// stored for it is nobody else's.
+pub fn owner(cluster: &[u8; 32], member: u8) -> [u8; 32] {
+    Sha256::new().chain_update(b"butterfly member").chain_update(cluster).chain_update([member]).finalize().into()
+}
+
 /// Where bytes are kept: a file, a region of flash, or a simulated disk.
 pub trait Medium {
     /// Why it cannot be used.

@@ -1,0 +1,260 @@
+//! Sessions with the other members and with clients, over TCP.
+//!
+//! As on a server: the device dials every other member and sends on what it
+//! dialled; it receives on what others dialled. Peers are known by their keys.
+//! A connection that others dial has one of the *seats*; before its handshake
+//! is over it also has one of the gate's two places, for five seconds at most.
+//! A member has one session, clients together have one: the newest counts.
+
+mod links;
+mod seats;
+
+use core::cell::RefCell;
+
+use butterfly_session::gate::{Gate, Moment, Patience, Ticket};
+use butterfly_session::{Ephemeral, MicroSession};
+use embassy_futures::join::{join, join3, join_array};
+use embassy_futures::select::{Either, select};
+use embassy_net::Stack;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::mutex::Mutex;
+use embassy_sync::signal::Signal;
+use embassy_time::{Instant, Timer};
+use embedded_storage::nor_flash::NorFlash;
+use heapless::Vec;
+
+use crate::board::{NoRandomness, RandomSource};
+use crate::connection::Frame;
+use crate::host::{Host, Stopped};
+use crate::party::Party;
+
+/// Half-open handshakes at once.
+const HALF_OPEN: usize = 2;
+/// Bytes that a peer may send before they are looked at: a segment of Ethernet.
+const RECEIVE: usize = 1_536;
+/// Bytes that may be on their way to a peer.
+const TRANSMIT: usize = 2_048;
+/// Bytes of the direction in which little is said.
+const LITTLE: usize = 320;
+
+/// The memory of all connections, for a static. `SEATS` is N and three more:
+/// one for each other member, one for clients, two for handshakes, one so that
+/// whoever comes is heard at all.
+pub struct NetworkMemory<const N: usize, const SEATS: usize, const MESSAGE: usize> {
+    links: [LinkMemory; N],
+    seats: [SeatMemory; SEATS],
+    /// Where messages that come in parts are put together: one for each
+    /// member, ours for clients.
+    wholes: [Mutex<NoopRawMutex, Vec<u8, MESSAGE>>; N],
+    /// Where a long message waits while its parts are sent.
+    long: Mutex<NoopRawMutex, Vec<u8, MESSAGE>>,
+}
+
+struct LinkMemory {
+    session: MicroSession,
+    receive: [u8; LITTLE],
+    transmit: [u8; TRANSMIT],
+    out: Frame,
+}
+
+struct SeatMemory {
+    session: MicroSession,
+    receive: [u8; RECEIVE],
+    transmit: [u8; TRANSMIT],
+    out: Frame,
+}
+
+impl<const N: usize, const SEATS: usize, const MESSAGE: usize> NetworkMemory<N, SEATS, MESSAGE> {
+    const ENOUGH: () = assert!(SEATS >= N + HALF_OPEN + 1, "a seat for each member and client, and those at the door");
+
+    /// Unused.
+    pub const fn new() -> Self {
+        let () = Self::ENOUGH;
+        NetworkMemory {
+            links: [const {
+                LinkMemory {
+                    session: MicroSession::new(),
+                    receive: [0; LITTLE],
+                    transmit: [0; TRANSMIT],
+                    out: [0; MicroSession::ROOM],
+                }
+            }; N],
+            seats: [const {
+                SeatMemory {
+                    session: MicroSession::new(),
+                    receive: [0; RECEIVE],
+                    transmit: [0; TRANSMIT],
+                    out: [0; MicroSession::ROOM],
+                }
+            }; SEATS],
+            wholes: [const { Mutex::new(Vec::new()) }; N],
+            long: Mutex::new(Vec::new()),
+        }
+    }
+}
+
+impl<const N: usize, const SEATS: usize, const MESSAGE: usize> Default for NetworkMemory<N, SEATS, MESSAGE> {
+    fn default() -> Self {
+        NetworkMemory::new()
+    }
+}
+
+/// What all connections share. Everything runs in one task, so each borrow is
+/// over before the next begins.
+struct Shared<
+    'm,
+    F: NorFlash,
+    const N: usize,
+    const SEATS: usize,
+    const MESSAGE: usize,
+    const PARKING: usize,
+    const COPY: usize,
+    const POSITIONS: usize,
+> {
+    party: &'m Party<N>,
+    stack: Stack<'m>,
+    port: u16,
+    host: RefCell<Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>>,
+    random: RefCell<&'m mut dyn RandomSource>,
+    door: RefCell<Door<SEATS>>,
+    /// Whoever has the seat must leave it.
+    displaced: [Signal<NoopRawMutex, ()>; SEATS],
+    /// Something waits for a member.
+    filled: [Signal<NoopRawMutex, ()>; N],
+    /// A timer was set.
+    timed: Signal<NoopRawMutex, ()>,
+    /// An epoch was decided, or the node stands otherwise.
+    news: Signal<NoopRawMutex, ()>,
+    stopped: Signal<NoopRawMutex, Stopped>,
+    wholes: &'m [Mutex<NoopRawMutex, Vec<u8, MESSAGE>>; N],
+    long: &'m Mutex<NoopRawMutex, Vec<u8, MESSAGE>>,
+}
+
+/// Who sits where.
+struct Door<const SEATS: usize> {
+    gate: Gate<HALF_OPEN>,
+    /// Connections whose handshake is not over.
+    arriving: [Option<Ticket>; SEATS],
+    /// Whose sessions are open, by their places at `wholes`.
+    open: [Option<usize>; SEATS],
+}
+
+/// Runs the node of `host` on a network, until it must stop. The runner of
+/// `stack` is polled elsewhere.
+///
+/// # Errors
+/// Never returns but with the reason why the device can do nothing more.
+pub async fn run<
+    'm,
+    F: NorFlash,
+    const N: usize,
+    const SEATS: usize,
+    const MESSAGE: usize,
+    const PARKING: usize,
+    const COPY: usize,
+    const POSITIONS: usize,
+>(
+    party: &'m Party<N>,
+    host: Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>,
+    (stack, port): (Stack<'m>, u16),
+    random: &'m mut dyn RandomSource,
+    memory: &'m mut NetworkMemory<N, SEATS, MESSAGE>,
+) -> Stopped {
+    let NetworkMemory { links, seats, wholes, long } = memory;
+    let shared = Shared {
+        party,
+        stack,
+        port,
+        host: RefCell::new(host),
+        random: RefCell::new(random),
+        door: RefCell::new(Door {
+            gate: Gate::new(Patience::MICROCONTROLLER),
+            arriving: [None; SEATS],
+            open: [None; SEATS],
+        }),
+        displaced: [const { Signal::new() }; SEATS],
+        filled: [const { Signal::new() }; N],
+        timed: Signal::new(),
+        news: Signal::new(),
+        stopped: Signal::new(),
+        wholes,
+        long,
+    };
+    // What the start of the node wants sent waits already.
+    shared.wake();
+    let mut place = 0..N;
+    let links = links.each_mut().map(|memory| shared.link(place.next(), memory));
+    let mut place = 0..SEATS;
+    let seats = seats.each_mut().map(|memory| shared.seat(place.next().unwrap_or(0), memory));
+    let all = join3(join_array(links), join_array(seats), join(shared.keep_time(), core::future::pending::<()>()));
+    match select(shared.stopped.wait(), all).await {
+        Either::First(stopped) => stopped,
+        Either::Second(_) => Stopped::Flash,
+    }
+}
+
+impl<
+    'm,
+    F: NorFlash,
+    const N: usize,
+    const SEATS: usize,
+    const MESSAGE: usize,
+    const PARKING: usize,
+    const COPY: usize,
+    const POSITIONS: usize,
+> Shared<'m, F, N, SEATS, MESSAGE, PARKING, COPY, POSITIONS>
+{
+    /// Has the node do something, and wakes whoever must act on it.
+    fn with_host<T>(
+        &self,
+        act: impl FnOnce(&mut Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>) -> Result<T, Stopped>,
+    ) -> Option<T> {
+        let outcome = act(&mut self.host.borrow_mut());
+        match outcome {
+            Ok(outcome) => {
+                self.wake();
+                Some(outcome)
+            }
+            Err(stopped) => {
+                self.stopped.signal(stopped);
+                None
+            }
+        }
+    }
+
+    fn wake(&self) {
+        for node in self.host.borrow().waiting().iter() {
+            if let Some(filled) = self.filled.get(node.index()) {
+                filled.signal(());
+            }
+        }
+        self.timed.signal(());
+        self.news.signal(());
+    }
+
+    /// Gives the node its timers.
+    async fn keep_time(&self) {
+        loop {
+            let next = self.host.borrow().next_timer();
+            let runs_out = async {
+                match next {
+                    Some(at) => Timer::at(at).await,
+                    None => core::future::pending().await,
+                }
+            };
+            if let Either::First(()) = select(runs_out, self.timed.wait()).await {
+                self.with_host(Host::expire_timers);
+            }
+        }
+    }
+
+    fn ephemeral(&self) -> Result<Ephemeral, NoRandomness> {
+        let mut bytes = [0; 32];
+        self.random.borrow_mut().fill(&mut bytes)?;
+        Ok(Ephemeral::from_random(bytes))
+    }
+
+    fn now(&self) -> Moment {
+        Moment(Instant::now().as_millis())
+    }
+}
