@@ -50,6 +50,8 @@ pub enum Event<'e, const N: usize> {
         decided: &'e Decided<N>,
         /// What it adds to the text; nothing when the device caught up with it.
         tokens: &'e [u8],
+        /// It may not sign in agreement (yet).
+        learner: bool,
         /// What the device has signed since it was started.
         signed: Signed,
     },

@@ -457,7 +457,8 @@ impl<'m, F: NorFlash, const N: usize, const MESSAGE: usize, const PARKING: usize
     fn committed(&mut self, epoch: Epoch, tokens: Tokens) {
         self.timers.drop_before(self.node.epoch());
         let Some(decided) = self.node.head().decided().filter(|decided| decided.header.epoch == epoch) else { return };
-        self.voice.say(Event::Commit { decided, tokens: &tokens, signed: self.signed });
+        let learner = self.node.role() == Role::Learner;
+        self.voice.say(Event::Commit { decided, tokens: &tokens, learner, signed: self.signed });
         let told = Answer::Told(Told { decided: decided.clone(), tokens, latency_us: None });
         if let Ok(told) = wire::encode(&told, self.scratch) {
             self.chronicle.add(epoch, told);

@@ -4,6 +4,9 @@
 //! the protocol survives loss. What a step says is *staged* first and leaves
 //! only once it is released, after the step's record is durable.
 
+#[cfg(test)]
+mod tests;
+
 use heapless::Vec;
 
 /// Bytes in front of a frame.

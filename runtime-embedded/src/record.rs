@@ -9,6 +9,9 @@
 //! turns. A request of 64 tokens is some fifty records; a sector that stands
 //! 100,000 erasures lasts for four thousand of them.
 
+#[cfg(test)]
+mod tests;
+
 use butterfly_record::Medium;
 use embedded_storage::nor_flash::NorFlash;
 

@@ -7,6 +7,7 @@ mod shell;
 mod top;
 mod verify;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -60,6 +61,9 @@ enum Command {
     /// Run one node; `demo` starts these
     #[command(hide = true)]
     Node(Node),
+    /// Run one member as firmware in an emulator; `demo --firmware` starts these
+    #[command(hide = true)]
+    Device(Device),
 }
 
 /// Starts the nodes, prints the text as it is committed, and closes with a table.
@@ -170,6 +174,29 @@ struct Node {
     /// Write down each step, with times since this many microseconds after the Unix epoch
     #[arg(long, value_name = "MICROSECONDS")]
     trace_since: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct Device {
+    /// The member's folder
+    #[arg(long)]
+    folder: PathBuf,
+    /// The firmware
+    #[arg(long)]
+    image: PathBuf,
+    /// The port of this machine where it is reached; 0 for any free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// How long the first leader of an epoch may take
+    #[arg(long, default_value_t = 2_000)]
+    view_timeout_ms: u32,
+    /// Where the members listen, in the roster's order, separated by commas;
+    /// without it, whoever started this says so on standard input
+    #[arg(long, value_delimiter = ',')]
+    peers: Vec<SocketAddr>,
+    /// Join the network of a hub on this port instead of this machine's
+    #[arg(long)]
+    hub: Option<u16>,
 }
 
 /// What was asked for cannot be: the message says what would do.

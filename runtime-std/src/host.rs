@@ -57,6 +57,7 @@ use crate::trace::{self, TraceFile};
 use crate::traffic::{Traffic, Unread};
 use crate::transport::Mesh;
 use parking::Parking;
+pub(crate) use process::end_with_parent;
 pub use process::{NodeOptions, run};
 use timers::Timers;
 pub use voice::Voice;

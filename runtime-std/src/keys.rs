@@ -59,6 +59,11 @@ impl Keys {
         ExchangeSecret::from_random(*self.exchange)
     }
 
+    /// The exchange key's secret, for a device that will hold it.
+    pub(crate) fn exchange_bytes(&self) -> &[u8; 32] {
+        &self.exchange
+    }
+
     /// The identity's word that the exchange key is its own, in `cluster`.
     pub fn record(&self, cluster: &Cluster) -> KeyRecord {
         KeyRecord::sign(&self.identity, session_cluster(cluster), self.exchange().public(), FIRST_SERIAL)
@@ -127,6 +132,15 @@ pub fn write_records(folder: &Path, records: &[KeyRecord]) -> Result<()> {
     let bytes: Vec<u8> = records.iter().flat_map(KeyRecord::to_bytes).collect();
     let path = folder.join(RECORDS);
     std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The key records of `cluster`'s members in `folder`, checked, as they lie there.
+///
+/// # Errors
+/// As [`read_records`].
+pub(crate) fn read_record_bytes(folder: &Path, cluster: &Cluster) -> Result<Vec<u8>> {
+    read_records(folder, cluster)?;
+    folder::read(&folder.join(RECORDS), (RECORD * cluster.roster().members.len()) as u64)
 }
 
 /// Reads and checks the key records of `cluster`'s members from `folder`.

@@ -25,6 +25,7 @@
 //! | [`document`] | proofs and evidence as files |
 //! | [`provision`] | keys and roster of a new cluster |
 //! | [`operate`] | a cluster's folder, and its processes |
+//! | [`device`] | a member that is firmware, in an emulator |
 //! | [`top`] | what the nodes say of themselves, on a terminal |
 //! | [`demo`] | a cluster of processes, driven by a client |
 //! | [`cli`] | the commands of the binary |
@@ -38,6 +39,7 @@ pub mod client;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod device;
 pub mod document;
 pub mod executor;
 pub mod faults;

@@ -16,7 +16,7 @@ use crate::workspace;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind};
 
-const TARGET: &str = "thumbv7em-none-eabihf";
+pub(crate) const TARGET: &str = "thumbv7em-none-eabihf";
 const CRATE: &str = "runtime-embedded/link-check";
 
 /// Parts of the names that Rust gives to the functions of a global allocator.
@@ -74,7 +74,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// How a program for the target can be built.
-enum Toolchain {
+pub(crate) enum Toolchain {
     /// The compiler in use has the target's `core`.
     Installed,
     /// Debian's compiler builds `core` from its source. It builds no `alloc`,
@@ -86,7 +86,7 @@ enum Toolchain {
 }
 
 impl Toolchain {
-    fn find() -> Result<Toolchain> {
+    pub(crate) fn find() -> Result<Toolchain> {
         if target_is_installed() || (rustup_adds_target() && target_is_installed()) {
             return Ok(Toolchain::Installed);
         }
@@ -106,7 +106,7 @@ impl Toolchain {
         complete.then_some(Toolchain::Debian { linker })
     }
 
-    fn describe(&self) -> Result<String> {
+    pub(crate) fn describe(&self) -> Result<String> {
         let (rustc, how) = match self {
             Toolchain::Installed => (rustc(), format!("with its own core for {TARGET}")),
             Toolchain::Debian { linker } => {
@@ -119,7 +119,7 @@ impl Toolchain {
     }
 
     /// `cargo build`, with what this toolchain needs besides.
-    fn cargo_build(&self) -> Command {
+    pub(crate) fn cargo_build(&self) -> Command {
         match self {
             Toolchain::Installed => {
                 let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -201,7 +201,7 @@ fn print_sizes(elf: &object::File<'_>) {
 }
 
 /// Whether the section takes room on the device: SHF_ALLOC.
-fn is_loaded(section: &object::Section<'_, '_>) -> bool {
+pub(crate) fn is_loaded(section: &object::Section<'_, '_>) -> bool {
     matches!(section.flags(), SectionFlags::Elf { sh_flags } if sh_flags & u64::from(object::elf::SHF_ALLOC) != 0)
 }
 
@@ -239,7 +239,7 @@ impl Program {
     }
 }
 
-fn allocates(name: &str) -> bool {
+pub(crate) fn allocates(name: &str) -> bool {
     C_ALLOCATOR.contains(&name) || RUST_ALLOCATOR.iter().any(|part| name.contains(part))
 }
 

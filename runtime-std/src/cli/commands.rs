@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Command, Demo, Node, Reference, STOPPED, Usage, asking, operator, shell, top, verify};
+use super::{Command, Demo, Device, Node, Reference, STOPPED, Usage, asking, operator, shell, top, verify};
 use crate::demo::{self, Ending, Plan, Wishes};
+use crate::device::{self, DeviceOptions};
 use crate::host::{self, NodeOptions, Voice};
 use crate::model::{Transformer, prompt_of, text_of};
 
@@ -27,6 +28,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
         Command::Completions(arguments) => shell::completions(&arguments),
         Command::Man(arguments) => shell::manual(&arguments),
         Command::Node(node) => run_node(node),
+        Command::Device(device) => run_device(device),
     }
 }
 
@@ -85,6 +87,19 @@ fn run_node(node: Node) -> Result<ExitCode> {
         fault: node.misbehave,
         voice: Voice::Supervised,
         trace_since: node.trace_since.map(Duration::from_micros),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_device(device: Device) -> Result<ExitCode> {
+    device::run(&DeviceOptions {
+        folder: device.folder,
+        image: device.image,
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, device.port)),
+        voice: if device.peers.is_empty() { Voice::Supervised } else { Voice::Programs },
+        peers: device.peers.into_iter().map(Some).collect(),
+        view_timeout: device.view_timeout_ms,
+        hub: device.hub,
     })?;
     Ok(ExitCode::SUCCESS)
 }

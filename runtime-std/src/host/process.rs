@@ -92,14 +92,14 @@ pub fn run(options: &NodeOptions) -> Result<()> {
 /// outlives nobody all the same, the system kills it when whoever started it
 /// is gone.
 #[cfg(target_os = "linux")]
-fn end_with_parent() -> Result<()> {
+pub(crate) fn end_with_parent() -> Result<()> {
     use rustix::process::{Signal, set_parent_process_death_signal};
     set_parent_process_death_signal(Some(Signal::KILL)).context("cannot ask to end with the parent process")
 }
 
 /// Other systems have no such service: there, a node that is stopped stays.
 #[cfg(not(target_os = "linux"))]
-fn end_with_parent() -> Result<()> {
+pub(crate) fn end_with_parent() -> Result<()> {
     Ok(())
 }
 

@@ -41,7 +41,7 @@ impl Voice {
         }
     }
 
-    pub(super) fn tell(self, event: &Event) -> Result<()> {
+    pub(crate) fn tell(self, event: &Event) -> Result<()> {
         let line = match self {
             Voice::Supervised | Voice::Programs => Some(serde_json::to_string(event)?),
             // The error is printed when the process ends.
@@ -60,7 +60,7 @@ impl Voice {
     }
 
     /// What comes on standard input; nothing ever, if nobody supervises.
-    pub(super) fn commands(self) -> Commands {
+    pub(crate) fn commands(self) -> Commands {
         let (sender, receiver) = mpsc::channel(64);
         let open = match self {
             // A thread of its own: reading standard input cannot be
@@ -76,7 +76,7 @@ impl Voice {
 }
 
 /// Commands to a node.
-pub(super) struct Commands {
+pub(crate) struct Commands {
     receiver: mpsc::Receiver<Command>,
     /// Keeps the channel open where nobody sends.
     _open: Option<mpsc::Sender<Command>>,
@@ -84,7 +84,7 @@ pub(super) struct Commands {
 
 impl Commands {
     /// The next one; none when there can be no more.
-    pub(super) async fn next(&mut self) -> Option<Command> {
+    pub(crate) async fn next(&mut self) -> Option<Command> {
         self.receiver.recv().await
     }
 }

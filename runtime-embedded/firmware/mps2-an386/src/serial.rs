@@ -85,7 +85,7 @@ impl<const N: usize> Voice<N> for Serial {
                     stack::high_water()
                 )
             }
-            Event::Commit { decided, tokens, signed } => {
+            Event::Commit { decided, tokens, learner, signed } => {
                 let bytes = wire::encode(decided, &mut self.decision).unwrap_or_default();
                 let path = match decided.certificate.path {
                     Path::Fast => "fast",
@@ -94,7 +94,7 @@ impl<const N: usize> Voice<N> for Serial {
                 writeln!(
                     Line,
                     "{{\"event\":\"commit\",\"epoch\":{},\"view\":{},\"path\":\"{path}\",\"decided\":\"{}\",\
-                     \"tokens\":\"{}\",\"votes\":{},\"proposals\":{},\"attestations\":{},\"stack\":{}}}",
+                     \"tokens\":\"{}\",\"learner\":{learner},\"votes\":{},\"proposals\":{},\"attestations\":{},\"stack\":{}}}",
                     decided.header.epoch.0,
                     decided.certificate.ballot.view.0,
                     Hex(bytes),

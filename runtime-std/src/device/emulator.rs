@@ -1,0 +1,124 @@
+//! QEMU's `mps2-an386` with a firmware image, a flash that is a file, and a
+//! network.
+//!
+//! The network is QEMU's own: the device is at 10.0.2.15 behind a port of this
+//! machine, and sees this machine's loopback as 10.0.2.2. Or it is one cable of
+//! a hub, where device i is at 10.0.2.(20 + i).
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::flash::Flash;
+
+/// Where this machine is, as a device sees it.
+const MACHINE: [u8; 4] = [10, 0, 2, 2];
+/// Where a device is that is alone in its network.
+const ALONE: [u8; 4] = [10, 0, 2, 15];
+/// Where the first device of a hub is.
+const FIRST: u8 = 20;
+/// The port that devices listen on.
+const PORT: u16 = 7000;
+
+/// Which network a device is in.
+#[derive(Clone, Copy, Debug)]
+pub struct Network {
+    /// Where it is reached.
+    pub listen: SocketAddr,
+    /// The port of a hub on this machine, if it is on one: its cable is bound
+    /// to that port and 1 and its number.
+    pub hub: Option<u16>,
+}
+
+impl Network {
+    /// What device `number` is told of its own place.
+    pub fn of(self, number: u8) -> butterfly_provisioning::Network {
+        let address = match self.hub {
+            None => ALONE,
+            Some(_) => [10, 0, 2, FIRST + number],
+        };
+        butterfly_provisioning::Network {
+            hardware: [2, 0, 0, 0, 0, number],
+            address,
+            prefix: 24,
+            gateway: MACHINE,
+            port: PORT,
+        }
+    }
+
+    /// Where a device finds member `number`, which listens at `host` and `port`.
+    pub fn seen_from_inside(self, number: u8, host: [u8; 4], port: u16) -> ([u8; 4], u16) {
+        match self.hub {
+            // On a hub, members without a port of this machine are devices.
+            Some(_) if port == 0 => ([10, 0, 2, FIRST + number], PORT),
+            _ if Ipv4Addr::from(host).is_loopback() => (MACHINE, port),
+            _ => (host, port),
+        }
+    }
+
+    fn arguments(self, number: u8) -> Vec<String> {
+        match self.hub {
+            None => vec![
+                "-nic".into(),
+                format!("user,hostfwd=tcp:{}-{}:{PORT}", self.listen, Ipv4Addr::from(ALONE)),
+            ],
+            Some(hub) => vec![
+                "-nic".into(),
+                format!(
+                    "dgram,local.type=inet,local.host=127.0.0.1,local.port={},\
+                     remote.type=inet,remote.host=127.0.0.1,remote.port={hub}",
+                    hub + 1 + u16::from(number)
+                ),
+            ],
+        }
+    }
+}
+
+/// A running emulator. Dropping it kills it.
+pub struct Emulator {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Emulator {
+    /// Starts `image` from `flash`.
+    ///
+    /// # Errors
+    /// When QEMU or the image is missing.
+    pub fn start(image: &Path, flash: &Flash, network: Network) -> Result<Emulator> {
+        anyhow::ensure!(image.exists(), "there is no firmware {}; `cargo xtask firmware` builds it", image.display());
+        // The emulator must end with this process, however that ends.
+        let mut start = Command::new("setpriv");
+        start.args(["--pdeathsig", "KILL", "--", "qemu-system-arm"]);
+        start.args(["-M", "mps2-an386,memory-backend=flash", "-display", "none", "-monitor", "none"]);
+        start.args(["-serial", "stdio", "-semihosting-config", "enable=on,target=native,arg=random=/dev/urandom"]);
+        start.arg("-object");
+        start.arg(format!("memory-backend-file,id=flash,size=16M,share=on,mem-path={}", flash.path().display()));
+        start.args(network.arguments(flash.number())).arg("-kernel").arg(image);
+        start.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = start.spawn().context("cannot start the emulator: `qemu-system-arm` and `setpriv` are needed")?;
+        let lines = child.stdout.take().context("an emulator without a serial line")?;
+        Ok(Emulator { child, lines: BufReader::new(lines).lines() })
+    }
+
+    /// The next line that the device says; none when the emulator has ended.
+    /// Nothing is lost when this is cancelled.
+    ///
+    /// # Errors
+    /// When the line cannot be read.
+    pub async fn next(&mut self) -> Result<Option<String>> {
+        Ok(self.lines.next_line().await?)
+    }
+
+    /// Pulls the plug.
+    ///
+    /// # Errors
+    /// When the process cannot be waited for.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await.context("cannot kill the emulator")
+    }
+}

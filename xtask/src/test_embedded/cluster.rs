@@ -1,0 +1,242 @@
+//! A cluster of servers and devices, each a process of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::process::succeed;
+
+/// Members of every cluster here.
+pub(super) const MEMBERS: u8 = 4;
+/// What a state is waited for; machines are slow at times.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// A first view may take this long: the devices share two cores with each other.
+const VIEW: &str = "8000";
+
+/// Where things are.
+pub(super) struct Tools {
+    /// The `butterfly` program.
+    pub(super) program: PathBuf,
+    /// The firmware for four members.
+    pub(super) image: PathBuf,
+    /// Where clusters are made.
+    pub(super) folder: PathBuf,
+}
+
+/// A cluster in a folder of its own. Everything ends with it.
+pub(super) struct Cluster<'t> {
+    tools: &'t Tools,
+    pub(super) dir: PathBuf,
+    pub(super) base: u16,
+    hub: Option<u16>,
+    devices: Vec<u8>,
+    running: BTreeMap<u8, Member>,
+}
+
+/// A member's process, and what it has said: one document on each line.
+struct Member {
+    child: Child,
+    said: Arc<Said>,
+}
+
+#[derive(Default)]
+struct Said {
+    lines: Mutex<Vec<Value>>,
+    more: Condvar,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+impl<'t> Cluster<'t> {
+    /// Provisions a cluster in which `devices` are firmware, on the hub if
+    /// there is one.
+    pub(super) fn new(tools: &'t Tools, name: &str, devices: &[u8], hub: Option<u16>) -> Result<Self> {
+        let dir = tools.folder.join(name);
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        let base = free_ports(2 * u16::from(MEMBERS))?;
+        let mut init = Command::new(&tools.program);
+        init.arg("init").arg("--dir").arg(&dir).args(["--base-port", &base.to_string()]);
+        init.args(["--admin-port", &(base + u16::from(MEMBERS)).to_string()]);
+        succeed(&mut init)?;
+        Ok(Cluster { tools, dir, base, hub, devices: devices.to_vec(), running: BTreeMap::new() })
+    }
+
+    /// Starts every member, and waits until each says that it is there.
+    pub(super) fn start_all(&mut self) -> Result<()> {
+        (0..MEMBERS).try_for_each(|member| self.start(member).map(drop))
+    }
+
+    /// Starts one member, from whatever its folder holds, and returns what it
+    /// says at first.
+    pub(super) fn start(&mut self, member: u8) -> Result<Value> {
+        let mut command = Command::new(&self.tools.program);
+        if self.devices.contains(&member) {
+            let port = |member| self.base + u16::from(member);
+            let on_hub = |member: &u8| self.hub.is_some() && self.devices.contains(member);
+            let peers: Vec<String> = (0..MEMBERS)
+                .map(|member| format!("127.0.0.1:{}", if on_hub(&member) { 0 } else { port(member) }))
+                .collect();
+            command.arg("device").arg("--folder").arg(self.folder(member)).arg("--image").arg(&self.tools.image);
+            command.args(["--port", &port(member).to_string(), "--peers", &peers.join(","), "--view-timeout-ms", VIEW]);
+            if let Some(hub) = self.hub {
+                command.args(["--hub", &hub.to_string()]);
+            }
+        } else {
+            command.arg("start").arg("--dir").arg(&self.dir).args(["--node", &member.to_string(), "--json"]);
+            command.args(["--view-timeout-ms", VIEW]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().context("cannot start a member")?;
+        let out = child.stdout.take().context("a member without standard output")?;
+        let said = Arc::new(Said::default());
+        let heard = Arc::clone(&said);
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if let Ok(line) = serde_json::from_str(&line) {
+                    heard.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                    heard.more.notify_all();
+                }
+            }
+        });
+        self.running.insert(member, Member { child, said });
+        self.wait_for(member, "that it is ready", |line| line["event"] == "ready")
+    }
+
+    /// SIGKILL: the plug is pulled. A device's emulator goes with its process.
+    pub(super) fn kill(&mut self, member: u8) {
+        self.running.remove(&member);
+    }
+
+    /// What `member` has said since it was started.
+    pub(super) fn said(&self, member: u8) -> Vec<Value> {
+        self.running.get(&member).map_or(Vec::new(), |member| {
+            member.said.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+
+    /// Waits until `member` says something that `is` wanted.
+    pub(super) fn wait_for(&self, member: u8, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
+        let said = &self.running.get(&member).context("the member does not run")?.said;
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = said.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(found) = lines.iter().find(|line| is(line)) {
+                return Ok(found.clone());
+            }
+            if let Some(failed) = lines.iter().find(|line| line["event"] == "failed") {
+                bail!("member {member}: {}", failed["reason"]);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            ensure!(!left.is_zero(), "member {member} did not say {what} within {} s", PATIENCE.as_secs());
+            lines = said.more.wait_timeout(lines, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Has the cluster continue a text.
+    pub(super) fn submit(&self, prompt: &str, tokens: usize) -> Result<String> {
+        finish(self.begin_submit(prompt, tokens)?)
+    }
+
+    /// Hands a request in; [`finish`] waits for the answer.
+    pub(super) fn begin_submit(&self, prompt: &str, tokens: usize) -> Result<Child> {
+        let mut submit = Command::new(&self.tools.program);
+        submit.arg("submit").arg("--dir").arg(&self.dir).args(["--prompt", prompt, "--json"]);
+        submit.args(["--tokens", &tokens.to_string(), "--patience", "180"]);
+        submit.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        submit.spawn().context("cannot start the client")
+    }
+
+    /// No member has proven anything against another one.
+    pub(super) fn blames_nobody(&self) -> Result<()> {
+        for member in self.running.keys() {
+            let evidence = self.said(*member).into_iter().find(|line| line["event"] == "evidence");
+            ensure!(evidence.is_none(), "member {member} proves that somebody contradicted itself");
+        }
+        Ok(())
+    }
+
+    /// A connection to `member`, as a stranger makes it.
+    pub(super) fn connect(&self, member: u8) -> Result<TcpStream> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.base + u16::from(member)))?;
+        stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+        Ok(stream)
+    }
+
+    fn folder(&self, member: u8) -> PathBuf {
+        self.dir.join(format!("node-{member}"))
+    }
+
+    /// The flash of a device that does not run.
+    pub(super) fn flash(&self, member: u8) -> PathBuf {
+        self.folder(member).join("flash")
+    }
+}
+
+/// Waits for the answer to a request.
+pub(super) fn finish(child: Child) -> Result<String> {
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "the client failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    let answer: Value = serde_json::from_slice(&output.stdout)?;
+    Ok(answer["text"].as_str().context("an answer without a text")?.to_owned())
+}
+
+/// What one machine says.
+pub(super) fn reference(tools: &Tools, prompt: &str, tokens: usize) -> Result<String> {
+    let mut command = Command::new(&tools.program);
+    command.args(["reference", "--prompt", prompt, "--tokens", &tokens.to_string(), "--json"]);
+    let answer: Value = serde_json::from_str(&succeed(&mut command)?)?;
+    Ok(answer["text"].as_str().context("a reference without a text")?.to_owned())
+}
+
+/// The first of `count` ports in a row that are free.
+pub(super) fn free_ports(count: u16) -> Result<u16> {
+    let bound = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    for _ in 0..64 {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        if first.checked_add(count).is_some() && (first..first + count).all(bound) {
+            return Ok(first);
+        }
+    }
+    bail!("there are no {count} free ports in a row")
+}
+
+/// Sends what no member sends, over and over, and returns how often it was
+/// taken up.
+pub(super) fn flood(cluster: &Cluster<'_>, member: u8, until: &dyn Fn() -> bool) -> u32 {
+    let mut connections = 0;
+    let mut draw = 1_u64;
+    while !until() {
+        let Ok(mut stream) = cluster.connect(member) else { continue };
+        connections += 1;
+        let garbage: Vec<u8> = (0..1_400)
+            .map(|_| {
+                draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (draw >> 56) as u8
+            })
+            .collect();
+        // It may be cut off at any byte.
+        let _cut = stream.write_all(&garbage).and_then(|()| stream.write_all(&garbage));
+    }
+    connections
+}
+
+/// Whether anything runs from there is not known here: only for members that were killed.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
