@@ -36,7 +36,8 @@ use crate::party::Party;
 use crate::protocol::{Digest, Envelope, Input, Node, Output, Record, RunId, SignedRequest};
 use crate::queue::Queue;
 use crate::record::Region;
-use crate::stages::{Desk, Stages};
+pub use crate::stages::Desk;
+use crate::stages::Stages;
 use crate::timers::Timers;
 
 /// What one step may ask for besides sending and waiting.
@@ -45,21 +46,18 @@ const TASKS: usize = 24;
 /// The memory of a host, for a static: nothing of it is ever moved.
 ///
 /// `MESSAGE` is the longest message in bytes, `PARKING` the room for messages
-/// whose time has not come, `COPY` the room for one copy of
-/// the vote record with its header, in whole sectors, `DESKS` the stages that
-/// may be assigned to it, and `POSITIONS` the longest request.
-pub struct HostMemory<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize, const DESKS: usize, const POSITIONS: usize>
-{
+/// whose time has not come, and `COPY` that for one copy of the vote record
+/// with its header, in whole sectors.
+pub struct HostMemory<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize> {
     queues: [Queue<MESSAGE>; N],
     parking: Parking<N, PARKING>,
     chronicle: Chronicle<MESSAGE>,
     scratch: [u8; COPY],
     parked: Vec<u8, MESSAGE>,
-    desks: [Desk<POSITIONS>; DESKS],
 }
 
-impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize, const DESKS: usize, const POSITIONS: usize>
-    HostMemory<N, MESSAGE, PARKING, COPY, DESKS, POSITIONS>
+impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize>
+    HostMemory<N, MESSAGE, PARKING, COPY>
 {
     /// Unused.
     pub const fn new() -> Self {
@@ -69,13 +67,12 @@ impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usi
             chronicle: Chronicle::new(),
             scratch: [0; COPY],
             parked: Vec::new(),
-            desks: [const { Desk::new() }; DESKS],
         }
     }
 }
 
-impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize, const DESKS: usize, const POSITIONS: usize> Default
-    for HostMemory<N, MESSAGE, PARKING, COPY, DESKS, POSITIONS>
+impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize> Default
+    for HostMemory<N, MESSAGE, PARKING, COPY>
 {
     fn default() -> Self {
         HostMemory::new()
@@ -179,37 +176,47 @@ pub fn draw_nonce(random: &mut dyn RandomSource) -> Result<Nonce, NoRandomness> 
     Ok(Nonce(nonce))
 }
 
-/// Opens the vote record in `flash`, from `base` on, and makes a node of it.
-/// Without a readable record the node is a learner.
+/// Opens the vote record in `flash`, from `base` on.
 ///
 /// # Errors
-/// When the flash fails, or what it holds is no record of this member.
-#[allow(clippy::type_complexity, reason = "a pair")]
-pub fn open<F: NorFlash, const N: usize, const COPY: usize>(
+/// When the flash fails.
+pub fn open_record<F: NorFlash, const N: usize, const COPY: usize>(
     party: &Party<N>,
     flash: F,
     base: u32,
-) -> Result<(Store<Region<F>, COPY>, Node<N>), StartError> {
+) -> Result<Store<Region<F>, COPY>, StartError> {
     let owner = butterfly_record::owner(&party.cluster().id().0, party.me().0);
-    let store = Store::open(Region::new(flash, base), owner).map_err(|_| StartError::Flash)?;
-    let record = store.record().map(wire::decode::<Record<N>>).transpose().map_err(|_| StartError::Record)?;
-    let node = Node::new(&party.seat(), record).map_err(StartError::Genuine)?;
-    Ok((store, node))
+    Store::open(Region::new(flash, base), owner).map_err(|_| StartError::Flash)
+}
+
+/// The node that goes on from `record`. Without a readable record it is a learner.
+///
+/// # Errors
+/// When what is there is no record of this member.
+pub fn open_node<F: NorFlash, const N: usize, const COPY: usize>(
+    party: &Party<N>,
+    record: &Store<Region<F>, COPY>,
+) -> Result<Node<N>, StartError> {
+    let record = record.record().map(wire::decode::<Record<N>>).transpose().map_err(|_| StartError::Record)?;
+    Node::new(&party.seat(), record).map_err(StartError::Genuine)
 }
 
 impl<'m, F: NorFlash, const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize, const POSITIONS: usize>
     Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>
 {
-    /// A host for the node that [`open`] made. It has done nothing yet.
+    /// A host for the node that [`open_node`] made. It has done nothing yet.
+    /// `desks` are for the stages that may be assigned to it, and `POSITIONS`
+    /// is the longest request.
     ///
     /// # Errors
     /// [`StartError::Model`].
-    pub fn new<const DESKS: usize>(
+    pub fn new(
         party: &'m Party<N>,
         node: &'m mut Node<N>,
         record: &'m mut Store<Region<F>, COPY>,
         voice: &'m mut dyn Voice<N>,
-        memory: &'m mut HostMemory<N, MESSAGE, PARKING, COPY, DESKS, POSITIONS>,
+        memory: &'m mut HostMemory<N, MESSAGE, PARKING, COPY>,
+        desks: &'m mut [Desk<POSITIONS>],
     ) -> Result<Self, StartError> {
         let model = party.cluster().model();
         let ours = butterfly_workload::manifest(&butterfly_workload::Weights::embedded());
@@ -217,7 +224,7 @@ impl<'m, F: NorFlash, const N: usize, const MESSAGE: usize, const PARKING: usize
         if model.manifest != ours || !fits {
             return Err(StartError::Model);
         }
-        let HostMemory { queues, parking, chronicle, scratch, parked, desks } = memory;
+        let HostMemory { queues, parking, chronicle, scratch, parked } = memory;
         let stages = Stages::new(party.me(), desks);
         Ok(Host {
             party,

@@ -34,8 +34,8 @@ const HALF_OPEN: usize = 2;
 const RECEIVE: usize = 1_536;
 /// Bytes that may be on their way to a peer.
 const TRANSMIT: usize = 2_048;
-/// Bytes of the direction in which little is said.
-const LITTLE: usize = 320;
+/// Bytes of the direction in which little is said, but to clients.
+const LITTLE: usize = 512;
 
 /// The memory of all connections, for a static. `SEATS` is N and three more:
 /// one for each other member, one for clients, two for handshakes, one so that
@@ -60,7 +60,7 @@ struct LinkMemory {
 struct SeatMemory {
     session: MicroSession,
     receive: [u8; RECEIVE],
-    transmit: [u8; TRANSMIT],
+    transmit: [u8; LITTLE],
     out: Frame,
 }
 
@@ -83,7 +83,7 @@ impl<const N: usize, const SEATS: usize, const MESSAGE: usize> NetworkMemory<N, 
                 SeatMemory {
                     session: MicroSession::new(),
                     receive: [0; RECEIVE],
-                    transmit: [0; TRANSMIT],
+                    transmit: [0; LITTLE],
                     out: [0; MicroSession::ROOM],
                 }
             }; SEATS],

@@ -23,7 +23,7 @@ type Kept = Vec<u8, { Signal::MAX_BYTES }>;
 
 /// The memory of one stage, for requests of at most `POSITIONS` positions.
 #[derive(Debug)]
-pub(crate) struct Desk<const POSITIONS: usize> {
+pub struct Desk<const POSITIONS: usize> {
     stage: Option<Stage>,
     memory: Option<butterfly_workload::Stage<'static, LAYERS>>,
     inputs: [Kept; POSITIONS],
@@ -32,13 +32,19 @@ pub(crate) struct Desk<const POSITIONS: usize> {
 
 impl<const POSITIONS: usize> Desk<POSITIONS> {
     /// Of no stage.
-    pub(crate) const fn new() -> Self {
+    pub const fn new() -> Self {
         Desk {
             stage: None,
             memory: None,
             inputs: [const { Kept::new() }; POSITIONS],
             outputs: [const { Kept::new() }; POSITIONS],
         }
+    }
+}
+
+impl<const POSITIONS: usize> Default for Desk<POSITIONS> {
+    fn default() -> Self {
+        Desk::new()
     }
 }
 
@@ -157,6 +163,7 @@ impl<'m, const N: usize, const POSITIONS: usize> Stages<'m, N, POSITIONS> {
 }
 
 impl<const POSITIONS: usize> Desk<POSITIONS> {
+    #[inline(never)]
     fn begin(&mut self, partition: Partition, stage: Stage) -> Result<(), StageError> {
         self.inputs.iter_mut().chain(&mut self.outputs).for_each(Vec::clear);
         let begun = butterfly_workload::Stage::new(Weights::embedded(), partition, stage.index());

@@ -102,6 +102,13 @@ struct Demo {
     /// `butterfly-check trace FILE` holds it against the specification
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Let the last COUNT of four nodes be firmware for a microcontroller, in an emulator;
+    /// `cargo xtask firmware` builds it
+    #[arg(long, default_value_t = 0, value_name = "COUNT", conflicts_with = "trace")]
+    firmware: usize,
+    /// The firmware that these run
+    #[arg(long, default_value = FIRMWARE_IMAGE, value_name = "FILE", hide = true)]
+    firmware_image: PathBuf,
     /// Listen on ports from PORT on instead of any free ones
     #[arg(long, value_name = "PORT")]
     base_port: Option<u16>,
@@ -129,6 +136,9 @@ fn fault_help() -> String {
 }
 
 const DEFAULT_PROMPT: &str = "Return the ";
+/// Where `cargo xtask firmware` leaves the image for four members, from the workspace's root.
+const FIRMWARE_IMAGE: &str =
+    "runtime-embedded/firmware/mps2-an386/target/thumbv7em-none-eabihf/release/butterfly-firmware";
 
 /// Continues a text with the same model and the same choices as `demo`.
 #[derive(Debug, Args)]

@@ -53,7 +53,7 @@ enum Said {
     Commit(Decision),
     EnterView { epoch: u64, view: u32 },
     Evidence { evidence: String },
-    Standstill { blocked: bool },
+    Standstill,
     Abstained,
 }
 
@@ -92,7 +92,8 @@ async fn attend(options: &DeviceOptions) -> Result<()> {
     let mut commands = options.voice.commands();
     let mut peers = options.peers.clone();
     let voice = options.voice;
-    if peers.len() != flash.members() || peers.contains(&None) {
+    let mut announced = peers.len() != flash.members() || peers.contains(&None);
+    if announced {
         // Others must know where this one will be before it knows them.
         voice.tell(&Event::Ready { address: listen, admin: None, learner: false, epoch: 0 })?;
     }
@@ -111,7 +112,17 @@ async fn attend(options: &DeviceOptions) -> Result<()> {
             }
         };
         tokio::select! {
-            line = said => tell(voice, listen, &line?.context("the emulator ended")?)?,
+            line = said => {
+                let line = line?.context("the emulator ended")?;
+                match read(&line, listen)? {
+                    // That was said already, and not that it is a learner.
+                    Some(Event::Ready { learner: false, .. }) if announced => announced = false,
+                    Some(event) if voice == Voice::Supervised => voice.tell(&event)?,
+                    // Programs are shown what the device itself says, which is more.
+                    _ if voice == Voice::Supervised => eprintln!("node {}: {line}", flash.number()),
+                    _ => println!("{line}"),
+                }
+            }
             command = commands.next() => match command {
                 Some(Command::Peers { addresses }) if addresses != peers => {
                     peers = addresses;
@@ -133,9 +144,10 @@ async fn attend(options: &DeviceOptions) -> Result<()> {
     Ok(())
 }
 
-fn tell(voice: Voice, address: SocketAddr, line: &str) -> Result<()> {
+/// What a line of the device means; none if it is for people only.
+fn read(line: &str, address: SocketAddr) -> Result<Option<Event>> {
     let said: Said = serde_json::from_str(line).with_context(|| format!("the device says {line:?}"))?;
-    let event = match said {
+    Ok(Some(match said {
         Said::Ready { learner, epoch } => Event::Ready { address, admin: None, learner, epoch },
         Said::Failed { reason } => anyhow::bail!("the device cannot go on: {reason}"),
         Said::Commit(Decision { epoch, view, path, decided, tokens, learner }) => Event::Commit(Commit {
@@ -149,17 +161,8 @@ fn tell(voice: Voice, address: SocketAddr, line: &str) -> Result<()> {
         }),
         Said::EnterView { epoch, view } => Event::EnterView { epoch, view },
         Said::Evidence { evidence } => Event::Evidence { evidence: hex::decode(evidence)? },
-        Said::Standstill { .. } | Said::Abstained => {
-            eprintln!("{line}");
-            return Ok(());
-        }
-    };
-    voice.tell(&event)?;
-    if voice == Voice::Programs {
-        // Programs are shown what only a device says.
-        println!("{line}");
-    }
-    Ok(())
+        Said::Standstill | Said::Abstained => return Ok(None),
+    }))
 }
 
 /// A port that is free now, if any will do. The emulator binds it right away.
@@ -171,7 +174,7 @@ fn free_port(listen: SocketAddr) -> Result<SocketAddr> {
     Ok(TcpListener::bind(listen).context("there is no free port")?.local_addr()?)
 }
 
-/// The last place in a roster of `members`, for a device that is the `nth` from the end.
+/// Whether `node` is firmware, when the last `devices` of `members` are.
 pub fn is_device(node: NodeId, members: usize, devices: usize) -> bool {
     node.index() + devices >= members
 }

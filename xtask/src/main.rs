@@ -3,6 +3,7 @@
 mod bindings;
 mod costs;
 mod debian;
+mod firmware;
 mod firmware_link;
 mod fuzz;
 mod golden;
@@ -12,6 +13,7 @@ mod process;
 mod session;
 mod spec;
 mod test;
+mod test_embedded;
 mod trace;
 mod weights;
 mod workspace;
@@ -33,6 +35,8 @@ enum Task {
     Spec(spec::Arguments),
     /// Link the kernel and sessions for a microcontroller, without an allocator
     FirmwareLink,
+    /// Build the firmware of a whole node, and hold its sizes against their limits
+    Firmware,
     /// What the kernel costs: bytes, instructions, and CPU time against its signatures
     Costs(costs::Arguments),
     /// The kernel in other languages: generate, build, test
@@ -47,6 +51,8 @@ enum Task {
     Mutants(mutants::Arguments),
     /// The live page of a node, in a browser
     Page(page::Arguments),
+    /// Firmware beside servers in an emulator: killed, flooded, cut off
+    TestEmbedded(test_embedded::Arguments),
     /// Everything that must hold before a commit is released
     Test(test::Arguments),
 }
@@ -55,6 +61,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Spec(arguments) => spec::run(&arguments),
         Task::FirmwareLink => firmware_link::run(),
+        Task::Firmware => firmware::run(),
         Task::Costs(arguments) => costs::run(&arguments),
         Task::Bindings(arguments) => bindings::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
@@ -62,6 +69,7 @@ fn main() -> ExitCode {
         Task::Weights(arguments) => weights::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Page(arguments) => page::run(&arguments),
+        Task::TestEmbedded(arguments) => test_embedded::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
     };
     match outcome {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::succeed;
-use crate::{bindings, costs, debian, firmware_link, fuzz, page, session, spec, trace, workspace};
+use crate::{bindings, costs, debian, firmware_link, fuzz, page, session, spec, test_embedded, trace, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,7 +31,7 @@ struct Step {
 }
 
 /// In this order: what is quick and fails often stands first.
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 19] = [
     Step { name: "format", about: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "lints", about: "no warning, and in the kernel no panic, index or unchecked sum", run: lints },
     Step { name: "features", about: "no checker's feature reaches the daemon or the bindings", run: features },
@@ -73,8 +73,13 @@ const STEPS: [Step; 18] = [
     Step { name: "page", about: "the live page of four and of sixteen nodes, in a browser", run: page::step },
     Step {
         name: "bindings",
-        about: "the kernel in Python: wheel, tests, types, notebook, golden vectors",
+        about: "the kernel in Python and in Swift: wheel, tests, types, notebook, golden vectors",
         run: bindings::step,
+    },
+    Step {
+        name: "embedded",
+        about: "firmware in an emulator: alone and beside servers, killed, flooded, cut off; its sizes",
+        run: test_embedded::step,
     },
     Step { name: "trace", about: "what real nodes did under each fault, against the specification", run: trace::step },
 ];

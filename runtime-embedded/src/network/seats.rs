@@ -12,7 +12,7 @@ use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 
 use super::{SeatMemory, Shared};
-use crate::access::{Answer, Ask};
+use crate::access::{Answer, Ask, Refusal};
 use crate::connection::{Connection, Heard, Lost};
 use crate::party::Who;
 
@@ -114,7 +114,7 @@ impl<
                 room.clear();
             }
             let mut answered = None;
-            let take = |message: &[u8]| answered = Some(self.answer(message, client));
+            let take = |message: &[u8]| answered = self.answer(message, client);
             match select(connection.hear(take, &mut *room), self.news.wait()).await {
                 Either::First(heard) => match heard? {
                     Heard::Message => {}
@@ -122,16 +122,13 @@ impl<
                 },
                 Either::Second(()) => continue,
             }
-            match answered {
-                Some(Some(Reply::Say(answer))) => {
-                    room.resize_default(MESSAGE).map_err(drop).map_err(|()| Lost::Session)?;
-                    let length = wire::encode(&answer, &mut room).map_err(|_| Lost::Session)?.len();
-                    room.truncate(length);
+            match answered.ok_or(Lost::Session)? {
+                Reply::Follow(from) => follows = Some(from),
+                reply => {
+                    self.encode(reply, &mut room).ok_or(Lost::Session)?;
                     connection.send(&room).await?;
                     room.clear();
                 }
-                Some(Some(Reply::Follow(from))) => follows = Some(from),
-                Some(None) | None => return Err(Lost::Session),
             }
         }
     }
@@ -146,15 +143,25 @@ impl<
 
     /// None if a client cannot have said that.
     #[inline(never)]
-    fn answer(&self, message: &[u8], client: ClientId) -> Option<Reply<N>> {
+    fn answer(&self, message: &[u8], client: ClientId) -> Option<Reply> {
         match wire::decode::<Ask<N>>(message).ok()? {
-            Ask::Standing => Some(Reply::Say(self.host.borrow().standing())),
+            Ask::Standing => Some(Reply::Standing),
             Ask::Follow(from) => Some(Reply::Follow(from)),
-            Ask::Submit(request) => {
-                let taken = self.with_host(|host| host.submit(request, client))?;
-                Some(Reply::Say(taken.map_or_else(Answer::Refused, |()| Answer::Taken)))
-            }
+            Ask::Submit(request) => self.with_host(|host| host.submit(request, client)).map(Reply::Submitted),
         }
+    }
+
+    #[inline(never)]
+    fn encode(&self, reply: Reply, room: &mut Vec<u8, MESSAGE>) -> Option<()> {
+        let answer = match reply {
+            Reply::Standing => self.host.borrow().standing(),
+            Reply::Submitted(taken) => taken.map_or_else(Answer::Refused, |()| Answer::Taken),
+            Reply::Follow(_) => return None,
+        };
+        room.resize_default(MESSAGE).ok()?;
+        let length = wire::encode(&answer, room).ok()?.len();
+        room.truncate(length);
+        Some(())
     }
 
     /// A connection was accepted; whoever has waited longest at the door may
@@ -200,10 +207,10 @@ impl<
     }
 }
 
-/// What a client is answered.
-#[allow(clippy::large_enum_variant, reason = "no heap to box into; it is used up at once")]
-enum Reply<const N: usize> {
-    Say(Answer<N>),
+/// What a client is to be answered.
+enum Reply {
+    Standing,
+    Submitted(Result<(), Refusal>),
     Follow(Epoch),
 }
 

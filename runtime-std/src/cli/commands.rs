@@ -46,6 +46,8 @@ fn run_demo(demo: Demo) -> Result<ExitCode> {
         trace: demo.trace,
         base_port: demo.base_port,
         view_timeout: demo.view_timeout_ms,
+        firmware: demo.firmware,
+        firmware_image: demo.firmware_image,
     };
     let plan = Plan::new(wishes).map_err(|refused| Usage(refused.to_string()))?;
     let report = demo::run(&plan, demo.json)?;

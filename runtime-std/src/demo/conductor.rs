@@ -194,7 +194,8 @@ impl<'d> Conductor<'d> {
         match event {
             Event::Ready { address, .. } => {
                 if self.nodes.is_current(node, run) {
-                    self.screen.node(node, self.nodes.process_id(node), address)?;
+                    let firmware = self.plan.is_firmware(node);
+                    self.screen.node(node, self.nodes.process_id(node), address, firmware)?;
                     self.nodes.listens(node, address).await?;
                     // Nobody promised to remember a request that is not decided.
                     if self.nodes.came_back(node) && self.asked().contains(node) {

@@ -139,7 +139,11 @@ impl<'d> Nodes<'d> {
 
 /// How this program becomes `node`.
 fn arguments(plan: &Plan, provisioned: &Provisioned, node: NodeId) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec!["node".into(), "--folder".into(), provisioned.folder(node).into()];
+    let role = if plan.is_firmware(node) { "device" } else { "node" };
+    let mut arguments: Vec<OsString> = vec![role.into(), "--folder".into(), provisioned.folder(node).into()];
+    if plan.is_firmware(node) {
+        arguments.extend(["--image".into(), plan.firmware_image.clone().into()]);
+    }
     let mut add = |name: &str, value: String| arguments.extend([name.into(), value.into()]);
     add("--port", plan.port(node).to_string());
     add("--view-timeout-ms", plan.view_timeout.to_string());

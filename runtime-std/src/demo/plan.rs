@@ -6,6 +6,7 @@ use anyhow::Result;
 use butterfly_kernel::types::{MAX_TOKENS_PER_EPOCH, NodeId, NodeSet, Resilience, ResilienceError};
 use thiserror::Error;
 
+use crate::device::is_device;
 use crate::faults::{Fault, FaultKind, Misbehaviour, Severity};
 use crate::model::prompt_of;
 use crate::provision::resilience;
@@ -37,6 +38,10 @@ pub struct Wishes {
     pub base_port: Option<u16>,
     /// Milliseconds that the first view of an epoch may take.
     pub view_timeout: u32,
+    /// How many of the nodes are firmware in an emulator.
+    pub firmware: usize,
+    /// The firmware.
+    pub firmware_image: PathBuf,
 }
 
 /// What will be done.
@@ -62,7 +67,17 @@ pub struct Plan {
     pub base_port: Option<u16>,
     /// Milliseconds that the first view of an epoch may take.
     pub view_timeout: u32,
+    /// How many of the nodes are firmware in an emulator: the last ones.
+    pub firmware: usize,
+    /// The firmware.
+    pub firmware_image: PathBuf,
 }
+
+/// A first view may take this long at least where firmware takes part: an
+/// emulator is some hundred times slower than the processor it runs on.
+const PATIENCE_WITH_FIRMWARE: u32 = 8_000;
+/// Members that the firmware is built for.
+const FIRMWARE_MEMBERS: usize = 4;
 
 /// Why it cannot be done.
 #[derive(Debug, Error)]
@@ -97,6 +112,22 @@ pub enum PlanError {
         /// The last epoch.
         last: u64,
     },
+    /// There are more devices than the request can do without.
+    #[error(
+        "at most {most} of {nodes} nodes can be firmware, not {firmware}: the request is handed to the others, \
+         and the image is for {FIRMWARE_MEMBERS} members"
+    )]
+    Firmware {
+        /// How many were asked for.
+        firmware: usize,
+        /// How many can be.
+        most: usize,
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// A fault is for a node that is firmware.
+    #[error("node {0} is firmware, which no fault is made for; choose another node for it")]
+    FirmwareFault(u8),
     /// There are not enough ports.
     #[error("there are no {nodes} ports from {base} on; choose a lower --base-port")]
     Ports {
@@ -129,8 +160,15 @@ impl Plan {
             evidence: wishes.evidence,
             trace: wishes.trace,
             base_port: wishes.base_port,
-            view_timeout: wishes.view_timeout,
+            view_timeout: if wishes.firmware > 0 {
+                wishes.view_timeout.max(PATIENCE_WITH_FIRMWARE)
+            } else {
+                wishes.view_timeout
+            },
+            firmware: wishes.firmware,
+            firmware_image: wishes.firmware_image,
         };
+        plan.check_firmware()?;
         plan.check_faults()?;
         plan.check_ports()?;
         Ok(plan)
@@ -158,6 +196,23 @@ impl Plan {
     pub fn byzantine(&self) -> NodeSet {
         let byzantine = self.faults.iter().filter(|fault| fault.kind.severity() == Severity::Byzantine);
         byzantine.map(|fault| fault.node).collect()
+    }
+
+    /// Whether `node` is firmware.
+    pub fn is_firmware(&self, node: NodeId) -> bool {
+        is_device(node, self.resilience.n(), self.firmware)
+    }
+
+    fn check_firmware(&self) -> Result<(), PlanError> {
+        let (nodes, asked) = (self.resilience.n(), self.resilience.f() + 1);
+        let most = if nodes > FIRMWARE_MEMBERS { 0 } else { nodes.saturating_sub(asked) };
+        if self.firmware > most {
+            return Err(PlanError::Firmware { firmware: self.firmware, most, nodes });
+        }
+        match self.faults.iter().find(|fault| self.is_firmware(fault.node)) {
+            Some(fault) => Err(PlanError::FirmwareFault(fault.node.0)),
+            None => Ok(()),
+        }
     }
 
     fn check_faults(&self) -> Result<(), PlanError> {

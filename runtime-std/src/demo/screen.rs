@@ -50,10 +50,17 @@ impl Screen {
         )
     }
 
-    pub(super) fn node(&mut self, node: NodeId, process: Option<u32>, address: std::net::SocketAddr) -> io::Result<()> {
+    pub(super) fn node(
+        &mut self,
+        node: NodeId,
+        process: Option<u32>,
+        address: std::net::SocketAddr,
+        firmware: bool,
+    ) -> io::Result<()> {
         let Screen::People(paper) = self else { return Ok(()) };
         let process = process.map_or(String::new(), |id| format!(", process {id}"));
-        let line = format!("node {} on {address}{process}", node.0);
+        let firmware = if firmware { ", firmware in an emulator" } else { "" };
+        let line = format!("node {} on {address}{process}{firmware}", node.0);
         if paper.writing {
             paper.notes.push(line);
             return Ok(());

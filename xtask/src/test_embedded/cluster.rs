@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -234,9 +234,4 @@ pub(super) fn flood(cluster: &Cluster<'_>, member: u8, until: &dyn Fn() -> bool)
         let _cut = stream.write_all(&garbage).and_then(|()| stream.write_all(&garbage));
     }
     connections
-}
-
-/// Whether anything runs from there is not known here: only for members that were killed.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

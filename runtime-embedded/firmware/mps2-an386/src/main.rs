@@ -15,7 +15,6 @@ mod register;
 mod serial;
 mod stack;
 
-use core::convert::Infallible;
 use core::fmt::{Display, Formatter};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +22,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use butterfly_kernel::types::Nonce;
 use butterfly_provisioning::{BLOCK, Network, Provision, ProvisionError, VOTE_RECORD};
 use butterfly_record::Store;
-use butterfly_runtime_embedded::host::{self, Host, HostMemory, StartError, Stopped};
+use butterfly_runtime_embedded::host::{self, Desk, HostMemory, StartError, Stopped};
 use butterfly_runtime_embedded::network::{self, NetworkMemory};
 use butterfly_runtime_embedded::party::{Party, PartyError};
 use butterfly_runtime_embedded::protocol::Node;
@@ -48,7 +47,7 @@ const PARKING: usize = 4 * MESSAGE;
 /// For one copy of the vote record, in sectors.
 const COPY: usize = if cfg!(feature = "seven") { 12 * 1024 } else { 8 * 1024 };
 /// Stages that may be assigned to one member: there are no more.
-const DESKS: usize = 4;
+const STAGES: usize = 4;
 /// The longest request.
 const POSITIONS: usize = 256;
 /// Connections from others at a time.
@@ -58,8 +57,9 @@ type Record = Store<Region<Flash>, COPY>;
 
 static SERIAL: ConstStaticCell<Serial> = ConstStaticCell::new(Serial::new());
 static PROVISION: ConstStaticCell<[u8; BLOCK]> = ConstStaticCell::new([0; BLOCK]);
-static HOST: ConstStaticCell<HostMemory<MEMBERS, MESSAGE, PARKING, COPY, DESKS, POSITIONS>> =
-    ConstStaticCell::new(HostMemory::new());
+static HOST: ConstStaticCell<HostMemory<MEMBERS, MESSAGE, PARKING, COPY>> = ConstStaticCell::new(HostMemory::new());
+/// What one request takes: caches and signals.
+static DESKS: ConstStaticCell<[Desk<POSITIONS>; STAGES]> = ConstStaticCell::new([const { Desk::new() }; STAGES]);
 static NETWORK: ConstStaticCell<NetworkMemory<MEMBERS, SEATS, MESSAGE>> = ConstStaticCell::new(NetworkMemory::new());
 static PARTY: StaticCell<Party<MEMBERS>> = StaticCell::new();
 static NODE: StaticCell<Node<MEMBERS>> = StaticCell::new();
@@ -102,18 +102,30 @@ fn pend(_context: *mut ()) {
     PENDING.store(true, Ordering::Release);
 }
 
+type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, PARKING, COPY, POSITIONS>;
+
 /// The device's life.
 #[embassy_executor::task]
 async fn live(spawner: Spawner) {
-    let reason = match begin(spawner).await {
-        Ok(never) => match never {},
-        Err(reason) => reason,
+    let Prepared { party, host, stack, random } = match prepare(spawner) {
+        Ok(prepared) => prepared,
+        Err(reason) => return serial::fail(&reason),
     };
-    serial::fail(&reason);
+    serial::fail(&network::run(party, host, stack, random, NETWORK.take()).await);
 }
 
-/// Starts everything that there is, and goes on until that is impossible.
-async fn begin(spawner: Spawner) -> Result<Infallible, Reason> {
+/// A node that has begun, and its network.
+struct Prepared {
+    party: &'static Party<MEMBERS>,
+    host: Host,
+    stack: (Stack<'static>, u16),
+    random: &'static mut Random,
+}
+
+/// Starts everything that there is. A function of its own, so that what it
+/// needs of the stack is free again when the device lives.
+#[inline(never)]
+fn prepare(spawner: Spawner) -> Result<Prepared, Reason> {
     // SAFETY: called once, since this task is spawned once.
     let flash = unsafe { Flash::take() };
     let block = PROVISION.take();
@@ -121,16 +133,21 @@ async fn begin(spawner: Spawner) -> Result<Infallible, Reason> {
     let provision = Provision::read(block).map_err(Reason::Provision)?;
     // Before anything else: without random numbers nothing of this may happen.
     let random = RANDOM.init(Random::find());
-    let nonce = host::draw_nonce(random).map_err(StartError::from).map_err(Reason::Start)?;
-    let seed = host::draw_nonce(random).map_err(StartError::from).map_err(Reason::Start)?;
-    let party = PARTY.init(Party::new(&provision, MESSAGE as u32).map_err(Reason::Party)?);
-    let (record, node) = host::open(party, flash, VOTE_RECORD as u32).map_err(Reason::Start)?;
-    let (record, node) = (RECORD.init(record), NODE.init(node));
-    let mut host = Host::new(party, node, record, SERIAL.take(), HOST.take()).map_err(Reason::Start)?;
+    let mut draw = || host::draw_nonce(random).map_err(|without| Reason::Start(without.into()));
+    let (nonce, seed) = (draw()?, draw()?);
+    let party: &Party<MEMBERS> = PARTY.init(Party::new(&provision, MESSAGE as u32).map_err(Reason::Party)?);
+    let record = RECORD.init(host::open_record(party, flash, VOTE_RECORD as u32).map_err(Reason::Start)?);
+    let node = begin_node(party, record)?;
+    let mut host =
+        Host::new(party, node, record, SERIAL.take(), HOST.take(), DESKS.take()).map_err(Reason::Start)?;
     let stack = connect(spawner, &provision.network, seed)?;
     host.start(nonce).map_err(Reason::Stopped)?;
-    let stopped = network::run(party, host, (stack, provision.network.port), random, NETWORK.take()).await;
-    Err(Reason::Stopped(stopped))
+    Ok(Prepared { party, host, stack: (stack, provision.network.port), random })
+}
+
+#[inline(never)]
+fn begin_node(party: &Party<MEMBERS>, record: &Record) -> Result<&'static mut Node<MEMBERS>, Reason> {
+    Ok(NODE.init(host::open_node(party, record).map_err(Reason::Start)?))
 }
 
 fn connect(spawner: Spawner, network: &Network, Nonce(seed): Nonce) -> Result<Stack<'static>, Reason> {

@@ -1,0 +1,118 @@
+//! `cargo xtask test-embedded`: firmware beside servers, in an emulator.
+//!
+//! Builds the images, holds their sizes against the limits, and runs whole
+//! clusters in which one, two and all four members are firmware: what they
+//! commit must be what one machine says, whatever becomes of the devices, their
+//! flash and their network. Closes with one document.
+
+mod cluster;
+mod hub;
+mod scenarios;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{debian, firmware, process, test, workspace};
+use cluster::Tools;
+
+#[derive(clap::Args, Default)]
+pub(crate) struct Arguments {
+    /// Only these scenarios, by name
+    scenarios: Vec<String>,
+    /// Close with one JSON document on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the devices of all scenarios did.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    /// Of the image for four members, without the model's weights.
+    flash_bytes: u64,
+    /// Static memory of that image, without what a request takes.
+    ram_bytes: u64,
+    /// Most that any device ever used of its stack.
+    stack_bytes: u64,
+    /// Epochs that devices saw decided.
+    epochs_committed: u64,
+    /// Votes that devices cast.
+    firmware_votes: u64,
+    /// Proposals that devices made: epochs that they led.
+    firmware_proposals: u64,
+    /// Attestations of stages that devices signed.
+    firmware_attestations: u64,
+    /// Every text was what one machine says.
+    matches_reference: bool,
+}
+
+impl Outcome {
+    /// Adds what a device has said.
+    pub(crate) fn count(&mut self, said: &[Value]) {
+        let number = |line: &Value, name: &str| line[name].as_u64().unwrap_or(0);
+        let commits = said.iter().filter(|line| line["event"] == "commit");
+        self.epochs_committed += commits.clone().count() as u64;
+        self.stack_bytes = said.iter().map(|line| number(line, "stack")).fold(self.stack_bytes, u64::max);
+        if let Some(last) = commits.last() {
+            self.firmware_votes += number(last, "votes");
+            self.firmware_proposals += number(last, "proposals");
+            self.firmware_attestations += number(last, "attestations");
+        }
+    }
+}
+
+/// Everything, as a step of `cargo xtask test`.
+pub(crate) fn step() -> Result<()> {
+    run(&Arguments::default())
+}
+
+/// Runs the scenarios.
+///
+/// # Errors
+/// When one of them does not go as it must.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    install()?;
+    let (image, sizes) = firmware::build_all()?;
+    test::cargo(&["test", "-p", "butterfly-runtime-embedded", "-p", "butterfly-provisioning"])?;
+    test::cargo(&["build", "--release", "-p", "butterfly-runtime-std"])?;
+    let program = workspace::target().join("release").join("butterfly");
+    let folder = workspace::target().join("test-embedded");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let tools = Tools { program, image, folder };
+    let mut outcome = Outcome {
+        flash_bytes: sizes.flash,
+        ram_bytes: sizes.ram,
+        stack_bytes: 0,
+        epochs_committed: 0,
+        firmware_votes: 0,
+        firmware_proposals: 0,
+        firmware_attestations: 0,
+        matches_reference: true,
+    };
+    scenarios::run(&tools, &arguments.scenarios, &mut outcome)?;
+    ensure!(
+        outcome.stack_bytes <= scenarios::STACK,
+        "a device used {} bytes of stack, and may use {}",
+        outcome.stack_bytes,
+        scenarios::STACK
+    );
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&outcome)?);
+    } else {
+        println!("{outcome:#?}");
+    }
+    Ok(())
+}
+
+/// QEMU, if it is not there.
+fn install() -> Result<()> {
+    let has = |program: &str| process::finish(Command::new(program).arg("--version")).is_ok();
+    if !has("qemu-system-arm") {
+        debian::install(&["qemu-system-arm"])?;
+    }
+    ensure!(has("setpriv") || Path::new("/usr/bin/setpriv").exists(), "`setpriv` of util-linux is missing");
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! What happens to clusters with devices, one scenario after the other.
+
+use std::cell::Cell;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::Outcome;
+use super::cluster::{Cluster, MEMBERS, Tools, finish, flood, free_ports, reference};
+use super::hub::{Hub, Trouble};
+
+/// Bytes of stack that a device may use.
+pub(super) const STACK: u64 = 270_000;
+
+const PROMPT: &str = "Return the ";
+/// Six epochs: every member leads one.
+const TOKENS: usize = 24;
+/// Ports of a hub and its cables.
+const CABLES: u16 = 64;
+/// What a device needs to refuse to start.
+const BOOT: Duration = Duration::from_secs(60);
+
+struct Scenario {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Tools, &mut Outcome) -> Result<()>,
+}
+
+const SCENARIOS: [Scenario; 6] = [
+    Scenario { name: "refusal", about: "a device without random numbers does not start", run: refusal },
+    Scenario { name: "beside-servers", about: "three servers and a device, which votes, attests and leads", run: one },
+    Scenario { name: "restart", about: "the device is killed at work, and goes on from its flash", run: restart },
+    Scenario { name: "two", about: "two servers and two devices, under a flood of garbage", run: two },
+    Scenario { name: "alone", about: "four devices and nobody else", run: four },
+    Scenario { name: "hub", about: "four devices on a network that loses, repeats, reorders and parts", run: on_a_hub },
+];
+
+/// Runs those that are `wanted`, or all.
+pub(super) fn run(tools: &Tools, wanted: &[String], outcome: &mut Outcome) -> Result<()> {
+    if let Some(unknown) = wanted.iter().find(|name| SCENARIOS.iter().all(|scenario| scenario.name != **name)) {
+        let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        bail!("there is no scenario `{unknown}`; there are {}", names.join(", "));
+    }
+    for scenario in SCENARIOS.iter().filter(|scenario| wanted.is_empty() || wanted.iter().any(|name| name == scenario.name))
+    {
+        eprintln!("{}: {}", scenario.name, scenario.about);
+        let begin = Instant::now();
+        (scenario.run)(tools, outcome).with_context(|| format!("scenario `{}`", scenario.name))?;
+        eprintln!("{}: {} s", scenario.name, begin.elapsed().as_secs());
+    }
+    Ok(())
+}
+
+fn refusal(tools: &Tools, _: &mut Outcome) -> Result<()> {
+    let mut cluster = Cluster::new(tools, "refusal", &[3], None)?;
+    // It is provisioned, and starts with random numbers.
+    cluster.start(3)?;
+    cluster.kill(3);
+    let flash = cluster.flash(3);
+    let mut start = Command::new("qemu-system-arm");
+    start.args(["-M", "mps2-an386,memory-backend=flash", "-display", "none", "-monitor", "none", "-nic", "user"]);
+    start.args(["-serial", "stdio", "-semihosting-config", "enable=on,target=native", "-object"]);
+    start.arg(format!("memory-backend-file,id=flash,size=16M,share=on,mem-path={}", flash.display()));
+    start.arg("-kernel").arg(&tools.image).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = start.spawn().context("cannot start the emulator")?;
+    let out = child.stdout.take().context("an emulator without a serial line")?;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        let _read = std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line);
+        // Whoever asked may have given up.
+        let _late = sender.send(line);
+    });
+    let line = receiver.recv_timeout(BOOT);
+    child.kill()?;
+    child.wait()?;
+    let said: Value = serde_json::from_str(&line.context("the device says nothing")?)?;
+    let reason = said["reason"].as_str().unwrap_or_default();
+    ensure!(said["event"] == "failed" && reason.contains("random"), "the device says {said} instead of refusing");
+    Ok(())
+}
+
+fn one(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
+    let mut cluster = Cluster::new(tools, "beside-servers", &[3], None)?;
+    cluster.start_all()?;
+    check_text(&cluster, tools, TOKENS)?;
+    caught_up(&cluster, 3, 6)?;
+    let said = cluster.said(3);
+    takes_part(&said)?;
+    outcome.count(&said);
+    cluster.blames_nobody()
+}
+
+fn restart(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
+    let mut cluster = Cluster::new(tools, "restart", &[3], None)?;
+    cluster.start_all()?;
+    let request = cluster.begin_submit(PROMPT, TOKENS)?;
+    let mut before = 0;
+    for epoch in [2, 4] {
+        // In the middle of the work, and at an arbitrary instruction.
+        cluster.wait_for(3, "that an epoch is decided", |line| line["event"] == "commit" && line["epoch"].as_u64() >= Some(epoch))?;
+        outcome.count(&cluster.said(3));
+        cluster.kill(3);
+        let ready = cluster.start(3)?;
+        ensure!(ready["learner"] == false, "the device lost its vote record");
+        let open = ready["epoch"].as_u64().unwrap_or(0);
+        ensure!(open > epoch && open >= before, "the device is back in epoch {open} after {epoch}");
+        before = open;
+    }
+    ensure!(finish(request)? == reference(tools, PROMPT, TOKENS)?, "the text is another one");
+    check_text(&cluster, tools, TOKENS)?;
+    caught_up(&cluster, 3, 12)?;
+    let said = cluster.said(3);
+    ensure!(said.iter().any(|line| line["votes"].as_u64() > Some(0)), "the device does not vote any more");
+    outcome.count(&said);
+    cluster.blames_nobody()
+}
+
+fn two(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
+    let mut cluster = Cluster::new(tools, "two", &[2, 3], None)?;
+    cluster.start_all()?;
+    let over = Cell::new(false);
+    let expected = reference(tools, PROMPT, TOKENS)?;
+    let mut request = cluster.begin_submit(PROMPT, TOKENS)?;
+    let connections = flood(&cluster, 3, &|| {
+        thread::sleep(Duration::from_millis(20));
+        over.set(request.try_wait().is_ok_and(|ended| ended.is_some()));
+        over.get()
+    });
+    ensure!(connections > 0, "nothing of the flood reached the device");
+    ensure!(finish(request)? == expected, "the text is another one");
+    for device in [2, 3] {
+        caught_up(&cluster, device, 6)?;
+        takes_part(&cluster.said(device))?;
+        outcome.count(&cluster.said(device));
+    }
+    eprintln!("  {connections} connections with garbage");
+    cluster.blames_nobody()
+}
+
+fn four(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
+    let mut cluster = Cluster::new(tools, "alone", &[0, 1, 2, 3], None)?;
+    cluster.start_all()?;
+    check_text(&cluster, tools, TOKENS)?;
+    for device in 0..MEMBERS {
+        caught_up(&cluster, device, 6)?;
+        takes_part(&cluster.said(device))?;
+        outcome.count(&cluster.said(device));
+    }
+    cluster.blames_nobody()
+}
+
+fn on_a_hub(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
+    let port = free_ports(CABLES)?;
+    let mut cluster = Cluster::new(tools, "hub", &[0, 1, 2, 3], Some(port))?;
+    let hub = Hub::start(port, cluster.base, u16::from(MEMBERS))?;
+    cluster.start_all()?;
+    hub.trouble(Trouble { lost: 3, repeated: 5, late: 5 });
+    let request = cluster.begin_submit(PROMPT, TOKENS)?;
+    let decided = |member, epoch| {
+        let reached = move |line: &Value| line["event"] == "commit" && line["epoch"].as_u64() >= Some(epoch);
+        cluster.wait_for(member, "that an epoch is decided", reached)
+    };
+    decided(0, 1)?;
+    hub.cut(&[3]);
+    decided(0, 4)?;
+    hub.cut(&[]);
+    ensure!(finish(request)? == reference(tools, PROMPT, TOKENS)?, "the text is another one");
+    hub.trouble(Trouble::default());
+    for device in 0..MEMBERS {
+        caught_up(&cluster, device, 6)?;
+        outcome.count(&cluster.said(device));
+    }
+    let counts = hub.counts();
+    ensure!(counts.lost > 0 && counts.repeated > 0 && counts.late > 0, "nothing went wrong: {counts:?}");
+    eprintln!("  {} frames, {} lost, {} repeated, {} late", counts.carried, counts.lost, counts.repeated, counts.late);
+    cluster.blames_nobody()
+}
+
+fn check_text(cluster: &Cluster<'_>, tools: &Tools, tokens: usize) -> Result<()> {
+    let (text, expected) = (cluster.submit(PROMPT, tokens)?, reference(tools, PROMPT, tokens)?);
+    ensure!(text == expected, "the cluster says {text:?}, and one machine {expected:?}");
+    Ok(())
+}
+
+/// Waits until `device` has seen `epoch` decided.
+fn caught_up(cluster: &Cluster<'_>, device: u8, epoch: u64) -> Result<()> {
+    let reached = |line: &Value| line["event"] == "commit" && line["epoch"].as_u64() >= Some(epoch);
+    cluster.wait_for(device, "that the last epoch is decided", reached).map(drop)
+}
+
+/// A device votes, attests stages, and leads epochs.
+fn takes_part(said: &[Value]) -> Result<()> {
+    let last = said.iter().rfind(|line| line["event"] == "commit").context("the device saw no epoch decided")?;
+    for what in ["votes", "proposals", "attestations"] {
+        ensure!(last[what].as_u64() > Some(0), "the device has no {what}: {last}");
+    }
+    Ok(())
+}
