@@ -18,8 +18,8 @@
 
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Outbox, Rejection, Source, Transmission};
-use butterfly_kernel::message::inference::{Sampling, Signal, Tokens};
 use butterfly_kernel::message::Kind;
+use butterfly_kernel::message::inference::{Sampling, Signal, Tokens};
 use butterfly_kernel::node::{Blockade, RecordError, Role};
 use butterfly_kernel::types::{ClientId, Epoch, NodeId, NodeSet, Nonce, Position, Stage};
 use butterfly_kernel::wire;
@@ -80,7 +80,15 @@ impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usi
 }
 
 /// The node of a device with everything that it acts on.
-pub struct Host<'m, F: NorFlash, const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize, const POSITIONS: usize> {
+pub struct Host<
+    'm,
+    F: NorFlash,
+    const N: usize,
+    const MESSAGE: usize,
+    const PARKING: usize,
+    const COPY: usize,
+    const POSITIONS: usize,
+> {
     party: &'m Party<N>,
     node: &'m mut Node<N>,
     record: &'m mut Store<Region<F>, COPY>,
@@ -201,8 +209,15 @@ pub fn open_node<F: NorFlash, const N: usize, const COPY: usize>(
     Node::new(&party.seat(), record).map_err(StartError::Genuine)
 }
 
-impl<'m, F: NorFlash, const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize, const POSITIONS: usize>
-    Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>
+impl<
+    'm,
+    F: NorFlash,
+    const N: usize,
+    const MESSAGE: usize,
+    const PARKING: usize,
+    const COPY: usize,
+    const POSITIONS: usize,
+> Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>
 {
     /// A host for the node that [`open_node`] made. It has done nothing yet.
     /// `desks` are for the stages that may be assigned to it, and `POSITIONS`
@@ -308,9 +323,8 @@ impl<'m, F: NorFlash, const N: usize, const MESSAGE: usize, const PARKING: usize
 
     /// Those for whom something waits.
     pub fn waiting(&self) -> NodeSet {
-        let waiting = |(place, queue): (usize, &Queue<MESSAGE>)| {
-            queue.front().and_then(|_| u8::try_from(place).ok()).map(NodeId)
-        };
+        let waiting =
+            |(place, queue): (usize, &Queue<MESSAGE>)| queue.front().and_then(|_| u8::try_from(place).ok()).map(NodeId);
         self.queues.iter().enumerate().filter_map(waiting).collect()
     }
 

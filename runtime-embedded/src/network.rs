@@ -13,7 +13,7 @@ use core::cell::RefCell;
 
 use butterfly_session::gate::{Gate, Moment, Patience, Ticket};
 use butterfly_session::{Ephemeral, MicroSession};
-use embassy_futures::join::{join, join3, join_array};
+use embassy_futures::join::{join, join_array, join3};
 use embassy_futures::select::{Either, select};
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;

@@ -76,7 +76,12 @@ impl<'m, const N: usize, const POSITIONS: usize> Stages<'m, N, POSITIONS> {
 
     /// Turns to `run`, and says what there is of the inputs before its first
     /// position, for each stage but the first.
-    pub(crate) fn assign(&mut self, cluster: &Cluster<N>, run: &Run<N>, mut held: impl FnMut(Held)) -> Result<(), StageError> {
+    pub(crate) fn assign(
+        &mut self,
+        cluster: &Cluster<N>,
+        run: &Run<N>,
+        mut held: impl FnMut(Held),
+    ) -> Result<(), StageError> {
         if self.run != Some(run.id) {
             self.run = Some(run.id);
             self.desks.iter_mut().for_each(|desk| desk.stage = None);
@@ -102,7 +107,9 @@ impl<'m, const N: usize, const POSITIONS: usize> Stages<'m, N, POSITIONS> {
         for desk in self.desks.iter().filter(|desk| desk.stage != Some(Stage(0))) {
             let Some(stage) = desk.stage else { continue };
             let (mut upto, mut link) = (Position(0), first_link(cluster, &name, stage));
-            while let Some(input) = desk.inputs.get(upto.index()).filter(|input| !input.is_empty() && upto < run.first()) {
+            while let Some(input) =
+                desk.inputs.get(upto.index()).filter(|input| !input.is_empty() && upto < run.first())
+            {
                 (upto, link) = (upto.next(), extend(cluster, &link, input));
             }
             held(Held { stage, upto, link });

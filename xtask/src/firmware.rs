@@ -119,7 +119,8 @@ impl Image {
         }
         let symbols: Vec<(&str, u64)> =
             elf.symbols().filter_map(|symbol| Some((symbol.name().ok()?, symbol.size()))).collect();
-        let request = symbols.iter().find(|(name, _)| name.contains(REQUEST)).context("there is no memory for a request")?;
+        let request =
+            symbols.iter().find(|(name, _)| name.contains(REQUEST)).context("there is no memory for a request")?;
         let sizes = Sizes {
             flash: flash.checked_sub(weights).context("the weights are not in the image")?,
             ram: ram.checked_sub(request.1).context("the memory of a request is not in the image")?,
@@ -133,7 +134,12 @@ impl Image {
         print_statics(&elf);
         check_no_allocator(&symbols)?;
         panics::check(&elf)?;
-        ensure!(sizes.flash <= self.flash, "the image takes {} bytes of flash, and may take {}", sizes.flash, self.flash);
+        ensure!(
+            sizes.flash <= self.flash,
+            "the image takes {} bytes of flash, and may take {}",
+            sizes.flash,
+            self.flash
+        );
         ensure!(sizes.ram <= self.ram, "the image takes {} bytes of memory, and may take {}", sizes.ram, self.ram);
         Ok(sizes)
     }

@@ -24,7 +24,8 @@ fn provision<'b>(roster: &'b [u8], records: &'b [u8], peers: &'b [u8]) -> Provis
 }
 
 fn written() -> [u8; BLOCK] {
-    let peers: Vec<u8> = (0..4).flat_map(|at| Address { host: [10, 0, 2, at], port: 7000 + u16::from(at) }.to_bytes()).collect();
+    let peers: Vec<u8> =
+        (0..4).flat_map(|at| Address { host: [10, 0, 2, at], port: 7000 + u16::from(at) }.to_bytes()).collect();
     let mut flash = [0xFF; BLOCK];
     provision(&[7; 400], &[8; 528], &peers).write(&mut flash).unwrap();
     flash

@@ -71,8 +71,7 @@ impl<
         loop {
             while self.send_front(connection, node).await? {}
             // A peer says nothing here; this is how it is noticed that it is gone.
-            if let Either::Second(said) =
-                select(filled.wait(), connection.hear(|_| {}, &mut Vec::<u8, 0>::new())).await
+            if let Either::Second(said) = select(filled.wait(), connection.hear(|_| {}, &mut Vec::<u8, 0>::new())).await
             {
                 return said.map(drop);
             }

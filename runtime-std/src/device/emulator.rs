@@ -62,10 +62,7 @@ impl Network {
 
     fn arguments(self, number: u8) -> Vec<String> {
         match self.hub {
-            None => vec![
-                "-nic".into(),
-                format!("user,hostfwd=tcp:{}-{}:{PORT}", self.listen, Ipv4Addr::from(ALONE)),
-            ],
+            None => vec!["-nic".into(), format!("user,hostfwd=tcp:{}-{}:{PORT}", self.listen, Ipv4Addr::from(ALONE))],
             Some(hub) => vec![
                 "-nic".into(),
                 format!(
@@ -100,7 +97,8 @@ impl Emulator {
         start.arg(format!("memory-backend-file,id=flash,size=16M,share=on,mem-path={}", flash.path().display()));
         start.args(network.arguments(flash.number())).arg("-kernel").arg(image);
         start.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = start.spawn().context("cannot start the emulator: `qemu-system-arm` and `setpriv` are needed")?;
+        let mut child =
+            start.spawn().context("cannot start the emulator: `qemu-system-arm` and `setpriv` are needed")?;
         let lines = child.stdout.take().context("an emulator without a serial line")?;
         Ok(Emulator { child, lines: BufReader::new(lines).lines() })
     }

@@ -16,7 +16,10 @@ use super::plain;
 const KINDS: [(&str, &str); 15] = [
     ("panic_fmt", "capacities that heapless, smoltcp and embassy check before they are used up"),
     ("panicking::panic", "assertions of smoltcp and of embassy's cells about their own callers"),
-    ("panic_bounds_check", "digits of numbers in postcard, limbs in the cryptography, headers in smoltcp: lengths are known"),
+    (
+        "panic_bounds_check",
+        "digits of numbers in postcard, limbs in the cryptography, headers in smoltcp: lengths are known",
+    ),
     ("panic_const_add_overflow", "positions in buffers and limbs of numbers, which stay far below the largest"),
     ("panic_const_sub_overflow", "as sums"),
     ("panic_const_mul_overflow", "bits of what was hashed: below 2^61 bytes"),
@@ -93,11 +96,8 @@ fn calls_in(code: &[u8], base: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
         }
         let sign = high >> 10 & 1;
         let bit = |value: u32| !(value ^ sign) & 1;
-        let offset = sign << 24
-            | bit(low >> 13) << 23
-            | bit(low >> 11) << 22
-            | (high & 0x3FF) << 12
-            | (low & 0x7FF) << 1;
+        let offset =
+            sign << 24 | bit(low >> 13) << 23 | bit(low >> 11) << 22 | (high & 0x3FF) << 12 | (low & 0x7FF) << 1;
         let offset = i64::from(offset) - (i64::from(sign) << 25);
         let at = base + at as u64;
         Some((at, at.checked_add(4)?.checked_add_signed(offset)?))

@@ -125,9 +125,9 @@ impl<'t> Cluster<'t> {
 
     /// What `member` has said since it was started.
     pub(super) fn said(&self, member: u8) -> Vec<Value> {
-        self.running.get(&member).map_or(Vec::new(), |member| {
-            member.said.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
-        })
+        self.running
+            .get(&member)
+            .map_or(Vec::new(), |member| member.said.lines.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Waits until `member` says something that `is` wanted.
@@ -216,12 +216,16 @@ pub(super) fn free_ports(count: u16) -> Result<u16> {
     bail!("there are no {count} free ports in a row")
 }
 
-/// Sends what no member sends, over and over, and returns how often it was
-/// taken up.
-pub(super) fn flood(cluster: &Cluster<'_>, member: u8, until: &dyn Fn() -> bool) -> u32 {
+/// How often garbage comes: fifty times a second.
+const FLOOD_PAUSE: Duration = Duration::from_millis(20);
+
+/// Sends what no member sends, over and over, and returns how many connections
+/// took it.
+pub(super) fn flood(cluster: &Cluster<'_>, member: u8, mut until: impl FnMut() -> bool) -> u32 {
     let mut connections = 0;
     let mut draw = 1_u64;
     while !until() {
+        std::thread::sleep(FLOOD_PAUSE);
         let Ok(mut stream) = cluster.connect(member) else { continue };
         connections += 1;
         let garbage: Vec<u8> = (0..1_400)

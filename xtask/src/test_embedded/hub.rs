@@ -33,7 +33,6 @@ pub(super) struct Trouble {
 
 /// A hub that runs.
 pub(super) struct Hub {
-    pub(super) port: u16,
     shared: Arc<Shared>,
     carrier: Option<JoinHandle<()>>,
     gateway: Child,
@@ -67,8 +66,9 @@ impl Hub {
         let shared = Arc::new(Shared::default());
         let carried = Arc::clone(&shared);
         let carrier = std::thread::spawn(move || carry(&socket, port, devices, &carried));
-        let forwards: String =
-            (0..devices).map(|device| format!(",hostfwd=tcp:127.0.0.1:{}-10.0.2.{}:7000", first + device, 20 + device)).collect();
+        let forwards: String = (0..devices)
+            .map(|device| format!(",hostfwd=tcp:127.0.0.1:{}-10.0.2.{}:7000", first + device, 20 + device))
+            .collect();
         let mut start = Command::new("setpriv");
         start.args(["--pdeathsig", "KILL", "--", "qemu-system-arm", "-M", "none", "-nodefaults", "-display", "none"]);
         start.arg("-netdev").arg(format!("user,id=user{forwards}"));
@@ -79,7 +79,7 @@ impl Hub {
         ));
         start.args(["-netdev", "hubport,id=one,hubid=0,netdev=user", "-netdev", "hubport,id=two,hubid=0,netdev=cable"]);
         let gateway = start.stdin(Stdio::null()).spawn().context("cannot start the gateway")?;
-        Ok(Hub { port, shared, carrier: Some(carrier), gateway })
+        Ok(Hub { shared, carrier: Some(carrier), gateway })
     }
 
     /// From now on this goes wrong.

@@ -1,6 +1,5 @@
 //! What happens to clusters with devices, one scenario after the other.
 
-use std::cell::Cell;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,7 +43,8 @@ pub(super) fn run(tools: &Tools, wanted: &[String], outcome: &mut Outcome) -> Re
         let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
         bail!("there is no scenario `{unknown}`; there are {}", names.join(", "));
     }
-    for scenario in SCENARIOS.iter().filter(|scenario| wanted.is_empty() || wanted.iter().any(|name| name == scenario.name))
+    for scenario in
+        SCENARIOS.iter().filter(|scenario| wanted.is_empty() || wanted.iter().any(|name| name == scenario.name))
     {
         eprintln!("{}: {}", scenario.name, scenario.about);
         let begin = Instant::now();
@@ -101,7 +101,9 @@ fn restart(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
     let mut before = 0;
     for epoch in [2, 4] {
         // In the middle of the work, and at an arbitrary instruction.
-        cluster.wait_for(3, "that an epoch is decided", |line| line["event"] == "commit" && line["epoch"].as_u64() >= Some(epoch))?;
+        cluster.wait_for(3, "that an epoch is decided", |line| {
+            line["event"] == "commit" && line["epoch"].as_u64() >= Some(epoch)
+        })?;
         outcome.count(&cluster.said(3));
         cluster.kill(3);
         let ready = cluster.start(3)?;
@@ -122,14 +124,9 @@ fn restart(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 fn two(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
     let mut cluster = Cluster::new(tools, "two", &[2, 3], None)?;
     cluster.start_all()?;
-    let over = Cell::new(false);
     let expected = reference(tools, PROMPT, TOKENS)?;
     let mut request = cluster.begin_submit(PROMPT, TOKENS)?;
-    let connections = flood(&cluster, 3, &|| {
-        thread::sleep(Duration::from_millis(20));
-        over.set(request.try_wait().is_ok_and(|ended| ended.is_some()));
-        over.get()
-    });
+    let connections = flood(&cluster, 3, || request.try_wait().is_ok_and(|ended| ended.is_some()));
     ensure!(connections > 0, "nothing of the flood reached the device");
     ensure!(finish(request)? == expected, "the text is another one");
     for device in [2, 3] {

@@ -138,8 +138,7 @@ fn prepare(spawner: Spawner) -> Result<Prepared, Reason> {
     let party: &Party<MEMBERS> = PARTY.init(Party::new(&provision, MESSAGE as u32).map_err(Reason::Party)?);
     let record = RECORD.init(host::open_record(party, flash, VOTE_RECORD as u32).map_err(Reason::Start)?);
     let node = begin_node(party, record)?;
-    let mut host =
-        Host::new(party, node, record, SERIAL.take(), HOST.take(), DESKS.take()).map_err(Reason::Start)?;
+    let mut host = Host::new(party, node, record, SERIAL.take(), HOST.take(), DESKS.take()).map_err(Reason::Start)?;
     let stack = connect(spawner, &provision.network, seed)?;
     host.start(nonce).map_err(Reason::Stopped)?;
     Ok(Prepared { party, host, stack: (stack, provision.network.port), random })
