@@ -113,7 +113,10 @@ async fn attend(options: &DeviceOptions) -> Result<()> {
         };
         tokio::select! {
             line = said => {
-                let line = line?.context("the emulator ended")?;
+                let Some(line) = line? else {
+                    let complaint = emulator.as_ref().map(Emulator::complaint).unwrap_or_default();
+                    anyhow::bail!("the emulator ended: {complaint}");
+                };
                 match read(&line, listen)? {
                     // That was said already, and not that it is a learner.
                     Some(Event::Ready { learner: false, .. }) if announced => announced = false,

@@ -8,10 +8,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::flash::Flash;
 
@@ -79,6 +80,8 @@ impl Network {
 pub struct Emulator {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    /// The last thing that it complained of.
+    complaint: Arc<Mutex<String>>,
 }
 
 impl Emulator {
@@ -96,11 +99,15 @@ impl Emulator {
         start.arg("-object");
         start.arg(format!("memory-backend-file,id=flash,size=16M,share=on,mem-path={}", flash.path().display()));
         start.args(network.arguments(flash.number())).arg("-kernel").arg(image);
-        start.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        start.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child =
             start.spawn().context("cannot start the emulator: `qemu-system-arm` and `setpriv` are needed")?;
         let lines = child.stdout.take().context("an emulator without a serial line")?;
-        Ok(Emulator { child, lines: BufReader::new(lines).lines() })
+        let complaint = Arc::new(Mutex::new(String::new()));
+        if let Some(complaints) = child.stderr.take() {
+            tokio::spawn(listen(complaints, Arc::clone(&complaint)));
+        }
+        Ok(Emulator { child, lines: BufReader::new(lines).lines(), complaint })
     }
 
     /// The next line that the device says; none when the emulator has ended.
@@ -112,11 +119,25 @@ impl Emulator {
         Ok(self.lines.next_line().await?)
     }
 
+    /// Why the emulator has ended, in its own words.
+    pub fn complaint(&self) -> String {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Pulls the plug.
     ///
     /// # Errors
     /// When the process cannot be waited for.
     pub async fn kill(mut self) -> Result<()> {
         self.child.kill().await.context("cannot kill the emulator")
+    }
+}
+
+/// While it runs, the emulator complains of packets that came before the device
+/// listened. Nobody needs to know; when it ends, the last word counts.
+async fn listen(complaints: ChildStderr, last: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(complaints).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = line;
     }
 }

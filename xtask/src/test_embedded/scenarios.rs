@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::Outcome;
+use crate::process::succeed;
 use super::cluster::{Cluster, MEMBERS, Tools, finish, flood, free_ports, reference};
 use super::hub::{Hub, Trouble};
 
@@ -28,9 +29,10 @@ struct Scenario {
     run: fn(&Tools, &mut Outcome) -> Result<()>,
 }
 
-const SCENARIOS: [Scenario; 6] = [
+const SCENARIOS: [Scenario; 7] = [
     Scenario { name: "refusal", about: "a device without random numbers does not start", run: refusal },
     Scenario { name: "beside-servers", about: "three servers and a device, which votes, attests and leads", run: one },
+    Scenario { name: "demo", about: "the demonstration with one device", run: demo },
     Scenario { name: "restart", about: "the device is killed at work, and goes on from its flash", run: restart },
     Scenario { name: "two", about: "two servers and two devices, under a flood of garbage", run: two },
     Scenario { name: "alone", about: "four devices and nobody else", run: four },
@@ -92,6 +94,15 @@ fn one(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
     takes_part(&said)?;
     outcome.count(&said);
     cluster.blames_nobody()
+}
+
+fn demo(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
+    let mut demo = Command::new(&tools.program);
+    demo.args(["demo", "--firmware", "1", "--tokens", &TOKENS.to_string(), "--json", "--firmware-image"]);
+    let report: Value = serde_json::from_str(&succeed(demo.arg(&tools.image))?)?;
+    outcome.matches_reference &= report["matches_reference"] == true;
+    ensure!(report["ok"] == true && report["behind"].as_array().is_some_and(Vec::is_empty), "it says {report}");
+    Ok(())
 }
 
 fn restart(tools: &Tools, outcome: &mut Outcome) -> Result<()> {

@@ -1,0 +1,276 @@
+//! Four devices whose messages are carried by hand, at once and in order.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use butterfly_kernel::assignment::Layers;
+use butterfly_kernel::cluster::{Assignment, Model};
+use butterfly_kernel::crypto::ed25519::{Ed25519, PublicKey};
+use butterfly_kernel::crypto::{Scheme, Tag};
+use butterfly_kernel::message::inference::{Request, Sampling};
+use butterfly_kernel::node::Role;
+use butterfly_kernel::types::{ClientId, NodeId, Resilience};
+use butterfly_kernel::wire;
+use butterfly_provisioning::{Address, BLOCK, Network, Provision, Timing, VOTE_RECORD};
+use butterfly_record::Store;
+use butterfly_runtime_embedded::host::{self, Desk, HostMemory, StartError, Stopped};
+use butterfly_runtime_embedded::party::{Party, PartyError};
+use butterfly_runtime_embedded::protocol::{Cluster, Record, Roster, SignedRequest};
+use butterfly_runtime_embedded::record::Region;
+use butterfly_session::{ClusterId, ExchangeSecret, KeyRecord};
+use butterfly_workload::{CONTEXT, LAYERS, Partition, Signal, VOCABULARY, Weights, manifest, reference, tokenizer};
+use ed25519_dalek::SigningKey;
+
+use crate::board::{Counting, Flash, Memory, Nothing, Teller};
+
+const MEMBERS: usize = 4;
+const MESSAGE: usize = 4 * 1024;
+const COPY: usize = 8 * 1024;
+const FLASH: usize = VOTE_RECORD + 4 * COPY;
+const PROMPT: &str = "Return the ";
+const TOKENS: usize = 16;
+
+type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, { 4 * MESSAGE }, COPY, CONTEXT>;
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn public(key: &SigningKey) -> PublicKey {
+    PublicKey(key.verifying_key().to_bytes())
+}
+
+fn roster() -> Roster<MEMBERS> {
+    let model = Model {
+        manifest: manifest(&Weights::embedded()),
+        stages: LAYERS as u8,
+        context: CONTEXT as u16,
+        vocabulary: VOCABULARY as u8,
+        signal: Signal::MAX_BYTES as u16,
+        tokens_per_epoch: 4,
+        checkpoint_interval: 10,
+    };
+    let layers = Layers::even(LAYERS as u8, Signal::MAX_BYTES as u32).unwrap();
+    Roster {
+        resilience: Resilience::largest(MEMBERS).unwrap(),
+        members: (0..MEMBERS as u8).map(|member| public(&key(member))).collect(),
+        clients: [public(&key(99))].into_iter().collect(),
+        model,
+        assignment: Assignment { layers, ..Assignment::in_turn(MEMBERS, 1).unwrap() },
+    }
+}
+
+/// A flash with a block and a first record, as whoever provisions a device writes it.
+fn provisioned(me: u8) -> Flash {
+    let flash = Flash::new(FLASH);
+    let cluster = Cluster::<MEMBERS>::new(roster(), Default::default()).unwrap();
+    let id = ClusterId(cluster.id().0);
+    let mut roster_bytes = [0; 2048];
+    let roster_bytes = wire::encode(cluster.roster(), &mut roster_bytes).unwrap();
+    let exchange = |member: u8| [100 + member; 32];
+    let record = |member| {
+        let secret = ExchangeSecret::from_random(exchange(member));
+        KeyRecord::sign(&key(member), id, secret.public(), 0).to_bytes()
+    };
+    let records: Vec<u8> = (0..MEMBERS as u8).flat_map(record).collect();
+    let peers: Vec<u8> =
+        (0..MEMBERS as u8).flat_map(|at| Address { host: [10, 0, 2, at], port: 7000 }.to_bytes()).collect();
+    let provision = Provision {
+        identity: key(me).to_bytes(),
+        exchange: exchange(me),
+        serial: 0,
+        network: Network { hardware: [2, 0, 0, 0, 0, me], address: [10, 0, 2, me], prefix: 24, gateway: [0; 4], port: 7000 },
+        timing: Timing { view: 60_000, view_cap: 60_000, retransmit: 50, escalate: 10_000 },
+        roster: roster_bytes,
+        records: &records,
+        peers: &peers,
+    };
+    let mut block = [0xFF; BLOCK];
+    provision.write(&mut block).unwrap();
+    flash.bytes.borrow_mut()[..BLOCK].copy_from_slice(&block);
+    let mut first = [0; 64];
+    let first = wire::encode(&Record::<MEMBERS>::first(Role::Replica), &mut first).unwrap();
+    let owner = butterfly_record::owner(&cluster.id().0, me);
+    Store::<_, COPY>::provision(Region::new(flash.clone(), VOTE_RECORD as u32), owner, first).unwrap();
+    flash
+}
+
+fn party(flash: &Flash) -> &'static Party<MEMBERS> {
+    let block: [u8; BLOCK] = flash.bytes.borrow()[..BLOCK].try_into().unwrap();
+    Box::leak(Box::new(Party::new(&Provision::read(&block).unwrap(), MESSAGE as u32).unwrap()))
+}
+
+/// Boots a device from its flash.
+fn boot(flash: &Flash, life: u8) -> (Host, Rc<RefCell<Memory>>) {
+    let party = party(flash);
+    let record = Box::leak(Box::new(host::open_record(party, flash.clone(), VOTE_RECORD as u32).unwrap()));
+    let node = Box::leak(Box::new(host::open_node(party, record).unwrap()));
+    let said = Rc::new(RefCell::new(Memory::default()));
+    let voice = Box::leak(Box::new(Teller(Rc::clone(&said))));
+    let desks: Vec<Desk<CONTEXT>> = (0..LAYERS).map(|_| Desk::new()).collect();
+    let memory = Box::leak(Box::new(HostMemory::new()));
+    let mut host = Host::new(party, node, record, voice, memory, desks.leak()).unwrap();
+    host.start(host::draw_nonce(&mut Counting(life)).unwrap()).unwrap();
+    (host, said)
+}
+
+fn request() -> SignedRequest<MEMBERS> {
+    let cluster = Cluster::<MEMBERS>::new(roster(), Default::default()).unwrap();
+    let prompt = tokenizer::encode(PROMPT).map(|token| token.unwrap().id()).collect();
+    let request =
+        Request { client: ClientId(0), sequence: 1, prompt, tokens: TOKENS as u16, sampling: Sampling::Greedy };
+    let statement = cluster.statement(Tag::Request, &request);
+    SignedRequest { signature: Ed25519::<MEMBERS>::sign(&key(99), &statement), request }
+}
+
+fn expected() -> Vec<u8> {
+    let prompt: Vec<_> = tokenizer::encode(PROMPT).map(Result::unwrap).collect();
+    let partition = Partition::even(LAYERS).unwrap();
+    let text = reference::generate(Weights::embedded(), partition, &prompt, butterfly_workload::Sampling::Greedy);
+    text.unwrap().take(TOKENS).map(|token| token.id()).collect()
+}
+
+/// Carries what waits from each device to each other one. Says whether there was anything.
+fn carry(hosts: &mut [Host]) -> bool {
+    let mut carried = false;
+    for from in 0..hosts.len() {
+        for to in (0..hosts.len()).filter(|to| *to != from) {
+            let queue = hosts[from].queue(NodeId(to as u8)).unwrap();
+            let Some(message) = queue.front().map(<[u8]>::to_vec) else { continue };
+            queue.pop();
+            carried = true;
+            assert!(hosts[to].receive(&message).unwrap(), "{to} does not take what {from} says");
+        }
+    }
+    carried
+}
+
+/// Hosts are large, and so are their steps.
+fn on_a_large_stack(test: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new().stack_size(64 << 20).spawn(test).unwrap().join().unwrap();
+}
+
+#[test]
+fn four_devices_commit_what_one_machine_says() {
+    on_a_large_stack(|| {
+        let flashes: Vec<Flash> = (0..MEMBERS as u8).map(provisioned).collect();
+        let (mut hosts, said): (Vec<Host>, Vec<_>) = flashes.iter().map(|flash| boot(flash, 0)).unzip();
+        for host in &mut hosts[..2] {
+            assert_eq!(host.submit(request(), ClientId(0)), Ok(Ok(())));
+        }
+        let expected = expected();
+        while said.iter().any(|said| said.borrow().text.len() < TOKENS) {
+            if !carry(&mut hosts) {
+                hosts.iter_mut().for_each(|host| host.expire_timers().unwrap());
+            }
+        }
+        for said in &said {
+            let said = said.borrow();
+            assert_eq!(said.text, expected);
+            assert_eq!((said.evidence, said.abstained), (0, 0));
+            assert!(said.signed.votes >= 4 && said.signed.proposals >= 1 && said.signed.attestations >= 4);
+        }
+        // Killed and booted again, they are where they were, and voters still.
+        for (flash, host) in flashes.iter().zip(&hosts) {
+            let (again, said) = boot(flash, 50);
+            assert_eq!(again.node().epoch(), host.node().epoch());
+            assert_eq!(said.borrow().learner, Some(false));
+            assert_eq!(again.node().record().head, host.node().record().head);
+        }
+    });
+}
+
+#[test]
+fn nothing_leaves_a_device_whose_flash_fails() {
+    on_a_large_stack(|| {
+        let flashes: Vec<Flash> = (0..MEMBERS as u8).map(provisioned).collect();
+        let (mut hosts, said): (Vec<Host>, Vec<_>) = flashes.iter().map(|flash| boot(flash, 0)).unzip();
+        hosts[0].submit(request(), ClientId(0)).unwrap().unwrap();
+        let outgoing = |host: &mut Host| {
+            while host.queue(NodeId(1)).is_some_and(|queue| queue.pop()) {}
+            while host.queue(NodeId(2)).is_some_and(|queue| queue.pop()) {}
+            while host.queue(NodeId(3)).is_some_and(|queue| queue.pop()) {}
+        };
+        // Every other device works; the first one's flash fails at its first vote.
+        *flashes[0].broken.borrow_mut() = true;
+        let stopped = loop {
+            assert!(said[0].borrow().text.is_empty(), "a decision needs a record");
+            let mut stopped = None;
+            for from in 1..MEMBERS {
+                let Some(message) = hosts[from].queue(NodeId(0)).unwrap().front().map(<[u8]>::to_vec) else { continue };
+                hosts[from].queue(NodeId(0)).unwrap().pop();
+                outgoing(&mut hosts[0]);
+                if let Err(reason) = hosts[0].receive(&message) {
+                    stopped = Some(reason);
+                    break;
+                }
+                // What it said before that is carried on.
+            }
+            if let Some(stopped) = stopped {
+                break stopped;
+            }
+            let rest = &mut hosts[1..];
+            let submitted = rest[0].submit(request(), ClientId(0));
+            assert!(submitted.is_ok());
+            if !carry_among(&mut hosts) {
+                hosts[1..].iter_mut().for_each(|host| host.expire_timers().unwrap());
+            }
+        };
+        assert_eq!(stopped, Stopped::Flash);
+        assert!(hosts[0].waiting().is_empty(), "what was not durable leaves all the same");
+        assert_eq!(hosts[0].expire_timers(), Ok(()), "no timer of its own has run out");
+        assert_eq!(hosts[0].receive(&[]), Ok(false));
+    });
+}
+
+/// As [`carry`], without the first device.
+fn carry_among(hosts: &mut [Host]) -> bool {
+    let mut carried = false;
+    for from in 1..MEMBERS {
+        for to in (1..MEMBERS).filter(|to| *to != from) {
+            let queue = hosts[from].queue(NodeId(to as u8)).unwrap();
+            let Some(message) = queue.front().map(<[u8]>::to_vec) else { continue };
+            queue.pop();
+            carried = true;
+            hosts[to].receive(&message).unwrap();
+        }
+    }
+    carried
+}
+
+#[test]
+fn a_device_without_random_numbers_does_not_start() {
+    let refused = host::draw_nonce(&mut Nothing).map_err(StartError::from);
+    assert_eq!(refused, Err(StartError::NoRandomness));
+}
+
+#[test]
+fn a_damaged_record_makes_a_learner_and_a_strange_one_stops_the_device() {
+    on_a_large_stack(|| {
+        let flash = provisioned(0);
+        flash.bytes.borrow_mut()[VOTE_RECORD..].fill(0xFF);
+        let (_, said) = boot(&flash, 0);
+        assert_eq!(said.borrow().learner, Some(true));
+        // What is whole but no record is a bug, or somebody else's.
+        let flash = provisioned(0);
+        let owner = butterfly_record::owner(&Cluster::<MEMBERS>::new(roster(), Default::default()).unwrap().id().0, 0);
+        Store::<_, COPY>::provision(Region::new(flash.clone(), VOTE_RECORD as u32), owner, b"strange").unwrap();
+        let party = party(&flash);
+        let record: Store<_, COPY> = host::open_record(party, flash.clone(), VOTE_RECORD as u32).unwrap();
+        assert_eq!(host::open_node(party, &record).err(), Some(StartError::Record));
+    });
+}
+
+#[test]
+fn a_block_of_a_stranger_is_refused() {
+    let flash = provisioned(0);
+    let block: [u8; BLOCK] = flash.bytes.borrow()[..BLOCK].try_into().unwrap();
+    let provision = Provision::read(&block).unwrap();
+    let refused = |provision: Provision<'_>| Party::<MEMBERS>::new(&provision, MESSAGE as u32).err();
+    assert_eq!(refused(Provision { identity: [55; 32], ..provision }), Some(PartyError::Stranger));
+    assert_eq!(refused(Provision { exchange: [55; 32], ..provision }), None, "a new key of its own");
+    assert_eq!(refused(Provision { records: &provision.records[1..], ..provision }), Some(PartyError::Records));
+    assert_eq!(refused(Provision { peers: &provision.peers[1..], ..provision }), Some(PartyError::Addresses));
+    assert_eq!(refused(Provision { roster: &[], ..provision }), Some(PartyError::Roster));
+    assert!(Party::<3>::new(&provision, MESSAGE as u32).is_err(), "more members than the build holds");
+}

@@ -1,0 +1,6 @@
+//! Devices without a board and without a network: the golden vectors, and a
+//! cluster of four whose messages are carried by hand.
+
+mod board;
+mod golden;
+mod hosts;
