@@ -96,7 +96,7 @@ impl Image {
         let folder = workspace::root().join(CRATE);
         let target = folder.join("target");
         let mut cargo = toolchain.cargo_build();
-        cargo.args(["--locked", "--release", "--target", TARGET]).args(self.features);
+        cargo.args(["--locked", "--release", "--target", TARGET, "--bin", BINARY]).args(self.features);
         cargo.arg("--manifest-path").arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&target);
         // Flags meant for the machine that builds would reach the target's compiler too.
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");

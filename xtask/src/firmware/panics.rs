@@ -13,7 +13,7 @@ use object::{Object, ObjectSection, ObjectSymbol};
 use super::plain;
 
 /// Functions that never return, by the ends of their names.
-const KINDS: [(&str, &str); 15] = [
+const KINDS: [(&str, &str); 18] = [
     ("panic_fmt", "capacities that heapless, smoltcp and embassy check before they are used up"),
     ("panicking::panic", "assertions of smoltcp and of embassy's cells about their own callers"),
     (
@@ -30,6 +30,9 @@ const KINDS: [(&str, &str); 15] = [
     ("option::expect_failed", "positions that iterators count: below the number of elements"),
     ("option::unwrap_failed", "buffers of known length in the cryptography; tokens of embassy-net"),
     ("result::unwrap_failed", "keys of known length in the cryptography"),
+    ("panic_already_borrowed", "cells of embassy and of the network's task: each borrow ends before the next begins"),
+    ("panic_already_mutably_borrowed", "as above"),
+    ("panic_on_ord_violation", "orders that are none; those that are sorted by are derived"),
     ("len_mismatch_fail", "copies between arrays of known length in the cryptography and in smoltcp"),
     ("slice_index_fail", "parts of frames in smoltcp, whose lengths were checked"),
 ];
