@@ -5,6 +5,7 @@
 //! is an allocator in it, or when code that acts on what members say could
 //! panic in a way that nobody has accounted for.
 
+mod counts;
 mod panics;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::workspace;
 
 const CRATE: &str = "runtime-embedded/firmware/mps2-an386";
 const BINARY: &str = "butterfly-firmware";
+const COSTS: &str = "butterfly-costs";
 /// These bytes are in the image as they are.
 const WEIGHTS: &str = "workload/weights/butterfly.weights";
 
@@ -71,8 +73,20 @@ pub(crate) struct Sizes {
 ///
 /// # Errors
 /// When one cannot be built, or is not as it must be.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let toolchain = Toolchain::find()?;
+    println!("toolchain: {}", toolchain.describe()?);
+    if arguments.counts {
+        return counts::print(&build(&toolchain, COSTS, &[])?);
+    }
     build_all().map(drop)
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Count instructions in QEMU instead
+    #[arg(long)]
+    counts: bool,
 }
 
 /// The image for four members, and what it takes.
@@ -81,30 +95,16 @@ pub(crate) fn run() -> Result<()> {
 /// As [`run`].
 pub(crate) fn build_all() -> Result<(PathBuf, Sizes)> {
     let toolchain = Toolchain::find()?;
-    println!("toolchain: {}", toolchain.describe()?);
     let mut last = None;
     // The one for four is built last, and stays.
     for image in &IMAGES {
-        let path = image.build(&toolchain)?;
+        let path = build(&toolchain, BINARY, image.features)?;
         last = Some((path.clone(), image.measure(&path)?));
     }
     last.context("no image")
 }
 
 impl Image {
-    fn build(&self, toolchain: &Toolchain) -> Result<PathBuf> {
-        let folder = workspace::root().join(CRATE);
-        let target = folder.join("target");
-        let mut cargo = toolchain.cargo_build();
-        cargo.args(["--locked", "--release", "--target", TARGET, "--bin", BINARY]).args(self.features);
-        cargo.arg("--manifest-path").arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&target);
-        // Flags meant for the machine that builds would reach the target's compiler too.
-        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        let status = cargo.stdin(Stdio::null()).status().context("cannot start cargo")?;
-        ensure!(status.success(), "the firmware for {} members cannot be built for {TARGET}", self.members);
-        Ok(target.join(TARGET).join("release").join(BINARY))
-    }
-
     fn measure(&self, path: &PathBuf) -> Result<Sizes> {
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let elf = object::File::parse(&*bytes).context("the firmware is not an object file")?;
@@ -146,6 +146,20 @@ impl Image {
         ensure!(sizes.ram <= self.ram, "the image takes {} bytes of memory, and may take {}", sizes.ram, self.ram);
         Ok(sizes)
     }
+}
+
+/// Builds `binary` and returns where it is.
+fn build(toolchain: &Toolchain, binary: &str, features: &[&str]) -> Result<PathBuf> {
+    let folder = workspace::root().join(CRATE);
+    let target = folder.join("target");
+    let mut cargo = toolchain.cargo_build();
+    cargo.args(["--locked", "--release", "--target", TARGET, "--bin", binary]).args(features);
+    cargo.arg("--manifest-path").arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&target);
+    // Flags meant for the machine that builds would reach the target's compiler too.
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let status = cargo.stdin(Stdio::null()).status().context("cannot start cargo")?;
+    ensure!(status.success(), "`{binary}` cannot be built for {TARGET}");
+    Ok(target.join(TARGET).join("release").join(binary))
 }
 
 /// What each part of the image takes of its code.

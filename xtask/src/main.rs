@@ -36,7 +36,7 @@ enum Task {
     /// Link the kernel and sessions for a microcontroller, without an allocator
     FirmwareLink,
     /// Build the firmware of a whole node, and hold its sizes against their limits
-    Firmware,
+    Firmware(firmware::Arguments),
     /// What the kernel costs: bytes, instructions, and CPU time against its signatures
     Costs(costs::Arguments),
     /// The kernel in other languages: generate, build, test
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Spec(arguments) => spec::run(&arguments),
         Task::FirmwareLink => firmware_link::run(),
-        Task::Firmware => firmware::run(),
+        Task::Firmware(arguments) => firmware::run(&arguments),
         Task::Costs(arguments) => costs::run(&arguments),
         Task::Bindings(arguments) => bindings::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),

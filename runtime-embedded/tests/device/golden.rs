@@ -10,7 +10,8 @@ const MEMBERS: usize = 4;
 
 macro_rules! vectors {
     ($name:literal) => {
-        serde_json::from_str::<Value>(include_str!(concat!("../../../bindings/golden/vectors/", $name, ".json"))).unwrap()
+        serde_json::from_str::<Value>(include_str!(concat!("../../../bindings/golden/vectors/", $name, ".json")))
+            .unwrap()
     };
 }
 
@@ -42,9 +43,8 @@ fn check(file: &Value, shape: &str, takes: impl Fn(&[u8]) -> bool) -> usize {
 #[test]
 fn messages_are_those_of_a_server() {
     let cluster = cluster();
-    let takes = |bytes: &[u8]| {
-        wire::decode::<Envelope<MEMBERS>>(bytes).is_ok_and(|envelope| cluster.verify(envelope).is_ok())
-    };
+    let takes =
+        |bytes: &[u8]| wire::decode::<Envelope<MEMBERS>>(bytes).is_ok_and(|envelope| cluster.verify(envelope).is_ok());
     assert!(check(&vectors!("messages"), "envelope", takes) >= 17, "one of each kind");
 }
 
@@ -61,7 +61,8 @@ fn requests_are_those_of_a_server() {
 fn vote_records_are_those_of_a_server() {
     let file = vectors!("records");
     let vectors = file["vectors"].as_array().unwrap();
-    let accepted = vectors.iter().filter(|vector| vector["verdict"] == "accepted").map(|vector| bytes(&vector["bytes"]));
+    let accepted =
+        vectors.iter().filter(|vector| vector["verdict"] == "accepted").map(|vector| bytes(&vector["bytes"]));
     let mut longest = 0;
     for bytes in accepted {
         longest = longest.max(bytes.len());

@@ -79,7 +79,13 @@ fn provisioned(me: u8) -> Flash {
         identity: key(me).to_bytes(),
         exchange: exchange(me),
         serial: 0,
-        network: Network { hardware: [2, 0, 0, 0, 0, me], address: [10, 0, 2, me], prefix: 24, gateway: [0; 4], port: 7000 },
+        network: Network {
+            hardware: [2, 0, 0, 0, 0, me],
+            address: [10, 0, 2, me],
+            prefix: 24,
+            gateway: [0; 4],
+            port: 7000,
+        },
         timing: Timing { view: 60_000, view_cap: 60_000, retransmit: 50, escalate: 10_000 },
         roster: roster_bytes,
         records: &records,
@@ -196,13 +202,13 @@ fn nothing_leaves_a_device_whose_flash_fails() {
             for peer in 1..MEMBERS as u8 {
                 while hosts[0].queue(NodeId(peer)).is_some_and(|queue| queue.pop()) {}
             }
-            let said = (1..MEMBERS).find_map(|from| {
+            let stopped = (1..MEMBERS).find_map(|from| {
                 let queue = hosts[from].queue(NodeId(0))?;
                 let message = queue.front()?.to_vec();
                 queue.pop();
-                Some(message)
+                hosts[0].receive(&message).err()
             });
-            if let Some(Err(stopped)) = said.map(|message| hosts[0].receive(&message)) {
+            if let Some(stopped) = stopped {
                 break stopped;
             }
             if !carry_among(&mut hosts) {

@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::Outcome;
-use crate::process::succeed;
 use super::cluster::{Cluster, MEMBERS, Tools, finish, flood, free_ports, reference};
 use super::hub::{Hub, Trouble};
+use crate::process::succeed;
 
 /// Bytes of stack that a device may use.
 pub(super) const STACK: u64 = 270_000;
