@@ -65,12 +65,14 @@ impl Network {
         match self.hub {
             None => vec!["-nic".into(), format!("user,hostfwd=tcp:{}-{}:{PORT}", self.listen, Ipv4Addr::from(ALONE))],
             Some(hub) => vec![
-                "-nic".into(),
+                "-netdev".into(),
                 format!(
-                    "dgram,local.type=inet,local.host=127.0.0.1,local.port={},\
+                    "dgram,id=cable,local.type=inet,local.host=127.0.0.1,local.port={},\
                      remote.type=inet,remote.host=127.0.0.1,remote.port={hub}",
                     hub + 1 + u16::from(number)
                 ),
+                "-net".into(),
+                "nic,netdev=cable".into(),
             ],
         }
     }

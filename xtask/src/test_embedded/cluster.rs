@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// A first view may take this long: the devices share two cores with each other.
 const VIEW: &str = "8000";
 
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(2);
+
 /// Where things are.
 pub(super) struct Tools {
     /// The `butterfly` program.
@@ -77,9 +79,20 @@ impl<'t> Cluster<'t> {
         Ok(Cluster { tools, dir, base, hub, devices: devices.to_vec(), running: BTreeMap::new() })
     }
 
-    /// Starts every member, and waits until each says that it is there.
+    /// Starts every member, and waits until enough of them answer.
     pub(super) fn start_all(&mut self) -> Result<()> {
-        (0..MEMBERS).try_for_each(|member| self.start(member).map(drop))
+        (0..MEMBERS).try_for_each(|member| self.start(member).map(drop))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status =
+                crate::process::finish(Command::new(&self.tools.program).arg("status").arg("--dir").arg(&self.dir))?;
+            if status.status.success() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "the members do not answer: {}", status.tail());
+            // A device answers one handshake in two seconds, those of its fellows as well.
+            std::thread::sleep(BETWEEN_QUESTIONS);
+        }
     }
 
     /// Starts one member, from whatever its folder holds, and returns what it
