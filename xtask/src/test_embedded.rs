@@ -53,10 +53,9 @@ impl Outcome {
     /// Adds what a device has said.
     pub(crate) fn count(&mut self, said: &[Value]) {
         let number = |line: &Value, name: &str| line[name].as_u64().unwrap_or(0);
-        let commits = said.iter().filter(|line| line["event"] == "commit");
-        self.epochs_committed += commits.clone().count() as u64;
+        self.epochs_committed += said.iter().filter(|line| line["event"] == "commit").count() as u64;
         self.stack_bytes = said.iter().map(|line| number(line, "stack")).fold(self.stack_bytes, u64::max);
-        if let Some(last) = commits.last() {
+        if let Some(last) = said.iter().rfind(|line| line["event"] == "commit") {
             self.firmware_votes += number(last, "votes");
             self.firmware_proposals += number(last, "proposals");
             self.firmware_attestations += number(last, "attestations");
