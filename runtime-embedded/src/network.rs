@@ -65,7 +65,7 @@ struct SeatMemory {
 }
 
 impl<const N: usize, const SEATS: usize, const MESSAGE: usize> NetworkMemory<N, SEATS, MESSAGE> {
-    const ENOUGH: () = assert!(SEATS >= N + HALF_OPEN + 1, "a seat for each member and client, and those at the door");
+    const ENOUGH: () = assert!(SEATS > N + HALF_OPEN, "a seat for each member and client, and those at the door");
 
     /// Unused.
     pub const fn new() -> Self {
