@@ -8,8 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::Outcome;
-use super::cluster::{Cluster, MEMBERS, Tools, finish, flood, free_ports, reference};
-use super::hub::{Hub, Trouble};
+use super::cluster::{Cluster, MEMBERS, Tools, finish, flood, reference};
 use crate::process::succeed;
 
 /// Bytes of stack that a device may use.
@@ -20,8 +19,6 @@ const PROMPT: &str = "Return the ";
 const TOKENS: usize = 24;
 /// Requests after which every member must have taken part.
 const REQUESTS: usize = 10;
-/// Ports of a hub and its cables.
-const CABLES: u16 = 64;
 /// What a device needs to refuse to start.
 const BOOT: Duration = Duration::from_secs(60);
 
@@ -31,14 +28,13 @@ struct Scenario {
     run: fn(&Tools, &mut Outcome) -> Result<()>,
 }
 
-const SCENARIOS: [Scenario; 7] = [
+const SCENARIOS: [Scenario; 6] = [
     Scenario { name: "refusal", about: "a device without random numbers does not start", run: refusal },
     Scenario { name: "beside-servers", about: "three servers and a device, which votes, attests and leads", run: one },
     Scenario { name: "demo", about: "the demonstration with one device", run: demo },
     Scenario { name: "restart", about: "the device is killed at work, and goes on from its flash", run: restart },
     Scenario { name: "two", about: "two servers and two devices, under a flood of garbage", run: two },
     Scenario { name: "alone", about: "four devices and nobody else", run: four },
-    Scenario { name: "hub", about: "four devices on a network that loses, repeats, reorders and parts", run: on_a_hub },
 ];
 
 /// Runs those that are `wanted`, or all.
@@ -59,7 +55,7 @@ pub(super) fn run(tools: &Tools, wanted: &[String], outcome: &mut Outcome) -> Re
 }
 
 fn refusal(tools: &Tools, _: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "refusal", &[3], None)?;
+    let mut cluster = Cluster::new(tools, "refusal", &[3])?;
     // It is provisioned, and starts with random numbers.
     cluster.start(3)?;
     cluster.kill(3);
@@ -88,7 +84,7 @@ fn refusal(tools: &Tools, _: &mut Outcome) -> Result<()> {
 }
 
 fn one(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "beside-servers", &[3], None)?;
+    let mut cluster = Cluster::new(tools, "beside-servers", &[3])?;
     cluster.start_all()?;
     submit_until_all_take_part(&cluster, tools, &[3])?;
     outcome.count(&cluster.said(3));
@@ -105,7 +101,7 @@ fn demo(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn restart(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "restart", &[3], None)?;
+    let mut cluster = Cluster::new(tools, "restart", &[3])?;
     cluster.start_all()?;
     let mut last = 0;
     for _ in 0..2 {
@@ -127,7 +123,7 @@ fn restart(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn two(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "two", &[2, 3], None)?;
+    let mut cluster = Cluster::new(tools, "two", &[2, 3])?;
     cluster.start_all()?;
     submit_until_all_take_part(&cluster, tools, &[2, 3])?;
     let expected = reference(tools, PROMPT, TOKENS)?;
@@ -150,37 +146,10 @@ fn two(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn four(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "alone", &[0, 1, 2, 3], None)?;
+    let mut cluster = Cluster::new(tools, "alone", &[0, 1, 2, 3])?;
     cluster.start_all()?;
     submit_until_all_take_part(&cluster, tools, &[0, 1, 2, 3])?;
     (0..MEMBERS).for_each(|device| outcome.count(&cluster.said(device)));
-    cluster.blames_nobody()
-}
-
-fn on_a_hub(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let port = free_ports(CABLES)?;
-    let mut cluster = Cluster::new(tools, "hub", &[0, 1, 2, 3], Some(port))?;
-    let hub = Hub::start(port, cluster.base, u16::from(MEMBERS))?;
-    cluster.start_all()?;
-    hub.trouble(Trouble { lost: 3, repeated: 5, late: 5 });
-    let request = cluster.begin_submit(PROMPT, TOKENS)?;
-    let decided = |member, epoch| {
-        let reached = move |line: &Value| line["event"] == "commit" && line["epoch"].as_u64() >= Some(epoch);
-        cluster.wait_for(member, "that an epoch is decided", reached)
-    };
-    decided(0, 1)?;
-    hub.cut(&[3]);
-    decided(0, 4)?;
-    hub.cut(&[]);
-    ensure!(finish(request)? == reference(tools, PROMPT, TOKENS)?, "the text is another one");
-    hub.trouble(Trouble::default());
-    for device in 0..MEMBERS {
-        caught_up(&cluster, device, 6)?;
-        outcome.count(&cluster.said(device));
-    }
-    let counts = hub.counts();
-    ensure!(counts.lost > 0 && counts.repeated > 0 && counts.late > 0, "nothing went wrong: {counts:?}");
-    eprintln!("  {} frames, {} lost, {} repeated, {} late", counts.carried, counts.lost, counts.repeated, counts.late);
     cluster.blames_nobody()
 }
 
@@ -188,12 +157,6 @@ fn check_text(cluster: &Cluster<'_>, tools: &Tools, tokens: usize) -> Result<()>
     let (text, expected) = (cluster.submit(PROMPT, tokens)?, reference(tools, PROMPT, tokens)?);
     ensure!(text == expected, "the cluster says {text:?}, and one machine {expected:?}");
     Ok(())
-}
-
-/// Waits until `device` has seen `epoch` decided.
-fn caught_up(cluster: &Cluster<'_>, device: u8, epoch: u64) -> Result<()> {
-    let reached = |line: &Value| line["event"] == "commit" && line["epoch"].as_u64() >= Some(epoch);
-    cluster.wait_for(device, "that the last epoch is decided", reached).map(drop)
 }
 
 /// Submits until each of `devices` has voted, attested and led an epoch. One
