@@ -8,8 +8,36 @@
 
 use butterfly_kernel::wire::{self, WireError};
 
+use crate::Error;
 use crate::protocol::encode;
 use crate::surface::{Input, Step};
+
+// For languages that have no codec of their own: what is packed or unpacked here
+// costs as much as the typed surface, and the frame goes on as one.
+
+/// The frame of these inputs, for `Node.step_packed`.
+#[uniffi::export]
+pub fn pack_inputs(inputs: Vec<Input>) -> Result<Vec<u8>, Error> {
+    Ok(encode(&inputs))
+}
+
+/// The inputs of a frame.
+#[uniffi::export]
+pub fn unpack_inputs(frame: &[u8]) -> Result<Vec<Input>, Error> {
+    Ok(inputs(frame)?)
+}
+
+/// The frame of these steps.
+#[uniffi::export]
+pub fn pack_steps(steps: Vec<Step>) -> Result<Vec<u8>, Error> {
+    Ok(encode(&steps))
+}
+
+/// The steps in a frame that `Node.step_packed` gave.
+#[uniffi::export]
+pub fn unpack_steps(frame: &[u8]) -> Result<Vec<Step>, Error> {
+    Ok(wire::decode(frame)?)
+}
 
 /// The inputs of a frame.
 ///

@@ -567,6 +567,10 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_butterfly_ffi_checksum_func_encode_last_request() != 50733:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_butterfly_ffi_checksum_func_pack_inputs() != 40287:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_butterfly_ffi_checksum_func_pack_steps() != 2317:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_butterfly_ffi_checksum_func_read_document() != 41466:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_butterfly_ffi_checksum_func_read_message() != 2738:
@@ -576,6 +580,10 @@ def _uniffi_check_api_checksums(lib):
     if lib.uniffi_butterfly_ffi_checksum_func_tokens_of_text() != 19944:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_butterfly_ffi_checksum_func_transformer_model() != 10251:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_butterfly_ffi_checksum_func_unpack_inputs() != 4916:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_butterfly_ffi_checksum_func_unpack_steps() != 25414:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_butterfly_ffi_checksum_func_version() != 36962:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -742,6 +750,12 @@ _UniffiLib.uniffi_butterfly_ffi_checksum_func_encode_ask.restype = ctypes.c_uint
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_encode_last_request.argtypes = (
 )
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_encode_last_request.restype = ctypes.c_uint16
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_pack_inputs.argtypes = (
+)
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_pack_inputs.restype = ctypes.c_uint16
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_pack_steps.argtypes = (
+)
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_pack_steps.restype = ctypes.c_uint16
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_read_document.argtypes = (
 )
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_read_document.restype = ctypes.c_uint16
@@ -757,6 +771,12 @@ _UniffiLib.uniffi_butterfly_ffi_checksum_func_tokens_of_text.restype = ctypes.c_
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_transformer_model.argtypes = (
 )
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_transformer_model.restype = ctypes.c_uint16
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_unpack_inputs.argtypes = (
+)
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_unpack_inputs.restype = ctypes.c_uint16
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_unpack_steps.argtypes = (
+)
+_UniffiLib.uniffi_butterfly_ffi_checksum_func_unpack_steps.restype = ctypes.c_uint16
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_version.argtypes = (
 )
 _UniffiLib.uniffi_butterfly_ffi_checksum_func_version.restype = ctypes.c_uint16
@@ -964,6 +984,16 @@ _UniffiLib.uniffi_butterfly_ffi_fn_func_encode_last_request.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_butterfly_ffi_fn_func_encode_last_request.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_butterfly_ffi_fn_func_pack_inputs.argtypes = (
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_butterfly_ffi_fn_func_pack_inputs.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_butterfly_ffi_fn_func_pack_steps.argtypes = (
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_butterfly_ffi_fn_func_pack_steps.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_butterfly_ffi_fn_func_read_document.argtypes = (
     _UniffiForeignBytes,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -990,6 +1020,16 @@ _UniffiLib.uniffi_butterfly_ffi_fn_func_transformer_model.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_butterfly_ffi_fn_func_transformer_model.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_butterfly_ffi_fn_func_unpack_inputs.argtypes = (
+    _UniffiForeignBytes,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_butterfly_ffi_fn_func_unpack_inputs.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_butterfly_ffi_fn_func_unpack_steps.argtypes = (
+    _UniffiForeignBytes,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_butterfly_ffi_fn_func_unpack_steps.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_butterfly_ffi_fn_func_version.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
@@ -7850,6 +7890,52 @@ class _UniffiTraitImplStageFunctionsImpl:
 
 # The _UniffiConverter which transforms the Callbacks in to Handles to pass to Rust.
 _UniffiFfiConverterTypeStageFunctions = _UniffiCallbackInterfaceFfiConverter()
+
+class _UniffiFfiConverterSequenceTypeInput(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypeInput.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypeInput.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypeInput.read(buf) for i in range(count)
+        ]
+
+class _UniffiFfiConverterSequenceTypeStep(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypeStep.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypeStep.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypeStep.read(buf) for i in range(count)
+        ]
 def decode_answer(bytes: bytes) -> Answer:
     """
     Reads an answer.
@@ -7952,6 +8038,40 @@ def encode_last_request(last: LastRequest) -> bytes:
         *_uniffi_lowered_args,
     )
     return _uniffi_lift_return(_uniffi_ffi_result)
+def pack_inputs(inputs: typing.List[Input]) -> bytes:
+    """
+    The frame of these inputs, for `Node.step_packed`.
+"""
+
+    _UniffiFfiConverterSequenceTypeInput.check_lower(inputs)
+    _uniffi_lowered_args = (
+        _UniffiFfiConverterSequenceTypeInput.lower(inputs),
+    )
+    _uniffi_lift_return = _UniffiFfiConverterBytes.lift
+    _uniffi_error_converter = _UniffiFfiConverterTypeError
+    _uniffi_ffi_result = _uniffi_rust_call_with_error(
+        _uniffi_error_converter,
+        _UniffiLib.uniffi_butterfly_ffi_fn_func_pack_inputs,
+        *_uniffi_lowered_args,
+    )
+    return _uniffi_lift_return(_uniffi_ffi_result)
+def pack_steps(steps: typing.List[Step]) -> bytes:
+    """
+    The frame of these steps.
+"""
+
+    _UniffiFfiConverterSequenceTypeStep.check_lower(steps)
+    _uniffi_lowered_args = (
+        _UniffiFfiConverterSequenceTypeStep.lower(steps),
+    )
+    _uniffi_lift_return = _UniffiFfiConverterBytes.lift
+    _uniffi_error_converter = _UniffiFfiConverterTypeError
+    _uniffi_ffi_result = _uniffi_rust_call_with_error(
+        _uniffi_error_converter,
+        _UniffiLib.uniffi_butterfly_ffi_fn_func_pack_steps,
+        *_uniffi_lowered_args,
+    )
+    return _uniffi_lift_return(_uniffi_ffi_result)
 def read_document(bytes: bytes) -> Document:
     """
     Reads a proof or evidence file and checks everything in it.
@@ -8037,6 +8157,40 @@ def transformer_model(stages: int,tokens_per_epoch: int = 4) -> Model:
     _uniffi_ffi_result = _uniffi_rust_call_with_error(
         _uniffi_error_converter,
         _UniffiLib.uniffi_butterfly_ffi_fn_func_transformer_model,
+        *_uniffi_lowered_args,
+    )
+    return _uniffi_lift_return(_uniffi_ffi_result)
+def unpack_inputs(frame: bytes) -> typing.List[Input]:
+    """
+    The inputs of a frame.
+"""
+
+    _UniffiFfiConverterByRefBytes.check_lower(frame)
+    _uniffi_lowered_args = (
+        _UniffiFfiConverterByRefBytes.lower(frame),
+    )
+    _uniffi_lift_return = _UniffiFfiConverterSequenceTypeInput.lift
+    _uniffi_error_converter = _UniffiFfiConverterTypeError
+    _uniffi_ffi_result = _uniffi_rust_call_with_error(
+        _uniffi_error_converter,
+        _UniffiLib.uniffi_butterfly_ffi_fn_func_unpack_inputs,
+        *_uniffi_lowered_args,
+    )
+    return _uniffi_lift_return(_uniffi_ffi_result)
+def unpack_steps(frame: bytes) -> typing.List[Step]:
+    """
+    The steps in a frame that `Node.step_packed` gave.
+"""
+
+    _UniffiFfiConverterByRefBytes.check_lower(frame)
+    _uniffi_lowered_args = (
+        _UniffiFfiConverterByRefBytes.lower(frame),
+    )
+    _uniffi_lift_return = _UniffiFfiConverterSequenceTypeStep.lift
+    _uniffi_error_converter = _UniffiFfiConverterTypeError
+    _uniffi_ffi_result = _uniffi_rust_call_with_error(
+        _uniffi_error_converter,
+        _UniffiLib.uniffi_butterfly_ffi_fn_func_unpack_steps,
         *_uniffi_lowered_args,
     )
     return _uniffi_lift_return(_uniffi_ffi_result)
@@ -8140,11 +8294,15 @@ __all__ = [
     "encode_answer",
     "encode_ask",
     "encode_last_request",
+    "pack_inputs",
+    "pack_steps",
     "read_document",
     "read_message",
     "text_of_tokens",
     "tokens_of_text",
     "transformer_model",
+    "unpack_inputs",
+    "unpack_steps",
     "version",
     "write_evidence",
     "write_proof",

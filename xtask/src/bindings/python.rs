@@ -97,7 +97,13 @@ pub(super) fn test(tools: &Environment, built: &Built, swift: Tested) -> Result<
     println!("-- golden vectors");
     succeed(cargo_command().args(["test", "-p", "butterfly-ffi", "-p", "butterfly-golden"]))?;
     let golden = Golden { rust: vectors()?, python: pytest.golden, swift: swift.golden };
-    ensure!(golden.rust == golden.python, "{} golden vectors, of which Python ran {}", golden.rust, golden.python);
+    ensure!(
+        golden.rust == golden.python && golden.rust == golden.swift,
+        "{} golden vectors, of which Python ran {} and Swift {}",
+        golden.rust,
+        golden.python,
+        golden.swift
+    );
     println!("-- throughput");
     let events_per_second = throughput(tools)?;
     println!("-- the source distribution in an empty environment");

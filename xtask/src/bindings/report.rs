@@ -37,8 +37,6 @@ pub(super) struct Checked {
 pub(super) struct Golden {
     pub(super) rust: usize,
     pub(super) python: usize,
-    /// All but digests, for which it has no library, and frames of steps, which
-    /// are generated code's there.
     pub(super) swift: usize,
 }
 

@@ -6992,6 +6992,56 @@ fileprivate struct FfiConverterSequenceTypeSent: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeStep: FfiConverterRustBuffer {
+    typealias SwiftType = [Step]
+
+    public static func write(_ value: [Step], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeStep.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Step] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Step]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeStep.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeInput: FfiConverterRustBuffer {
+    typealias SwiftType = [Input]
+
+    public static func write(_ value: [Input], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeInput.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Input] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Input]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeInput.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeOutput: FfiConverterRustBuffer {
     typealias SwiftType = [Output]
 
@@ -7345,6 +7395,54 @@ public func readMessage(message: Data)throws  -> MessageFacts  {
 })
 }
 /**
+ * The frame of these inputs, for `Node.step_packed`.
+ */
+public func packInputs(inputs: [Input])throws  -> Data  {
+    return try  FfiConverterData.lift(try rustCallWithError(FfiConverterTypeError_lift) {
+        uniffiCallStatus in
+    uniffi_butterfly_ffi_fn_func_pack_inputs(
+        FfiConverterSequenceTypeInput.lower(inputs),uniffiCallStatus
+    )
+})
+}
+/**
+ * The frame of these steps.
+ */
+public func packSteps(steps: [Step])throws  -> Data  {
+    return try  FfiConverterData.lift(try rustCallWithError(FfiConverterTypeError_lift) {
+        uniffiCallStatus in
+    uniffi_butterfly_ffi_fn_func_pack_steps(
+        FfiConverterSequenceTypeStep.lower(steps),uniffiCallStatus
+    )
+})
+}
+/**
+ * The inputs of a frame.
+ */
+public func unpackInputs(frame: Data)throws  -> [Input]  {
+    return try  FfiConverterSequenceTypeInput.lift(try rustCallWithError(FfiConverterTypeError_lift) {
+        uniffiCallStatus in
+        FfiConverterByRefBytes.lower(frame) { frameFb in
+    uniffi_butterfly_ffi_fn_func_unpack_inputs(
+        frameFb,uniffiCallStatus
+    )
+        }
+})
+}
+/**
+ * The steps in a frame that `Node.step_packed` gave.
+ */
+public func unpackSteps(frame: Data)throws  -> [Step]  {
+    return try  FfiConverterSequenceTypeStep.lift(try rustCallWithError(FfiConverterTypeError_lift) {
+        uniffiCallStatus in
+        FfiConverterByRefBytes.lower(frame) { frameFb in
+    uniffi_butterfly_ffi_fn_func_unpack_steps(
+        frameFb,uniffiCallStatus
+    )
+        }
+})
+}
+/**
  * The text of tokens.
  */
 public func textOfTokens(tokens: Data)throws  -> String  {
@@ -7425,6 +7523,18 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_butterfly_ffi_checksum_func_read_message() != 2738) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_butterfly_ffi_checksum_func_pack_inputs() != 40287) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_butterfly_ffi_checksum_func_pack_steps() != 2317) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_butterfly_ffi_checksum_func_unpack_inputs() != 4916) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_butterfly_ffi_checksum_func_unpack_steps() != 25414) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_butterfly_ffi_checksum_func_text_of_tokens() != 49765) {

@@ -691,6 +691,26 @@ RustBuffer uniffi_butterfly_ffi_fn_func_write_proof(uint64_t roster, ForeignByte
 RustBuffer uniffi_butterfly_ffi_fn_func_read_message(ForeignBytes message, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_FN_FUNC_PACK_INPUTS
+#define UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_FN_FUNC_PACK_INPUTS
+RustBuffer uniffi_butterfly_ffi_fn_func_pack_inputs(RustBuffer inputs, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_FN_FUNC_PACK_STEPS
+#define UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_FN_FUNC_PACK_STEPS
+RustBuffer uniffi_butterfly_ffi_fn_func_pack_steps(RustBuffer steps, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_FN_FUNC_UNPACK_INPUTS
+#define UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_FN_FUNC_UNPACK_INPUTS
+RustBuffer uniffi_butterfly_ffi_fn_func_unpack_inputs(ForeignBytes frame, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_FN_FUNC_UNPACK_STEPS
+#define UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_FN_FUNC_UNPACK_STEPS
+RustBuffer uniffi_butterfly_ffi_fn_func_unpack_steps(ForeignBytes frame, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_FN_FUNC_TEXT_OF_TOKENS
 #define UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_FN_FUNC_TEXT_OF_TOKENS
 RustBuffer uniffi_butterfly_ffi_fn_func_text_of_tokens(RustBuffer tokens, RustCallStatus *_Nonnull out_status
@@ -1029,6 +1049,30 @@ uint16_t uniffi_butterfly_ffi_checksum_func_write_proof(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_CHECKSUM_FUNC_READ_MESSAGE
 #define UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_CHECKSUM_FUNC_READ_MESSAGE
 uint16_t uniffi_butterfly_ffi_checksum_func_read_message(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_CHECKSUM_FUNC_PACK_INPUTS
+#define UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_CHECKSUM_FUNC_PACK_INPUTS
+uint16_t uniffi_butterfly_ffi_checksum_func_pack_inputs(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_CHECKSUM_FUNC_PACK_STEPS
+#define UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_CHECKSUM_FUNC_PACK_STEPS
+uint16_t uniffi_butterfly_ffi_checksum_func_pack_steps(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_CHECKSUM_FUNC_UNPACK_INPUTS
+#define UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_CHECKSUM_FUNC_UNPACK_INPUTS
+uint16_t uniffi_butterfly_ffi_checksum_func_unpack_inputs(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_CHECKSUM_FUNC_UNPACK_STEPS
+#define UNIFFI_FFIDEF_UNIFFI_BUTTERFLY_FFI_CHECKSUM_FUNC_UNPACK_STEPS
+uint16_t uniffi_butterfly_ffi_checksum_func_unpack_steps(void
 
 );
 #endif
