@@ -121,7 +121,6 @@ impl Asking {
     }
 
     /// How often it was answered until it was told to stop.
-
     fn until(&self, stop: &AtomicBool) -> usize {
         let text = format!("{}\n", reference(TOKENS));
         let mut answered = 0;
