@@ -168,8 +168,8 @@ impl Plan {
             firmware: wishes.firmware,
             firmware_image: wishes.firmware_image,
         };
-        plan.check_firmware()?;
         plan.check_faults()?;
+        plan.check_firmware()?;
         plan.check_ports()?;
         Ok(plan)
     }

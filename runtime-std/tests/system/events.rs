@@ -90,11 +90,11 @@ fn numbers(value: &Value) -> BTreeSet<u64> {
 }
 
 /// Two votes of `node` in `epoch`, which is open, to node 0.
-pub(crate) fn equivocate(cluster: &Operated, node: u16, epoch: u64) {
+pub(crate) fn equivocate(cluster: &Operated, node: u16, to: u16, epoch: u64) {
     let folder = cluster.dir.join(format!("node-{node}"));
     let member = Member::open(&folder, Timing::default()).unwrap();
     let intruder = Intruder::of(&folder);
-    let mut talk = intruder.dial(cluster.address(0), &intruder.peers[0]).unwrap();
+    let mut talk = intruder.dial(cluster.address(to), &intruder.peers[usize::from(to)]).unwrap();
     for value in [Digest([1; 32]), Digest([2; 32])] {
         let message = AgreementMessage::Vote(Ballot { view: View(0), value });
         let said = member.seat().envelope(Message::Agreement { epoch: Epoch(epoch), message });
@@ -180,11 +180,11 @@ fn who_comes_back_misses_nothing_and_who_cannot_is_told() {
 #[test]
 fn what_goes_wrong_is_told() {
     let mut cluster = Operated::start(4);
-    let mut events = Events::open(cluster.admin(0), None);
+    let mut events = Events::open(cluster.admin(1), None);
     let is_session =
         |event: &Event, open: bool| event.name == "session" && event.data["member"] == 3 && event.data["open"] == open;
-    wait_until("node 0 has sessions with all", || {
-        let members = document(cluster.admin(0), "/api/v1/members");
+    wait_until("node 1 has sessions with all", || {
+        let members = document(cluster.admin(1), "/api/v1/members");
         members["members"].as_array().unwrap().iter().all(|member| member["connected"] != false)
     });
     cluster.kill(3);
@@ -192,7 +192,7 @@ fn what_goes_wrong_is_told() {
     events.until(|event| is_session(event, false));
 
     // Somebody with its keys says two things.
-    equivocate(&cluster, 3, 1);
+    equivocate(&cluster, 3, 1, 1);
     let seen = events.until(|event| event.name == "evidence");
     let told = &seen[seen.len() - 1].data;
     assert_eq!((&told["accused"], &told["fault"]), (&3.into(), &"votes".into()));
@@ -204,11 +204,14 @@ fn what_goes_wrong_is_told() {
     assert_eq!((&view.data["epoch"], &view.data["view"]), (&3.into(), &1.into()));
     let decided = seen.iter().find(|event| event.name == "decided" && event.data["epoch"] == 3).unwrap();
     assert_eq!(decided.data["view"], 1);
-    let suspects = seen.iter().find(|event| event.name == "suspects").expect("a silent owner is suspected");
-    assert_eq!(suspects.data["members"], json!([3]));
-    let members = document(cluster.admin(0), "/api/v1/members");
-    let suspected: Vec<bool> = (0..4).map(|node| members["members"][node]["suspected"] == true).collect();
-    assert_eq!(suspected, [false, false, false, true]);
+    // Node 1 runs the stage behind one of node 3's, and waits for it.
+    let suspects =
+        |event: &Event| event.name == "suspects" && event.data["members"].as_array().unwrap().contains(&3.into());
+    if !seen.iter().any(suspects) {
+        events.until(suspects);
+    }
+    let members = document(cluster.admin(1), "/api/v1/members");
+    assert_eq!(members["members"][3]["suspected"], true);
 
     let mut again = cluster.spawn("start", &["--node", "3"]);
     events.until(|event| is_session(event, true));

@@ -139,7 +139,7 @@ async fn four_nodes_under_load_in_trouble_and_gone() {
     page.wait_for("it is missed", "document.querySelector('#up').textContent === '3 of 4'").await;
     assert_eq!(page.text("#verdict").await, "some are missing");
     assert_eq!(page.text("#margin").await, "0 more");
-    equivocate(&cluster, 3, state["epoch"].as_u64().unwrap());
+    equivocate(&cluster, 3, 0, state["epoch"].as_u64().unwrap());
     page.wait_for("its badge is there", "document.querySelector('#node-3 a') !== null").await;
     page.wait_for("its evidence is there", "document.querySelector('#evidence-3') !== null").await;
     page.click("#node-3 a").await;

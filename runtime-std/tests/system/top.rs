@@ -47,7 +47,7 @@ fn every_node_has_a_row_and_one_that_is_gone_is_missed() {
 
     cluster.kill(2);
     cluster.wait_for_line("node 2 has ended");
-    equivocate(&cluster, 2, 11);
+    equivocate(&cluster, 2, 0, 11);
     wait_until("node 0 has proof", || !report(&cluster).proven().is_empty());
     let degraded = report(&cluster);
     assert_eq!((degraded.answering, degraded.nodes[2].answers, degraded.epoch), (3, false, Some(11)));
