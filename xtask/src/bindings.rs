@@ -6,6 +6,7 @@ mod python;
 mod report;
 mod swift;
 mod wheel;
+mod words;
 
 use anyhow::Result;
 use clap::Subcommand;

@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::report::Tested;
+use super::words;
 use crate::debian;
 use crate::process::{finish, succeed};
 use crate::workspace;
@@ -34,6 +35,8 @@ enum Toolchain {
 /// # Errors
 /// The first thing that does not hold.
 pub(super) fn test(program: &Path) -> Result<Tested> {
+    let sources = workspace::root().join("bindings/swift/Sources");
+    words::compare(&sources.join("ButterflyBindings/ButterflyBindings.swift"), &sources.join("Butterfly"))?;
     let toolchain = Toolchain::find()?;
     println!("-- swift build, example and swift test");
     link_statically()?;

@@ -153,9 +153,18 @@ impl<'t> Cluster<'t> {
         }
     }
 
-    /// Has the cluster continue a text.
+    /// Has the cluster continue a text. A device answers few handshakes: who
+    /// comes too soon after another is told that too few nodes answer, and asks again.
     pub(super) fn submit(&self, prompt: &str, tokens: usize) -> Result<String> {
-        finish(self.begin_submit(prompt, tokens)?)
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match finish(self.begin_submit(prompt, tokens)?) {
+                Err(error) if error.to_string().contains("nodes answer, and") && Instant::now() < deadline => {
+                    std::thread::sleep(BETWEEN_QUESTIONS);
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Hands a request in; [`finish`] waits for the answer.

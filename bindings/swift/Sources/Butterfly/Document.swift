@@ -9,19 +9,19 @@ public struct ProofDocument: Sendable {
     /// What was proven.
     public let statement: Statement
 
-    /// Reads and checks a file as `butterfly submit --proof` writes it.
+    /// Reads a proof or evidence file and checks everything in it: `butterfly submit --proof` writes one.
     public init(_ bytes: Data) throws(ButterflyError) {
         let document = try attempt { try readDocument(bytes: bytes) }
         roster = try Roster(document.roster)
         statement = document.statement
     }
 
-    /// The file of a proof.
+    /// The file that states a proof of `roster`'s cluster.
     public static func file(of proof: Data, in roster: Roster) throws(ButterflyError) -> Data {
         try attempt { try writeProof(roster: roster.inner, proof: proof) }
     }
 
-    /// The file of evidence.
+    /// The file that states evidence against a member of `roster`'s cluster.
     public static func file(ofEvidence evidence: Data, in roster: Roster) throws(ButterflyError) -> Data {
         try attempt { try writeEvidence(roster: roster.inner, evidence: evidence) }
     }

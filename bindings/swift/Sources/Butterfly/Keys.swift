@@ -13,7 +13,7 @@ public final class Keys: Sendable, CustomStringConvertible {
         try Keys(attempt { try ButterflyBindings.Keys.generate() })
     }
 
-    /// The keys with these secrets, of 32 bytes each.
+    /// The keys with these secrets, as `secrets` gave them: 32 bytes each.
     public convenience init(identity: Data, exchange: Data) throws(ButterflyError) {
         try self.init(attempt {
             try ButterflyBindings.Keys.fromSecrets(secrets: Secrets(identity: identity, exchange: exchange))
@@ -25,7 +25,7 @@ public final class Keys: Sendable, CustomStringConvertible {
         publicKey = try attempt { try inner.publicKey() }
     }
 
-    /// The secrets, to be written where nobody else can read.
+    /// The secrets, to be kept where nobody else can read.
     public func secrets() throws(ButterflyError) -> Secrets { try attempt { try inner.secrets() } }
 
     /// The identity's word that the exchange key is its own, in the cluster of

@@ -11,21 +11,22 @@ public final class Ledger: Sendable {
         inner = try attempt { try ButterflyBindings.Ledger(roster: roster.inner, request: request, base: base) }
     }
 
-    /// Takes in a decision and what it is said to have added; the tokens that
-    /// are new to the answer.
+    /// Takes in a decision and the tokens that it is said to have added, and
+    /// gives those that are new to the answer.
     public func add(decided: Data, tokens: Data) throws(ButterflyError) -> Data {
         try attempt { try inner.add(decided: decided, tokens: tokens) }
     }
 
-    /// The answer so far.
+    /// The tokens of the answer so far.
     public func tokens() throws(ButterflyError) -> Data { try attempt { try inner.tokens() } }
 
-    /// Whether that is all that was asked for.
+    /// Whether these are all that were asked for.
     public func isComplete() throws(ButterflyError) -> Bool { try attempt { try inner.isComplete() } }
 
     /// The first epoch that is missing.
     public func nextEpoch() throws(ButterflyError) -> UInt64 { try attempt { try inner.nextEpoch() } }
 
-    /// What proves the answer: ``Roster/verifyProof(_:)``.
+    /// The proof of the answer so far, without what was committed before the
+    /// base: ``Roster/verifyProof(_:)``.
     public func proof() throws(ButterflyError) -> Data? { try attempt { try inner.proof() } }
 }

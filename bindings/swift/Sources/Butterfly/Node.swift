@@ -15,23 +15,24 @@ public final class Node: Sendable, CustomStringConvertible {
         inner = try attempt { try ButterflyBindings.Node(roster: roster.inner, keys: keys.inner, record: record) }
     }
 
-    /// Tells the node one thing. Its outputs are to be performed in their order,
+    /// Takes one input. Its outputs are to be performed in their order,
     /// and nothing behind an `Output.persist` before its record is durable.
     public func step(_ input: Input) throws(ButterflyError) -> Step { try attempt { try inner.step(input: input) } }
 
-    /// Many inputs in one call, in the kernel's own encoding: a frame of
-    /// inputs in, a frame of steps out.
+    /// Takes a frame of inputs and gives the frame of their steps: the same as
+    /// `step` for each, for a fraction of the cost. See ``Frame``.
     public func stepPacked(_ frame: Data) throws(ButterflyError) -> Data {
         try attempt { try inner.stepPacked(frame: frame) }
     }
 
-    /// What must be durable now.
+    /// What must be durable, as it is now.
     public func record() throws(ButterflyError) -> Data { try attempt { try inner.record() } }
 
-    /// Where it is.
+    /// Where the node is.
     public func status() throws(ButterflyError) -> Status { try attempt { try inner.status() } }
 
-    /// What a lying member would send instead of `message`: for tests and teaching.
+    /// What a lying member would send in place of `message`, signed with this node's key: a
+    /// wrong output, and an attestation that stands by it. For tests and teaching.
     public func falsified(_ message: Data) throws(ButterflyError) -> Data {
         try attempt { try inner.falsify(message: message) }
     }

@@ -75,7 +75,7 @@ public final class Roster: Sendable, Equatable, CustomStringConvertible {
         try attempt { try inner.readRequest(request: request) }
     }
 
-    /// The number of the next request of a client after a decision.
+    /// The number of the next request of a client after a decision; none: before the first epoch.
     public func nextSequence(of client: UInt8, after decided: Data?) throws(ButterflyError) -> UInt64 {
         try attempt { try inner.nextSequence(decided: decided, client: client) }
     }

@@ -24,27 +24,27 @@ public final class Session: Sendable {
         inner = try attempt { try ButterflyBindings.Session(party: party.inner) }
     }
 
-    /// The first message to a member, on a connection that we dialled.
+    /// Begins a session with a member, and gives the bytes to write to it.
     public func dial(_ member: UInt8) throws(ButterflyError) -> Data { try attempt { try inner.dial(member: member) } }
 
-    /// The answer to whoever knocked.
+    /// Answers whoever knocked, and gives the bytes to write.
     public func answer() throws(ButterflyError) -> Data { try attempt { try inner.answer() } }
 
-    /// Takes what came from the peer; what is to be written back comes first.
+    /// Takes bytes that came from the peer, in whatever pieces. The reply is to be written first.
     public func receive(_ bytes: Data) throws(ButterflyError) -> (reply: Data, events: [SessionEvent]) {
         let received = try attempt { try inner.receive(bytes: bytes) }
         return (received.reply, received.events)
     }
 
-    /// A message as bytes for the peer.
+    /// Seals a message, and gives the bytes to write.
     public func seal(_ message: Data) throws(ButterflyError) -> Data { try attempt { try inner.seal(message: message) } }
 
-    /// Tells the peer that nothing more will come.
+    /// Says that nothing more will come, and gives the bytes to write.
     public func sealEnd() throws(ButterflyError) -> Data { try attempt { try inner.sealEnd() } }
 
-    /// The connection ended. An error, if the peer had not said that it would.
+    /// To be called when the connection ends. An error, if the peer had not said that it would.
     public func endOfBytes() throws(ButterflyError) { try attempt { try inner.endOfBytes() } }
 
-    /// Messages from now on are sealed with another key: to be called every hour.
+    /// To be called when a key has been in use for an hour.
     public func changeKey() throws(ButterflyError) { try attempt { try inner.changeKey() } }
 }

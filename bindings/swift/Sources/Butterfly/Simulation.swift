@@ -24,7 +24,7 @@ public final class Simulation: Sendable {
     }
 
     /// Lets time pass until the answer is complete at every member that is to
-    /// be believed, or for so long. Whether it is complete.
+    /// be believed, or for so many milliseconds. Whether it is complete.
     @discardableResult
     public func run(for duration: Duration = .seconds(60)) throws(ButterflyError) -> Bool {
         try attempt { try inner.run(milliseconds: milliseconds(duration)) }

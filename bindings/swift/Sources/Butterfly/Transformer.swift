@@ -3,17 +3,17 @@ import Foundation
 
 /// The integer transformer that comes with Butterfly: the same bits on every device.
 public enum Transformer {
-    /// Its model for a roster, cut into `stages`.
+    /// What a roster says of the transformer, cut into `stages`, 1 to 4.
     public static func model(stages: UInt8, tokensPerEpoch: UInt8 = 4) throws(ButterflyError) -> Model {
         try attempt { try transformerModel(stages: stages, tokensPerEpoch: tokensPerEpoch) }
     }
 
-    /// Text as tokens.
+    /// The tokens of a text, which may have printable ASCII and newlines.
     public static func tokens(of text: String) throws(ButterflyError) -> Data {
         try attempt { try tokensOfText(text: text) }
     }
 
-    /// Tokens as text.
+    /// The text of tokens.
     public static func text(of tokens: Data) throws(ButterflyError) -> String {
         try attempt { try textOfTokens(tokens: tokens) }
     }
@@ -27,12 +27,12 @@ public enum Transformer {
             inner = try attempt { try TransformerStage(cut: cut, index: index) }
         }
 
-        /// Runs the next position.
+        /// Takes the next input and gives the output there.
         public func advance(_ input: Data, sampling: Sampling) throws(ButterflyError) -> Data {
             try attempt { try inner.advance(input: input, sampling: sampling) }
         }
 
-        /// Forgets every position from this one on.
+        /// Goes back to a position, as if nothing had been taken since.
         public func truncate(to position: UInt16) throws(ButterflyError) {
             try attempt { try inner.truncate(position: position) }
         }

@@ -6,7 +6,7 @@ import Foundation
 public final class VoteRecord: Sendable {
     private let inner: ButterflyBindings.VoteRecord
 
-    /// Writes the first record of a member. Refused if there is a file.
+    /// Writes the first record of a member to a file that is not there yet.
     public static func provision(
         at path: String, for member: UInt8, of roster: Roster
     ) throws(ButterflyError) -> VoteRecord {
@@ -24,12 +24,12 @@ public final class VoteRecord: Sendable {
 
     private init(_ inner: ButterflyBindings.VoteRecord) { self.inner = inner }
 
-    /// What was written last; `nil` if no copy is readable, and the member has forgotten what it signed.
+    /// What was written last; none if no copy is readable: then the member has lost its record, and must say so.
     public func record() throws(ButterflyError) -> Data? { try attempt { try inner.record() } }
 
-    /// Durable when this returns. The node must stop on any error.
+    /// Makes `record` durable: when this returns, it will be read back. The node must stop on any error.
     public func write(_ record: Data) throws(ButterflyError) { try attempt { try inner.write(record: record) } }
 
-    /// Gives the file up to others.
+    /// Lets another process have it.
     public func close() throws(ButterflyError) { try attempt { try inner.close() } }
 }
