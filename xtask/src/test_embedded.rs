@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 }
 
 /// What the devices of all scenarios did.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct Outcome {
     /// Of the image for four members, without the model's weights.
     flash_bytes: u64,
@@ -91,6 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         matches_reference: true,
     };
     scenarios::run(&tools, &arguments.scenarios, &mut outcome)?;
+    ensure!(outcome.matches_reference, "a text is not the one of a single machine");
     ensure!(
         outcome.stack_bytes <= scenarios::STACK,
         "a device used {} bytes of stack, and may use {}",
@@ -100,7 +101,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&outcome)?);
     } else {
-        println!("{outcome:#?}");
+        let Outcome { flash_bytes, ram_bytes, stack_bytes, .. } = outcome;
+        println!(
+            "image of four      {flash_bytes} bytes of flash, {ram_bytes} of static memory, {stack_bytes} of stack"
+        );
+        println!("epochs             {} seen decided by devices", outcome.epochs_committed);
+        println!(
+            "devices            {} votes, {} proposals, {} attestations",
+            outcome.firmware_votes, outcome.firmware_proposals, outcome.firmware_attestations
+        );
+        println!("single machine     {}", if outcome.matches_reference { "equal" } else { "NOT equal" });
     }
     Ok(())
 }
