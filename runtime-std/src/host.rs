@@ -406,10 +406,10 @@ impl Host {
         let epoch = decided.header.epoch;
         let next_leader = self.member.cluster.leader(self.node.epoch(), View::ZERO);
         self.stream.tell(&Happening::Decided { epoch, view, path, tokens: tokens.len(), latency_us, next_leader });
-        self.history.add((decided.header.epoch, answer.clone()))?;
+        self.history.add((epoch, answer.clone()))?;
         self.chronicle.add(&decided, answer);
         (self.tell)(Event::Commit(Commit {
-            epoch: decided.header.epoch.0,
+            epoch: epoch.0,
             view: view.0,
             path,
             decided: encode(&decided)?,

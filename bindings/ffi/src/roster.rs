@@ -10,7 +10,6 @@ use butterfly_kernel::message::inference::Request as KernelRequest;
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Resilience, View};
 use butterfly_kernel::wire;
-use sha2::{Digest as _, Sha256};
 
 use crate::Error;
 use crate::keys::Keys;
@@ -233,9 +232,7 @@ impl Roster {
 
     /// Names what is stored for a member of this cluster: nobody else's.
     pub fn member_name(&self, member: u8) -> Result<Digest, Error> {
-        let name =
-            Sha256::new_with_prefix(b"butterfly member").chain_update(self.cluster.id().0).chain_update([member]);
-        Ok(Digest(name.finalize().into()))
+        Ok(Digest(butterfly_record::owner(&self.cluster.id().0, member)))
     }
 }
 
