@@ -14,6 +14,14 @@
 (* held the decision of the epoch before, and the number with it, which    *)
 (* did not exist then.                                                     *)
 (*                                                                         *)
+(* An epoch may change the roster: admit a member, or remove one.  It is   *)
+(* the last of its cluster.  What goes on behind it is another cluster,    *)
+(* with a roster and an identity of its own, whose first state follows     *)
+(* from the last decision.  So each epoch is decided by one roster, and    *)
+(* every member of it knows which.  A member enters the next cluster once  *)
+(* it holds that decision, and nobody hears what a cluster decides before  *)
+(* having entered it: nothing skips a change.                              *)
+(*                                                                         *)
 (* How the protocol is abstracted:                                         *)
 (*   - A value is the chain that it ends: the sequence of what each epoch  *)
 (*     added.  The kernel's value is a digest of the value before, of what *)
@@ -29,6 +37,10 @@
 (*   - Byzantine members have no state.  They sign everything, always, and *)
 (*     hold every decision that anybody could put together.  What they say *)
 (*     about themselves changes nothing here and is left out.              *)
+(*   - An operator may order any change, at any time.  Who is ordered in    *)
+(*     was set up for it, once, and is called a guest until then: it holds *)
+(*     a record that says that it signed nothing, and hears of changes     *)
+(*     only.  Who was ordered out is a guest for ever.                     *)
 (*   - A step is done at once, with what it writes.  The kernel sends      *)
 (*     nothing before it is written; a crash in between is a message that  *)
 (*     nobody has used yet.                                                *)
@@ -36,18 +48,22 @@
 EXTENDS Integers, FiniteSets, Sequences
 
 CONSTANTS
-    N,            \* number of members, all of them voters
+    N,            \* number of founders, all of them voters
     F,            \* how many of them may be Byzantine
     P,            \* how many may be silent while the fast path still decides
     Epochs,       \* how many epochs are explored
-    Honest,       \* the members that follow the protocol
-    Byzantine,    \* the members that need not
+    Honest,       \* who follows the protocol
+    Byzantine,    \* who need not
+    Founders,     \* the members of the first roster
+    Joining,      \* who may be admitted later
+    Leaving,      \* who may be removed
+    Changes,      \* how often the roster changes at most
     Work,         \* what an epoch may add to a request
     Draws,        \* how many numbers are drawn in all, which bounds the losses
     Fallible,     \* the members that may lose their record
     Together,     \* how many learners there may be at a time
     Equivocation, \* members may be shown different values in one epoch
-    NoticesFirst  \* what a member says about itself goes before work
+    NoticesFirst  \* what a member says about itself, or an operator orders, goes before work
 
 (***************************************************************************)
 (* Rules that a run may switch off, to see that the properties notice.     *)
@@ -60,66 +76,113 @@ CONSTANTS
     WaitForDecision,    \* nothing is signed on top of what is not decided
     RecordVote,         \* a vote is written before it is sent
     RecordHead,         \* a decision is written before its slot is used again
-    RecordPayload       \* the payload of a vote is written with it
+    RecordPayload,      \* the payload of a vote is written with it
+    KeepRole,           \* a learner that enters a cluster is a learner there
+    MembersCount        \* who is not in a roster does not count for it
 
-Members == Honest \cup Byzantine
+Everybody == Honest \cup Byzantine
+
+\* Whether the members of S can be a cluster.
+IsRoster(S) ==
+    /\ Cardinality(S) >= 3*F + 1
+    /\ Cardinality(S) >= 3*F + 2*P - 1
+    /\ Cardinality(S \cap Byzantine) <= F
 
 WellFormed ==
-    /\ Cardinality(Members) = N
-    /\ Cardinality(Byzantine) <= F
+    /\ Cardinality(Founders) = N
     /\ Honest \cap Byzantine = {}
     /\ Fallible \subseteq Honest
-    /\ N >= 3*F + 1
-    /\ N >= 3*F + 2*P - 1
+    /\ Founders \cup Joining \subseteq Everybody
+    /\ Founders \cap Joining = {}
+    /\ IsRoster(Founders)
 
 ASSUME WellFormed
 
 ------------------------------------------------------------------------------
-(* Thresholds *)
+(* Thresholds, of n members *)
 
-FastQuorum       == N - P
-SlowQuorum       == (N + F + 2) \div 2    \* (N+F+1)/2, rounded up
-ViewChangeQuorum == N - F
+FastQuorum(n)       == n - P
+SlowQuorum(n)       == (n + F + 2) \div 2    \* (n+F+1)/2, rounded up
+ViewChangeQuorum(n) == n - F
 
 \* The fewest that sign for a decision, on either path.
-Quorum == IF FastQuorum <= SlowQuorum THEN FastQuorum ELSE SlowQuorum
+Quorum(n) == IF FastQuorum(n) <= SlowQuorum(n) THEN FastQuorum(n) ELSE SlowQuorum(n)
 
 ------------------------------------------------------------------------------
 (* Values, and the state after each *)
 
-\* What an epoch adds: work on a request, or a member's notice.
+\* What an epoch adds: work on a request, a member's notice, or a change of the
+\* roster.  A notice is given in one cluster, which it names by where it begins.
 Worked(work) == [kind |-> "Work", work |-> work]
 
-Readmit(r, incarnation, nonce) ==
-    [kind |-> "Readmit", member |-> r, incarnation |-> incarnation, nonce |-> nonce]
+Readmit(r, origin, incarnation, nonce) ==
+    [kind |-> "Readmit", member |-> r, origin |-> origin,
+     incarnation |-> incarnation, nonce |-> nonce]
+
+Admit(r)  == [kind |-> "Admit", member |-> r]
+Remove(r) == [kind |-> "Remove", member |-> r]
+
+IsChange(increment) == increment.kind \in {"Admit", "Remove"}
 
 \* The chain before the first epoch.  No value is empty, so it also stands for
 \* the absence of one.
 Genesis == <<>>
 None    == <<>>
 
-\* The last notice of r in the chain c.
-Readmitted(c, r) ==
-    LET of == {i \in DOMAIN c : c[i].kind = "Readmit" /\ c[i].member = r}
+\* The chain on top of which c was signed.
+Before(c) == SubSeq(c, 1, Len(c) - 1)
+
+\* The epochs of c that changed the roster.
+ChangesIn(c) == {i \in DOMAIN c : IsChange(c[i])}
+
+\* Where the cluster begins that goes on with c: behind its last change.
+Origin(c) ==
+    IF ChangesIn(c) = {} THEN 0 ELSE CHOOSE i \in ChangesIn(c) : \A j \in ChangesIn(c) : j <= i
+
+Named(c, kind) == {c[i].member : i \in {j \in DOMAIN c : c[j].kind = kind}}
+
+\* Its members.  Who was removed does not come back: it would be somebody else.
+Roster(c) == (Founders \cup Named(c, "Admit")) \ Named(c, "Remove")
+
+\* The roster that decides about c itself.
+Deciding(c) == Roster(Before(c))
+
+\* The last notice of r in the chain c since the cluster began.
+ReadmittedSince(c, origin, r) ==
+    LET of == {i \in DOMAIN c : i > origin /\ c[i].kind = "Readmit" /\ c[i].member = r}
     IN  IF of = {}
-        THEN Readmit(r, 0, 0)
+        THEN Readmit(r, origin, 0, 0)
         ELSE c[CHOOSE i \in of : \A j \in of : j <= i]
+
+Readmitted(c, r) == ReadmittedSince(c, Origin(c), r)
 
 NextIncarnation(c, r) == Readmitted(c, r).incarnation + 1
 
 \* Whether the epoch after c may commit the notice.
 AdmitsNotice(c, notice) ==
-    CountIncarnations =>
+    /\ notice.origin = Origin(c)
+    /\ notice.member \in Roster(c)
+    /\ CountIncarnations =>
         /\ notice.incarnation = NextIncarnation(c, notice.member)
         /\ notice.nonce # Readmitted(c, notice.member).nonce
+
+\* The changes that the epoch after c may commit.
+AdmittedChanges(c) ==
+    LET roster == Roster(c)
+        join   == {r \in Joining \ (roster \cup Named(c, "Remove")) : IsRoster(roster \cup {r})}
+        leave  == {r \in Leaving \cap roster : IsRoster(roster \ {r})}
+    IN  IF Cardinality(ChangesIn(c)) < Changes
+        THEN {Admit(r) : r \in join} \cup {Remove(r) : r \in leave}
+        ELSE {}
 
 ------------------------------------------------------------------------------
 (* State *)
 
 VARIABLES
-    memory,   \* memory[r]  what r goes by: its role, the head of its chain, the
-              \*            value that it voted for in the epoch after that, and
-              \*            the payload of this value if it holds it
+    memory,   \* memory[r]  what r goes by: its role, where the cluster begins that
+              \*            it is in, the head of its chain, the value that it voted
+              \*            for in the epoch after that, and the payload of this
+              \*            value if it holds it
     record,   \* record[r]  the same, as r would read it back from its disk
     signed,   \* signed[r]  the values that r ever voted for
     notices,  \*            the notices that members ever gave
@@ -128,7 +191,14 @@ VARIABLES
 vars == <<memory, record, signed, notices, drawn>>
 
 \* What provisioning writes, and what is left after a loss.
-First(role) == [role |-> role, head |-> Genesis, voted |-> None, payload |-> None]
+First(role) == [role |-> role, origin |-> 0, head |-> Genesis, voted |-> None, payload |-> None]
+
+\* Whether m is of the cluster that goes on with its head: if not, that one is over.
+HasEntered(m) == m.origin = Origin(m.head)
+
+\* Whether r is a member of the cluster that goes on with its head, and is there.
+IsMember(r)  == r \in Roster(memory[r].head)
+TakesPart(r) == HasEntered(memory[r]) /\ IsMember(r)
 
 Learners == {r \in Honest : memory[r].role = "Learner"}
 Replicas == Honest \ Learners
@@ -138,8 +208,11 @@ Replicas == Honest \ Learners
 
 Voted == UNION {signed[r] : r \in Honest}
 
-VotesFor(c)  == {r \in Honest : c \in signed[r]} \cup Byzantine
-IsDecided(c) == Cardinality(VotesFor(c)) >= Quorum
+VotesFor(c) ==
+    LET voters == {r \in Honest : c \in signed[r]} \cup Byzantine
+    IN  IF MembersCount THEN voters \cap Deciding(c) ELSE voters
+
+IsDecided(c) == Cardinality(VotesFor(c)) >= Quorum(Cardinality(Deciding(c)))
 
 \* The values for which a decision certificate can be put together.
 Decided == {c \in Voted : IsDecided(c)}
@@ -147,10 +220,22 @@ Decided == {c \in Voted : IsDecided(c)}
 \* Those of them that end in epochs after e.
 DecidedAfter(e) == {c \in Voted : Len(c) > e /\ IsDecided(c)}
 
-\* The decisions of epochs after e that r can be told.  Honest members hold their
-\* newest, and have dropped what they had of its epoch and of earlier ones.
-Held(r, e) == {c \in {memory[q].head : q \in Honest \ {r}} : Len(c) > e}
-Told(r, e) == Held(r, e) \cup (IF Byzantine = {} THEN {} ELSE DecidedAfter(e))
+\* What q can show: its newest decision, and those that changed the roster.  It has
+\* dropped what else it had of the epochs until then.
+Shown(q) ==
+    LET head == memory[q].head IN {head} \cup {SubSeq(head, 1, i) : i \in ChangesIn(head)}
+
+\* Whether r can make something of c: it is a decision of the cluster that r is in,
+\* or the last one of a cluster of which r is a guest.
+IsFor(r, c) ==
+    /\ Origin(Before(c)) = memory[r].origin
+    /\ r \in Deciding(c) \/ IsChange(c[Len(c)])
+
+\* The decisions of epochs after e that r can be told.
+Held(r, e) ==
+    {c \in UNION {Shown(q) : q \in Honest \ {r}} : Len(c) > e /\ IsFor(r, c)}
+Told(r, e) ==
+    Held(r, e) \cup (IF Byzantine = {} THEN {} ELSE {c \in DecidedAfter(e) : IsFor(r, c)})
 
 \* The values whose payload honest members hand out.
 Supplied == {memory[q].payload : q \in Honest}
@@ -166,7 +251,7 @@ Known(c)     == HandedOut(c) \/ Byzantine # {}
 
 \* The values that are valid at the end of the chain c.
 Valid(c) ==
-    LET admitted == {notice \in notices : AdmitsNotice(c, notice)}
+    LET admitted == {notice \in notices : AdmitsNotice(c, notice)} \cup AdmittedChanges(c)
         work     == IF NoticesFirst /\ admitted # {} THEN {} ELSE {Worked(w) : w \in Work}
     IN  {Append(c, increment) : increment \in admitted \cup work}
 
@@ -190,8 +275,9 @@ Bases(r) ==
         (IF WaitForDecision \/ m.voted = None THEN {} ELSE {m.voted})
 
 Votable(r) ==
-    IF LearnersWait /\ r \in Learners THEN {}
-    ELSE UNION {{c \in Proposed(base) : Len(c) <= Epochs /\ Known(c)} : base \in Bases(r)}
+    IF TakesPart(r) /\ (LearnersWait => r \notin Learners)
+    THEN UNION {{c \in Proposed(base) : Len(c) <= Epochs /\ Known(c)} : base \in Bases(r)}
+    ELSE {}
 
 ------------------------------------------------------------------------------
 (* Steps *)
@@ -199,6 +285,7 @@ Votable(r) ==
 \* The part of m that r writes.  A record is written as a whole.
 Durable(r, m) ==
     [role    |-> m.role,
+     origin  |-> m.origin,
      head    |-> IF RecordHead THEN m.head ELSE record[r].head,
      voted   |-> IF RecordVote THEN m.voted ELSE None,
      payload |-> IF RecordPayload THEN m.payload ELSE None]
@@ -219,9 +306,11 @@ Sum(S) == IF S = {} THEN 0
 
 CanDraw(r) == Redrawn(r) = drawn[r] \/ Sum(Honest) < Draws
 
-\* The notice of r, whose chain ends with head, if it is a learner.
-OwnNotice(r, role, head, nonce) ==
-    IF role = "Learner" THEN {Readmit(r, NextIncarnation(head, r), nonce)} ELSE {}
+\* The notice of r, which goes by m, if it is a learner among the members.
+OwnNotice(r, m, nonce) ==
+    IF m.role = "Learner" /\ HasEntered(m) /\ r \in Roster(m.head)
+    THEN {Readmit(r, m.origin, NextIncarnation(m.head, r), nonce)}
+    ELSE {}
 
 \* r votes for c: what it signs first in an epoch stands for all that it signs there.
 \* A leader proposes and votes in one step.
@@ -234,12 +323,13 @@ VoteFor(r, c) ==
 \* A learner whose number c contains is a replica again.
 Follow(r, c) ==
     LET m        == memory[r]
-        admitted == Readmitted(c, r).nonce = drawn[r]
+        admitted == ReadmittedSince(c, m.origin, r).nonce = drawn[r]
         role     == IF m.role = "Learner" /\ ~admitted THEN "Learner" ELSE "Replica"
         \* Nothing, unless r signs on top of what is not decided.
         ahead    == IF Len(m.voted) > Len(c) THEN m.voted ELSE None
-    IN  /\ Persist(r, [role |-> role, head |-> c, voted |-> ahead, payload |-> ahead])
-        /\ notices' = notices \cup OwnNotice(r, role, c, drawn[r])
+        after    == [m EXCEPT !.role = role, !.head = c, !.voted = ahead, !.payload = ahead]
+    IN  /\ Persist(r, after)
+        /\ notices' = notices \cup OwnNotice(r, after, drawn[r])
         /\ UNCHANGED <<signed, drawn>>
 
 ------------------------------------------------------------------------------
@@ -258,16 +348,28 @@ Vote(r) == \E c \in Votable(r) : VoteFor(r, c)
 \* The values that r sees decided in the open epoch.
 Closable(r) ==
     LET head == memory[r].head
-    IN  IF r \in Learners THEN {}
-        ELSE {c \in DecidedAfter(Len(head)) :
-                  /\ SubSeq(c, 1, Len(c) - 1) = head
+    IN  IF TakesPart(r) /\ r \notin Learners
+        THEN {c \in DecidedAfter(Len(head)) :
+                  /\ Before(c) = head
                   /\ Byzantine # {} \/ c \in Supplied}
+        ELSE {}
 
 \* r holds a quorum of votes in the open epoch.
 Close(r) == \E c \in Closable(r) : Follow(r, c)
 
 \* r is told of a later decision, and skips what lies between.
 CatchUp(r) == \E c \in Told(r, Len(memory[r].head)) : Follow(r, c)
+
+\* r holds the last decision of its cluster, and goes on in the next one.  What it
+\* is there, it was before: who does not know what it signed, knows it no better.
+Enter(r) ==
+    LET m       == memory[r]
+        entered == [m EXCEPT !.origin = Origin(m.head),
+                             !.role = IF KeepRole THEN m.role ELSE "Replica"]
+    IN  /\ ~HasEntered(m)
+        /\ Persist(r, entered)
+        /\ notices' = notices \cup OwnNotice(r, entered, drawn[r])
+        /\ UNCHANGED <<signed, drawn>>
 
 \* r crashes and starts from what is durable.  A learner draws another number.
 Start(r) ==
@@ -279,7 +381,7 @@ Start(r) ==
     IN  /\ m.role = "Learner" => CanDraw(r)
         /\ memory'  = [memory EXCEPT ![r] = [m EXCEPT !.voted = voted]]
         /\ drawn'   = [drawn EXCEPT ![r] = nonce]
-        /\ notices' = notices \cup OwnNotice(r, m.role, m.head, nonce)
+        /\ notices' = notices \cup OwnNotice(r, m, nonce)
         /\ UNCHANGED <<record, signed>>
 
 \* r starts without a record: it is a learner.
@@ -290,10 +392,10 @@ Lose(r) ==
     /\ memory'  = [memory EXCEPT ![r] = First("Learner")]
     /\ record'  = [record EXCEPT ![r] = First("Learner")]
     /\ drawn'   = [drawn EXCEPT ![r] = Redrawn(r)]
-    /\ notices' = notices \cup OwnNotice(r, "Learner", Genesis, Redrawn(r))
+    /\ notices' = notices \cup OwnNotice(r, First("Learner"), Redrawn(r))
     /\ UNCHANGED signed
 
-Next == \E r \in Honest : Vote(r) \/ Close(r) \/ CatchUp(r) \/ Start(r) \/ Lose(r)
+Next == \E r \in Honest : Vote(r) \/ Close(r) \/ CatchUp(r) \/ Enter(r) \/ Start(r) \/ Lose(r)
 
 Spec == Init /\ [][Next]_vars
 
@@ -305,9 +407,12 @@ IsChain(c) ==
     /\ \A i \in DOMAIN c :
            \/ c[i].kind = "Work" /\ c[i].work \in Work
            \/ c[i].kind = "Readmit" /\ c[i] \in notices
+           \/ c[i].kind = "Admit" /\ c[i].member \in Joining
+           \/ c[i].kind = "Remove" /\ c[i].member \in Leaving
 
 IsRecord(m) ==
     /\ m.role \in {"Replica", "Learner"}
+    /\ m.origin \in {0} \cup ChangesIn(m.head)
     /\ IsChain(m.head)
     /\ IsChain(m.voted)
     /\ m.payload \in {m.voted, None}
@@ -332,13 +437,19 @@ Consistency ==
 \* Nothing is signed on top of what is not decided.
 SignedOnDecided ==
     \A r \in Honest : \A c \in signed[r] :
-        SubSeq(c, 1, Len(c) - 1) \in Decided \cup {Genesis}
+        Before(c) \in Decided \cup {Genesis}
 
 \* A notice is committed at most once, and those of a member in their order.
+AreOfOne(one, other) ==
+    /\ one.kind = "Readmit" /\ other.kind = "Readmit"
+    /\ one.member = other.member /\ one.origin = other.origin
+
 Integrity ==
     \A c \in Decided : \A i, j \in DOMAIN c :
-        i < j /\ c[i].kind = "Readmit" /\ c[j].kind = "Readmit" /\ c[i].member = c[j].member
-            => c[i].incarnation < c[j].incarnation
+        i < j /\ AreOfOne(c[i], c[j]) => c[i].incarnation < c[j].incarnation
+
+\* Nobody signs in an epoch that is not its roster's.
+OnlyMembersSign == \A r \in Honest : \A c \in signed[r] : r \in Deciding(c)
 
 \* No honest member ever signs two values in one epoch, whatever it lost.
 NeverContradicted ==
@@ -370,16 +481,22 @@ DurableBeforeVisible ==
 (* signed, or still may, make no quorum, and no learner's number is        *)
 (* decided.                                                                *)
 (***************************************************************************)
-Blocked == Cardinality(Replicas \cup Byzantine) < ViewChangeQuorum
+Last == IF Decided = {} THEN Genesis
+        ELSE CHOOSE c \in Decided : \A d \in Decided : Len(d) <= Len(c)
 
-LastEpoch == IF Decided = {} THEN 0
-             ELSE Len(CHOOSE c \in Decided : \A d \in Decided : Len(d) <= Len(c))
+Size == Cardinality(Roster(Last))
+
+Blocked == Cardinality((Replicas \cup Byzantine) \cap Roster(Last)) < ViewChangeQuorum(Size)
 
 SignedIn(e) == {r \in Honest : {c \in signed[r] : Len(c) = e} # {}}
 
+IsAdmitted(c, r) ==
+    \E i \in DOMAIN c : c[i].kind = "Readmit" /\ c[i].member = r /\ c[i].nonce = drawn[r]
+
 Stuck ==
-    /\ Cardinality(Replicas \cup SignedIn(LastEpoch + 1) \cup Byzantine) < Quorum
-    /\ \A c \in Decided, r \in Learners : Readmitted(c, r).nonce # drawn[r]
+    /\ Cardinality((Replicas \cup SignedIn(Len(Last) + 1) \cup Byzantine) \cap Roster(Last))
+           < Quorum(Size)
+    /\ \A c \in Decided, r \in Learners : ~IsAdmitted(c, r)
 
 \* Whoever is stuck is told so.
 StuckIsBlocked == Stuck => Blocked
@@ -390,15 +507,17 @@ StuckStays == [][Stuck => Stuck' /\ Decided' = Decided]_vars
 ------------------------------------------------------------------------------
 (***************************************************************************)
 (* Progress.  Only what honest members do by themselves is bound to happen *)
-(* in the end: they vote and close with what honest members still say, and *)
-(* catch up with what honest members hold.  Nobody has to crash, to lose   *)
-(* its record, or to hear a Byzantine member.                              *)
+(* in the end: they vote and close with what honest members still say,     *)
+(* catch up with what honest members hold, and enter where the roster      *)
+(* changed.  Nobody has to crash, to lose its record, or to hear a         *)
+(* Byzantine member.                                                       *)
 (***************************************************************************)
 
 FairVote(r) == \E c \in {d \in Votable(r) : HandedOut(d)} : VoteFor(r, c)
 
 FairClose(r) ==
-    \E c \in {d \in Closable(r) : d \in Supplied /\ Cardinality(Repeating(d)) >= Quorum} :
+    \E c \in {d \in Closable(r) :
+                 d \in Supplied /\ Cardinality(Repeating(d)) >= Quorum(Cardinality(Deciding(d)))} :
         Follow(r, c)
 
 FairCatchUp(r) == \E c \in Held(r, Len(memory[r].head)) : Follow(r, c)
@@ -408,11 +527,12 @@ Fairness ==
         /\ WF_vars(FairVote(r))
         /\ WF_vars(FairClose(r))
         /\ WF_vars(FairCatchUp(r))
+        /\ WF_vars(Enter(r))
 
 FairSpec == Spec /\ Fairness
 
-\* Everybody holds every decision in the end.
-EventualCommitment == <>[](\A r \in Honest : Len(memory[r].head) = Epochs)
+\* Every member holds every decision in the end.  Who does not, is none.
+EventualCommitment == <>[](\A r \in Honest : Len(memory[r].head) = Epochs \/ ~IsMember(r))
 
 \* A learner is a replica again in the end, unless it lost its record so late
 \* that nobody was left to begin another epoch.

@@ -10,8 +10,9 @@ EXTENDS Chain
 ASSUME WellFormed
 
 (***************************************************************************)
-(* Symmetry.  Members that cannot lose their record are interchangeable,   *)
-(* since no notice names them, and so is work.  Orbit maps a state to the  *)
+(* Symmetry.  Founders that neither lose their record nor leave are        *)
+(* interchangeable, since no notice and no change names them, and so is    *)
+(* work.  Orbit maps a state to the  *)
 (* same thing for every renaming of it.  See AgreementCheck.tla.           *)
 (***************************************************************************)
 Renamings == {f \in [Work -> Work] : \A x, y \in Work : f[x] = f[y] => x = y}
@@ -22,10 +23,10 @@ RenamedIncrement(increment, renaming) ==
 Renamed(c, renaming) == [i \in DOMAIN c |-> RenamedIncrement(c[i], renaming)]
 
 RenamedRecord(m, renaming) ==
-    <<m.role, Renamed(m.head, renaming), Renamed(m.voted, renaming), Renamed(m.payload, renaming)>>
+    <<m.role, m.origin, Renamed(m.head, renaming), Renamed(m.voted, renaming), Renamed(m.payload, renaming)>>
 
 Local(r, renaming) ==
-    <<{r} \cap Fallible, drawn[r],
+    <<{r} \cap (Fallible \cup Joining \cup Leaving), drawn[r],
       RenamedRecord(memory[r], renaming),
       RenamedRecord(record[r], renaming),
       {Renamed(c, renaming) : c \in signed[r]}>>
@@ -43,6 +44,9 @@ Orbit == {Image(renaming) : renaming \in Renamings}
 (***************************************************************************)
 NobodyIsEverStuck == ~Stuck
 
+\* Nobody votes who is no founder.
+NobodyJoins == \A r \in Honest : signed[r] # {} => r \in Founders
+
 \* Nobody votes after it lost its record.
 NobodyComesBack == \A r \in Honest : drawn[r] > 0 => memory[r].voted = None
 
@@ -56,5 +60,8 @@ NobodySkips ==
 NeedNotVote    == Spec /\ \A r \in Honest : WF_vars(FairClose(r)) /\ WF_vars(FairCatchUp(r))
 NeedNotClose   == Spec /\ \A r \in Honest : WF_vars(FairVote(r)) /\ WF_vars(FairCatchUp(r))
 NeedNotCatchUp == Spec /\ \A r \in Honest : WF_vars(FairVote(r)) /\ WF_vars(FairClose(r))
+NeedNotEnter ==
+    Spec /\ \A r \in Honest :
+        WF_vars(FairVote(r)) /\ WF_vars(FairClose(r)) /\ WF_vars(FairCatchUp(r))
 
 ==============================================================================

@@ -147,6 +147,14 @@ impl core::fmt::Display for PlacementError {
 
 impl core::error::Error for PlacementError {}
 
+/// Whether there is a placement, whatever is drawn.
+///
+/// # Errors
+/// As [`place`].
+pub fn can_place(facts: &Facts<'_>) -> Result<(), PlacementError> {
+    Problem::new(facts).map(|_| ())
+}
+
 /// The placement that follows from `facts` and committed randomness:
 /// `draw(round)` is the number of that round, evenly spread over all of u64.
 /// Equal facts and draws give equal placements on every member.

@@ -14,11 +14,13 @@ use crate::bounded::Map;
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
 use crate::message::agreement::DecisionCertificate;
+use crate::message::change::Change;
 use crate::message::inference::{Links, Payload, Request, SignedRequest, Tokens};
 use crate::message::notice::{Notice, Readmit, Revision};
 use crate::types::{
     CHECKPOINTS_KEPT, ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_MEMBERS, MAX_REVISED, MAX_VOTERS, NodeId, Position,
 };
+use crate::wire::digest_of;
 
 /// What an epoch's value commits to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,7 +30,8 @@ pub struct Header<C: Scheme> {
     pub epoch: Epoch,
     /// The value of the epoch before.
     pub previous: C::Digest,
-    /// Digest of what the epoch adds: an [`Increment`], or a member's [`Notice`].
+    /// Digest of what the epoch adds: an [`Increment`], a member's [`Notice`],
+    /// or a [`Change`] of the roster.
     pub increment: C::Digest,
     /// Digest of the [`State`] after the epoch. It covers what was computed,
     /// not who attested it.
@@ -107,8 +110,10 @@ pub struct State<C: Scheme> {
     pub readmitted: Map<NodeId, Readmit, MAX_VOTERS>,
     /// For each member that revised its profile, the last revision.
     pub revised: Map<NodeId, Revision, MAX_REVISED>,
-    /// The last epoch committed a notice and computed nothing.
+    /// The last epoch committed a notice or a change, and computed nothing.
     pub interrupted: bool,
+    /// The roster changed in the last epoch: the cluster is over.
+    pub change: Option<Change<C>>,
 }
 
 /// A decided epoch with everything needed to go on from it.
@@ -130,6 +135,8 @@ pub struct Decided<C: Scheme> {
 pub enum Head<C: Scheme> {
     /// Nothing was decided yet.
     Genesis,
+    /// Nothing was decided yet in this cluster, which goes on from this state.
+    Entered(State<C>),
     /// The last decided epoch.
     Decided(Decided<C>),
 }
@@ -158,6 +165,8 @@ pub enum Refused {
     Busy,
     /// The members cannot run the model: see the roster.
     Placement,
+    /// The cluster is over: its roster changed.
+    Over,
 }
 
 impl<C: Scheme> Active<C> {
@@ -212,19 +221,40 @@ impl<C: Scheme> State<C> {
             readmitted: Map::new(),
             revised: Map::new(),
             interrupted: false,
+            change: None,
+        }
+    }
+
+    /// What the next cluster begins with, when this is the last state of one.
+    /// No request is under way, and what members revised stands in the next
+    /// roster. Nobody was admitted again there.
+    #[must_use]
+    pub fn entered(&self) -> State<C> {
+        State {
+            epoch: self.epoch,
+            finished: self.finished.clone(),
+            served: self.served,
+            computed: self.computed,
+            interrupted: self.interrupted,
+            ..State::genesis()
         }
     }
 
     /// What the header names.
     pub fn root<const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
+        self.root_in(cluster.id())
+    }
+
+    /// The same for the cluster with this id.
+    pub(crate) fn root_in(&self, cluster: C::Digest) -> C::Digest {
         // Not the client's signature: a client can sign one request in many
         // ways, and they must not make many states.
         let active = self.active.as_ref().map(|active| {
             (&active.request.request, &active.placement, &active.output, &active.links, &active.checkpoints)
         });
         let served = (&self.finished, self.served, self.computed);
-        let members = (&self.readmitted, &self.revised, self.interrupted);
-        cluster.statement(Tag::State, &(self.epoch, served, active, members))
+        let members = (&self.readmitted, &self.revised, self.interrupted, &self.change);
+        digest_of::<C::Hasher, _>(Tag::State.byte(), &(cluster, (self.epoch, served, active, members)))
     }
 
     /// Whether `request` may be worked on in the next epoch.
@@ -232,6 +262,9 @@ impl<C: Scheme> State<C> {
     /// # Errors
     /// Why not.
     pub fn admits<const N: usize>(&self, cluster: &Cluster<C, N>, request: &SignedRequest<C>) -> Result<(), Refused> {
+        if self.change.is_some() {
+            return Err(Refused::Over);
+        }
         if let Some(active) = &self.active {
             return if active.request.request == request.request { Ok(()) } else { Err(Refused::Busy) };
         }
@@ -273,7 +306,8 @@ impl<C: Scheme> State<C> {
     /// is under way no two epochs in a row may commit notices: a member that
     /// gives one after the other costs every other epoch at most.
     pub fn admits_notice<const N: usize>(&self, cluster: &Cluster<C, N>, member: NodeId, notice: &Notice) -> bool {
-        if self.interrupted && self.active.is_some() {
+        if self.change.is_some() && !cluster.mutated(Mutant::GoOnWhenOver) || self.interrupted && self.active.is_some()
+        {
             return false;
         }
         match notice {
@@ -287,6 +321,12 @@ impl<C: Scheme> State<C> {
                 revision.number == self.next_revision(member) && self.can_revise(cluster, member, *revision)
             }
         }
+    }
+
+    /// Whether the next epoch may commit `change`: between two requests only,
+    /// so that one cluster works on each from its beginning to its end.
+    pub fn admits_change<const N: usize>(&self, cluster: &Cluster<C, N>, change: &Change<C>) -> bool {
+        self.change.is_none() && self.active.is_none() && cluster.can_change(change, self.profiles(cluster)).is_ok()
     }
 
     /// Whether the members could still run the model if `member` could do what
@@ -360,6 +400,11 @@ impl<C: Scheme> State<C> {
         next
     }
 
+    /// The state after `epoch` changed the roster, as was admitted.
+    pub fn end(&self, epoch: Epoch, change: &Change<C>) -> State<C> {
+        State { epoch, interrupted: true, change: Some(change.clone()), ..self.clone() }
+    }
+
     /// This state with another profile; none when too many differ from the roster.
     fn revise(&self, member: NodeId, revision: Revision) -> Option<State<C>> {
         let mut next = self.clone();
@@ -373,6 +418,7 @@ impl<C: Scheme> Head<C> {
     pub fn epoch(&self) -> Epoch {
         match self {
             Head::Genesis => Epoch::GENESIS,
+            Head::Entered(state) => state.epoch,
             Head::Decided(decided) => decided.header.epoch,
         }
     }
@@ -380,34 +426,45 @@ impl<C: Scheme> Head<C> {
     /// The value of the last decided epoch; before the first, the cluster's id.
     pub fn value<const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
         match self {
-            Head::Genesis => cluster.id(),
+            Head::Genesis | Head::Entered(_) => cluster.id(),
             Head::Decided(decided) => decided.certificate.ballot.value,
         }
     }
 
     /// The state after the last decided epoch.
     pub fn state(&self) -> State<C> {
+        self.last_state().cloned().unwrap_or_else(State::genesis)
+    }
+
+    /// The same without a copy; none before the first epoch of all.
+    fn last_state(&self) -> Option<&State<C>> {
         match self {
-            Head::Genesis => State::genesis(),
-            Head::Decided(decided) => decided.state.clone(),
+            Head::Genesis => None,
+            Head::Entered(state) => Some(state),
+            Head::Decided(decided) => Some(&decided.state),
         }
+    }
+
+    /// The change of the roster that ended the cluster, if one did.
+    pub fn change(&self) -> Option<&Change<C>> {
+        self.last_state().and_then(|state| state.change.as_ref())
     }
 
     /// For each client, the sequence number of its last finished request.
     pub fn finished(&self) -> Map<ClientId, u64, MAX_CLIENTS> {
-        self.decided().map(|decided| decided.state.finished.clone()).unwrap_or_default()
+        self.last_state().map(|state| state.finished.clone()).unwrap_or_default()
     }
 
     /// The sequence number of the first request of `client` that is not
     /// finished, without a copy of the state.
     pub fn next_sequence(&self, client: ClientId) -> u64 {
-        self.decided().map_or(1, |decided| decided.state.next_sequence(client))
+        self.last_state().map_or(1, |state| state.next_sequence(client))
     }
 
     /// The last decided epoch with its certificate.
     pub fn decided(&self) -> Option<&Decided<C>> {
         match self {
-            Head::Genesis => None,
+            Head::Genesis | Head::Entered(_) => None,
             Head::Decided(decided) => Some(decided),
         }
     }

@@ -1,86 +1,22 @@
 //! What every member knows before the first message: who takes part, what
 //! model runs, and how patient everybody is.
 
-use heapless::Vec;
-use serde::{Deserialize, Serialize};
+mod descent;
+mod roster;
 
-use crate::assignment::{Facts, Layers, LayersError, Links, Placement, PlacementError, Profile, Strategy, place};
+use heapless::Vec;
+use serde::Serialize;
+
+use crate::assignment::{Placement, PlacementError, Profile, place};
 use crate::crypto::{Scheme, Tag};
 use crate::message::{Envelope, Message};
-use crate::types::{
-    ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_MEMBERS, MAX_OPEN, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH,
-    Millis, NodeId, NodeSet, Resilience, Stage, View,
-};
+use crate::types::{ClientId, Epoch, MAX_OPEN, Millis, NodeId, NodeSet, Resilience, Stage, View};
 use crate::wire::digest_of;
+pub use descent::Descent;
+pub use roster::{Assignment, ClusterError, Model, Roster};
 
 /// Most open requests of one client.
 const MAX_OPEN_OF_A_CLIENT: usize = 4;
-
-/// The model that the cluster runs, as far as the protocol must know it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Model {
-    /// Digest over weights, stage partition, arithmetic, tokenizer and decoder rule.
-    pub manifest: [u8; 32],
-    /// Number of stages, 1 to [`MAX_STAGES`].
-    pub stages: u8,
-    /// Positions that a request may use, 2 to [`MAX_CONTEXT`].
-    pub context: u16,
-    /// Tokens are below this number.
-    pub vocabulary: u8,
-    /// Bytes of one signal at most, 1 to [`MAX_SIGNAL`].
-    pub signal: u16,
-    /// Tokens that one epoch commits, 1 to [`MAX_TOKENS_PER_EPOCH`].
-    pub tokens_per_epoch: u8,
-    /// A checkpoint is taken at the first epoch boundary after this many
-    /// tokens, at least 1.
-    pub checkpoint_interval: u16,
-}
-
-/// The committed set of members and clients, and what they agreed to run.
-/// Its digest is the cluster's id, and every signature covers that id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(bound = "")]
-pub struct Roster<C: Scheme> {
-    /// n, f and p. At most f members, workers included, may be faulty.
-    pub resilience: Resilience,
-    /// The key of each member, by [`NodeId`]. The first n vote; those behind
-    /// them are workers, which run stages and attest, and follow the chain.
-    pub members: Vec<C::PublicKey, MAX_MEMBERS>,
-    /// The key of each admitted client, by [`ClientId`].
-    pub clients: Vec<C::PublicKey, MAX_CLIENTS>,
-    /// The model.
-    pub model: Model,
-    /// What decides who runs which layers.
-    pub assignment: Assignment,
-}
-
-/// The facts from which every member derives who runs which layers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Assignment {
-    /// What a placement is to be good at.
-    pub strategy: Strategy,
-    /// The model's layers and what they cost.
-    pub layers: Layers,
-    /// What each member can do, by [`NodeId`]; one for each member.
-    pub profiles: Vec<Profile, MAX_MEMBERS>,
-    /// What moving bytes costs.
-    pub links: Links,
-}
-
-impl Assignment {
-    /// For `members` alike that take turns, and as many layers alike.
-    ///
-    /// # Errors
-    /// When there are no layers, or more than a model may have.
-    pub fn in_turn(members: usize, layers: u8) -> Result<Assignment, LayersError> {
-        Ok(Assignment {
-            strategy: Strategy::RoundRobin,
-            layers: Layers::even(layers, 1)?,
-            profiles: (0..members.min(MAX_MEMBERS)).map(|_| Profile::default()).collect(),
-            links: Links::FREE,
-        })
-    }
-}
 
 /// How long a node waits, in milliseconds. Local: not part of the cluster's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,43 +39,12 @@ impl Default for Timing {
     }
 }
 
-/// Why a roster cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ClusterError {
-    /// There are fewer members than voters, or more voters than this build holds.
-    Members,
-    /// Two members or clients have the same key.
-    RepeatedKey,
-    /// There is no client.
-    Clients,
-    /// A number of the model is outside its bounds.
-    Model,
-    /// There is not one profile for each member.
-    Profiles,
-    /// The members cannot run the model.
-    Placement(PlacementError),
-}
-
-impl core::fmt::Display for ClusterError {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        out.write_str(match self {
-            ClusterError::Members => "the roster has fewer than n members, or n is more than this build holds",
-            ClusterError::RepeatedKey => "two members or clients have the same key",
-            ClusterError::Clients => "the roster admits no client",
-            ClusterError::Model => "a number of the model is outside its bounds",
-            ClusterError::Profiles => "the roster does not have one profile for each member",
-            ClusterError::Placement(reason) => return reason.fmt(out),
-        })
-    }
-}
-
-impl core::error::Error for ClusterError {}
-
 /// A checked roster with its id.
 #[derive(Clone, Debug)]
 pub struct Cluster<C: Scheme, const N: usize> {
     roster: Roster<C>,
     id: C::Digest,
+    descent: Option<Descent<C>>,
     /// The keys of the first N members, made ready: those who vote are among
     /// them. Others, and clients, sign seldom.
     verifiers: Vec<C::Verifier, N>,
@@ -156,43 +61,32 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// # Errors
     /// When a count or a bound does not hold, or a key stands twice.
     pub fn new(roster: Roster<C>, timing: Timing) -> Result<Self, ClusterError> {
-        let model = &roster.model;
-        let within = (1..=MAX_STAGES).contains(&usize::from(model.stages))
-            && (2..=MAX_CONTEXT).contains(&usize::from(model.context))
-            && (1..=MAX_SIGNAL).contains(&usize::from(model.signal))
-            && (1..=MAX_TOKENS_PER_EPOCH).contains(&usize::from(model.tokens_per_epoch))
-            && model.vocabulary > 0
-            && model.checkpoint_interval > 0;
-        if !within {
-            return Err(ClusterError::Model);
-        }
-        let voters = roster.resilience.n();
-        if roster.members.len() < voters || voters > N {
-            return Err(ClusterError::Members);
-        }
-        if roster.clients.is_empty() {
-            return Err(ClusterError::Clients);
-        }
-        let keys = || roster.members.iter().chain(roster.clients.iter());
-        if keys().enumerate().any(|(at, key)| keys().take(at).any(|other| other == key)) {
-            return Err(ClusterError::RepeatedKey);
-        }
-        if roster.assignment.profiles.len() != roster.members.len() {
-            return Err(ClusterError::Profiles);
-        }
+        roster.check(N)?;
         let id = digest_of::<C::Hasher, _>(Tag::Cluster.byte(), &roster);
+        Ok(Self::of(roster, id, None, timing))
+    }
+
+    /// The cluster with `roster` that goes on where another one ended.
+    ///
+    /// # Errors
+    /// As [`Cluster::new`].
+    pub fn descended(roster: Roster<C>, descent: Descent<C>, timing: Timing) -> Result<Self, ClusterError> {
+        roster.check(N)?;
+        let id = digest_of::<C::Hasher, _>(Tag::Descent.byte(), &(&roster, &descent));
+        Ok(Self::of(roster, id, Some(descent), timing))
+    }
+
+    fn of(roster: Roster<C>, id: C::Digest, descent: Option<Descent<C>>, timing: Timing) -> Self {
         let verifiers = roster.members.iter().take(N).map(C::prepare).collect();
-        let cluster = Cluster {
+        Cluster {
             roster,
             id,
+            descent,
             verifiers,
             timing,
             #[cfg(feature = "checker")]
             rules: crate::agreement::rules::Rules::default(),
-        };
-        // Whether there is a placement does not depend on what is drawn.
-        cluster.place(&cluster.roster.assignment.profiles, &cluster.id).map_err(ClusterError::Placement)?;
-        Ok(cluster)
+        }
     }
 
     /// Who runs which layers, when members can do what `profiles` say. `seed`
@@ -201,22 +95,23 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// # Errors
     /// When the members cannot run the model.
     pub fn place(&self, profiles: &[Profile], seed: &C::Digest) -> Result<Placement, PlacementError> {
-        let Assignment { strategy, layers, links, .. } = &self.roster.assignment;
-        let facts = Facts {
-            owners: self.resilience().attestation_quorum(),
-            assigned: self.resilience().stage_set(),
-            stages: self.roster.model.stages,
-            layers,
-            members: profiles,
-            links: *links,
-            strategy: *strategy,
-        };
+        let facts = self.roster.facts(profiles);
         place(&facts, |round| C::number(&self.statement(Tag::Placement, &(seed, round))))
     }
 
-    /// The digest of the roster.
+    /// The digest of the roster, and of what the cluster goes on from.
     pub fn id(&self) -> C::Digest {
         self.id
+    }
+
+    /// The id of the first cluster, of which this one is a descendant, or itself.
+    pub fn first(&self) -> C::Digest {
+        self.descent.map_or(self.id, |descent| descent.first)
+    }
+
+    /// What it goes on from; none for the first one.
+    pub fn descent(&self) -> Option<&Descent<C>> {
+        self.descent.as_ref()
     }
 
     /// The members, clients and model.
@@ -294,6 +189,11 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// cluster gives the same.
     pub fn statement<T: Serialize + ?Sized>(&self, tag: Tag, statement: &T) -> C::Digest {
         digest_of::<C::Hasher, _>(tag.byte(), &(self.id, statement))
+    }
+
+    /// The same for a statement that is good in every cluster of the chain.
+    pub(crate) fn lasting_statement<T: Serialize + ?Sized>(&self, tag: Tag, statement: &T) -> C::Digest {
+        digest_of::<C::Hasher, _>(tag.byte(), &(self.first(), statement))
     }
 }
 

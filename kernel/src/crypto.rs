@@ -3,7 +3,8 @@
 //!
 //! Every signature is over the digest of `(tag, cluster, statement)` with a
 //! [`Tag`] of its own for each kind of statement: no signature is valid for a
-//! statement of another kind or of another cluster.
+//! statement of another kind or of another cluster. A client's request names
+//! the first cluster of a chain, whoever its members are later.
 
 pub mod ed25519;
 pub mod ideal;
@@ -46,6 +47,10 @@ pub enum Tag {
     Recall = 23,
     History = 24,
     Notice = 25,
+    Change = 26,
+    Token = 27,
+    Order = 28,
+    Descent = 29,
 }
 
 impl Tag {

@@ -8,7 +8,7 @@ use crate::assignment::Profile;
 use crate::crypto::{Scheme, Verified};
 use crate::message::agreement::Path;
 use crate::message::inference::{History, RunId, Sampling, Signal, Signals, SignedRequest, Tokens};
-use crate::message::{Envelope, Notice};
+use crate::message::{Envelope, Notice, SignedChange};
 use crate::node::Blockade;
 use crate::proof::Evidence;
 use crate::types::{ClientId, Epoch, Millis, NodeId, NodeSet, Nonce, Position, Stage, View};
@@ -60,6 +60,9 @@ pub enum Input<C: Scheme, const N: usize> {
     /// requests that begin later are to reckon with this. A speed of 0 hands
     /// its stages over. The node says so until it is committed.
     Revise(Profile),
+    /// An operator, or whoever holds its token, handed a change of the roster
+    /// to this node.
+    Change(Verified<SignedChange<C>>),
     /// The host found what [`Output::Supply`] asked for.
     Supplied {
         /// Who asked.
@@ -234,6 +237,11 @@ pub enum Output<C: Scheme, const N: usize> {
         /// What a member said about itself.
         notice: Option<(NodeId, Notice)>,
     },
+    /// The last decided epoch changed the roster, and nothing else will be
+    /// decided under this one: make the [next](crate::cluster::Cluster::next)
+    /// cluster, and let the node [enter](crate::node::Node::enter) it if it is
+    /// a member there. Keep the decision, to show it to those who are behind.
+    Changed,
     /// Signed statements that only a faulty member can have made. May be
     /// repeated; hosts keep the first of each kind.
     Evidence(Evidence<C>),

@@ -2,6 +2,7 @@
 //! signed by its author, so it can be relayed, and convinces third parties.
 
 pub mod agreement;
+pub mod change;
 pub mod inference;
 pub mod notice;
 mod verify;
@@ -12,6 +13,7 @@ use crate::chain::Decided;
 use crate::crypto::{Scheme, Tag};
 use crate::types::{Epoch, NodeId};
 pub use agreement::AgreementMessage;
+pub use change::{Change, SignedChange};
 pub use inference::{Attest, History, Payload, Pull, Recall, RunId, SignedRequest, StageOutput};
 pub use notice::Notice;
 pub use verify::Forged;
@@ -60,6 +62,8 @@ pub enum Message<C: Scheme, const N: usize> {
     Decided(Decided<C>),
     /// What a member says about itself, to be committed.
     Notice(Notice),
+    /// A change of the roster, passed on to all members, to be committed.
+    Change(SignedChange<C>),
 }
 
 /// A request for what the sender lacks.
@@ -94,11 +98,12 @@ pub enum Kind {
     Decided,
     Readmit,
     Revise,
+    Change,
 }
 
 impl Kind {
     /// Every kind, in the order in which an epoch uses them.
-    pub const ALL: [Kind; 17] = [
+    pub const ALL: [Kind; 18] = [
         Kind::Forward,
         Kind::StageOutput,
         Kind::Attest,
@@ -116,6 +121,7 @@ impl Kind {
         Kind::Decided,
         Kind::Readmit,
         Kind::Revise,
+        Kind::Change,
     ];
 
     /// The name in metrics, traces and reports.
@@ -138,6 +144,7 @@ impl Kind {
             Kind::Decided => "decided",
             Kind::Readmit => "readmit",
             Kind::Revise => "revise",
+            Kind::Change => "change",
         }
     }
 }
@@ -158,6 +165,7 @@ impl<C: Scheme, const N: usize> Message<C, N> {
             Message::Decided(_) => Kind::Decided,
             Message::Notice(Notice::Readmit(_)) => Kind::Readmit,
             Message::Notice(Notice::Revise(_)) => Kind::Revise,
+            Message::Change(_) => Kind::Change,
         }
     }
 
@@ -188,7 +196,8 @@ impl<C: Scheme, const N: usize> Message<C, N> {
             | Message::Recall(_)
             | Message::History(_)
             | Message::Payload(_)
-            | Message::Notice(_) => None,
+            | Message::Notice(_)
+            | Message::Change(_) => None,
         }
     }
 
@@ -206,6 +215,7 @@ impl<C: Scheme, const N: usize> Message<C, N> {
             Message::Agreement { epoch, message } => message.statement(cluster, *epoch),
             Message::Decided(decided) => cluster.statement(Tag::Decided, decided),
             Message::Notice(notice) => notice.statement(cluster),
+            Message::Change(signed) => cluster.statement(Tag::Order, signed),
         }
     }
 }

@@ -18,6 +18,7 @@
 //! | CertAck, Attest, StageOutput, Notice | nothing |
 
 mod blockade;
+mod changes;
 mod closed;
 mod coordinator;
 mod horizon;
@@ -41,7 +42,7 @@ use crate::machine::{Input, Outbox, Output, Place, Rejection, Timer, Transmissio
 use crate::message::agreement::DecisionCertificate;
 use crate::message::inference::{Payload, Tokens};
 use crate::message::notice::SignedNotice;
-use crate::message::{Fetch, Message};
+use crate::message::{Fetch, Message, SignedChange};
 use crate::types::{Epoch, MAX_NOTICES, Millis, NodeId, NodeSet, Nonce, Stage, View};
 pub use blockade::Blockade;
 use blockade::Watch;
@@ -85,6 +86,8 @@ pub struct Node<C: Scheme, const N: usize> {
     requests: Requests<C>,
     /// What members say about themselves and is not committed; of each the last.
     notices: Map<NodeId, SignedNotice<C>, MAX_NOTICES>,
+    /// A change of the roster that an operator ordered and is not committed.
+    change: Option<SignedChange<C>>,
     /// What this node wants to be reckoned with.
     profile: Option<Profile>,
     /// What the last decided epoch can still be held to.
@@ -120,6 +123,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             candidates: Map::new(),
             requests: Requests::default(),
             notices: Map::new(),
+            change: None,
             profile: None,
             closed: None,
             recovered: record.payload,
@@ -130,7 +134,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         })
     }
 
-    /// Takes one input. `seat` is the same in every step of a node's life.
+    /// Takes one input. `seat` is the same in every step until the node
+    /// [enters](Node::enter) another cluster.
     ///
     /// # Errors
     /// A [`Rejection`] when the input changes nothing. Evidence may have been
@@ -152,6 +157,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
                 self.inference.on_holding(seat, run, stage, (upto, link), out)?;
             }
             Input::Revise(profile) => self.revise(seat, profile, out)?,
+            Input::Change(signed) => self.order(seat, signed.into_inner(), out)?,
             Input::Supplied { to, history } => self.inference.on_supplied(seat, to, history, out)?,
             Input::Timer(timer) => self.on_timer(seat, timer, out)?,
         }
@@ -244,7 +250,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
 
     /// Whether it signs in agreement.
     fn signs(&self, seat: &Seat<'_, C, N>) -> bool {
-        self.role == Role::Replica || seat.cluster.mutated(Mutant::LearnerSigns)
+        let mutated = |mutant| seat.cluster.mutated(mutant);
+        (self.role == Role::Replica || mutated(Mutant::LearnerSigns))
+            && (!self.is_over() || mutated(Mutant::GoOnWhenOver))
     }
 
     fn start(&mut self, seat: &Seat<'_, C, N>, nonce: Nonce, out: &mut impl Outbox<C, N>) {
@@ -261,6 +269,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.ask(seat, None, out);
         self.repeat(seat, out);
         out.push(Output::SetTimer { timer: Timer::Retransmit, after: seat.cluster.timing.retransmit });
+        if self.is_over() {
+            out.push(Output::Changed);
+        }
     }
 
     fn on_timer(&mut self, seat: &Seat<'_, C, N>, timer: Timer, out: &mut impl Outbox<C, N>) -> Result<(), Rejection> {
@@ -297,7 +308,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
 
     /// Nothing waits for an epoch.
     fn is_idle(&self, seat: &Seat<'_, C, N>) -> bool {
-        self.run().is_none() && self.requests.is_empty() && self.notices.is_empty() && self.own_notice(seat).is_none()
+        let waiting = !self.requests.is_empty() || !self.notices.is_empty() || self.change.is_some();
+        self.run().is_none() && !waiting && self.own_notice(seat).is_none()
     }
 
     fn repeat(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
@@ -306,6 +318,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
         self.inference.retransmit(seat, out);
         self.give_notice(seat, out);
+        self.tell_change(seat, Transmission::Again, out);
         if self.signs(seat) {
             self.agreement.retransmit(seat, out);
         }
@@ -331,11 +344,12 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     /// there are none.
     fn advance(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
         loop {
+            self.admit_change(seat, out);
             self.admit_notice(seat, out);
             if let Some(work) = self.inference.work() {
                 let known = |candidate: &Candidate<C>| match &candidate.payload {
                     Payload::Work(known) => (known.run, known.committed) == (work.run, work.committed),
-                    Payload::Notice(_) => false,
+                    Payload::Notice(_) | Payload::Change(_) => false,
                 };
                 if !self.candidates.iter().any(|(_, candidate)| known(candidate)) {
                     // Refused only when the epoch holds as many wanted values as it can.
@@ -364,6 +378,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
                 }
             },
             Payload::Notice(signed) => self.validate_notice(seat, signed)?,
+            Payload::Change(signed) => self.validate_change(seat, signed)?,
         };
         let value = candidate.header.value(seat.cluster);
         if self.candidates.contains(&value) {
@@ -410,7 +425,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let (tokens, notice) = match &payload {
             Some(Payload::Work(work)) => (work.tokens.clone(), None),
             Some(Payload::Notice(signed)) => (Tokens::new(), Some((signed.member, signed.notice))),
-            None => (Tokens::new(), None),
+            Some(Payload::Change(_)) | None => (Tokens::new(), None),
         };
         self.closed = None;
         if epoch == self.epoch() {
@@ -434,6 +449,10 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
         out.push(Output::Commit { epoch, path, view: ballot.view, tokens, notice });
         self.announce(seat, learners, out);
+        if self.is_over() {
+            self.change = None;
+            out.push(Output::Changed);
+        }
         self.inference.follow(seat, &state, out);
         let taken = checkpoints(&self.head).filter(|taken| Some(*taken) != before);
         if let Some((checkpoint, run)) = taken.zip(self.run()) {

@@ -22,6 +22,10 @@ pub const MAX_OPEN: usize = 16;
 pub const MAX_REVISED: usize = 16;
 /// Most notices that wait to be committed, one of each member.
 pub const MAX_NOTICES: usize = 16;
+/// Most operators whose word changes a roster.
+pub const MAX_OPERATORS: usize = 4;
+/// Most bytes that say how a member is reached.
+pub const MAX_CONTACT: usize = 192;
 /// Most checkpoints of one request that are kept.
 pub const CHECKPOINTS_KEPT: usize = 10;
 

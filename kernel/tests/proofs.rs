@@ -31,6 +31,7 @@ fn cluster_of(members: [u8; 4]) -> TestCluster {
         resilience: Resilience::new(4, 1, 1).unwrap(),
         members: members.into_iter().map(public).collect(),
         clients: [public(100)].into_iter().collect(),
+        operators: [].into_iter().collect(),
         model: Model {
             manifest: [9; 32],
             stages: 2,
@@ -58,7 +59,7 @@ fn proof(cluster: &TestCluster) -> Proof {
         tokens: 8,
         sampling: Sampling::Greedy,
     };
-    let signature = C::sign(&key(100), &cluster.statement(Tag::Request, &request));
+    let signature = C::sign(&key(100), &request.statement(cluster));
     let request = SignedRequest { request, signature };
     let mut value = cluster.id();
     let previous = value;

@@ -9,8 +9,10 @@ use butterfly_kernel::assignment::Profile;
 use butterfly_kernel::crypto::ed25519::Ed25519;
 use butterfly_kernel::message::{Envelope, Kind};
 use butterfly_kernel::node::Record;
+use butterfly_kernel::types::Resilience;
 use butterfly_kernel::wire::{self, WireError};
 use cluster::byzantine::Behaviour;
+use cluster::generations::{admit, signed};
 use cluster::{Action, Crypto, Network, TestEnvelope, World, request};
 use proptest::prelude::*;
 
@@ -39,6 +41,10 @@ fn of_a_member_that_lost_its_disk() -> BTreeMap<Kind, Vec<TestEnvelope>> {
     let mut world = World::new(4, 12, Network::CALM);
     let asked = request(&world.cluster, 1, &[1, 2, 3], 40);
     world.submit(0, asked);
+    // It waits for the end of the request.
+    let newcomer = world.expect_newcomer();
+    let change = signed(&world.cluster, admit(newcomer, Resilience::largest(5).unwrap()));
+    world.order(3, change).unwrap();
     assert!(world.run(1_000_000, |world| world.all_committed(3)));
     let now = world.now;
     world.at(now + 1, 2, Action::Wipe);

@@ -10,19 +10,26 @@
 //! A faulty node leads view 0 of every epoch and there are no others, so a
 //! leader never stands in the way of a value; what views add is checked on one
 //! epoch. What an epoch adds is a notice, a member's re-admission or a revision
-//! of the leader's profile, so nothing is computed: see [`crate::inference`].
+//! of the leader's profile, or a change of the roster, so nothing is computed:
+//! see [`crate::inference`].
+//!
+//! Nodes keep their numbers when the roster changes, and members have others,
+//! by their place in each roster. Who is no member runs no kernel: its host
+//! looks for the changes that lead to it.
 //!
 //! | module | subject |
 //! | --- | --- |
 //! | [`setting`] | who takes part, who is faulty, who may lose what |
 //! | [`values`] | values, each being the chain that it ends |
 //! | [`local`] | one honest node between two steps |
-//! | [`awake`] | one honest node at work |
+//! | [`awake`] | one honest member at work |
+//! | [`guest`] | the host of one that is no member, at work |
 //! | [`memo`] | what the kernel makes of each thing that can happen |
 //! | [`properties`] | what must hold in every state |
 //! | [`tell`] | a run, told |
 
 mod awake;
+mod guest;
 pub mod local;
 pub mod memo;
 pub mod properties;
@@ -57,6 +64,8 @@ pub enum Act {
     Close(values::Id),
     /// Is told of a later decision, and skips what lies between.
     CatchUp(values::Id),
+    /// Holds the last decision of its cluster, and goes on in the next one.
+    Enter,
     /// Crashes and starts from what is durable.
     Start,
     /// Starts without a record.
@@ -84,6 +93,12 @@ pub enum Witness {
     VotesAgain,
     /// A member closed an epoch in which it had not voted.
     ClosesUnvoted,
+    /// A member entered another cluster.
+    Enters,
+    /// Somebody voted who was no founder.
+    Joins,
+    /// A learner entered another cluster.
+    EntersLearning,
 }
 
 impl std::fmt::Display for Witness {
@@ -93,6 +108,9 @@ impl std::fmt::Display for Witness {
             Witness::ComesBack => "a learner admitted again",
             Witness::VotesAgain => "a vote after a loss",
             Witness::ClosesUnvoted => "an epoch closed without a vote of one's own",
+            Witness::Enters => "a cluster entered behind a change",
+            Witness::Joins => "a vote of one who joined",
+            Witness::EntersLearning => "a cluster entered by a learner",
         })
     }
 }

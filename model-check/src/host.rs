@@ -39,6 +39,8 @@ pub struct Host<'a> {
     pub node: Node,
     /// What would be read back.
     pub disk: Record,
+    /// It wrote something since it was made, or entered a cluster.
+    pub has_persisted: bool,
     /// How the kernel broke its contract.
     pub breaches: BTreeSet<Breach>,
 }
@@ -55,7 +57,19 @@ impl<'a> Host<'a> {
     ) -> Host<'a> {
         let seat = Seat { cluster, me, key: &() };
         let node = Node::new(&seat, record).expect("a record of its own");
-        Host { cluster, honest, me, node, disk, breaches: BTreeSet::new() }
+        Host { cluster, honest, me, node, disk, has_persisted: false, breaches: BTreeSet::new() }
+    }
+
+    /// The node goes on in another cluster, whose members in `honest` are
+    /// honest. Gives what the host has to do about it.
+    #[must_use]
+    pub fn enter(&mut self, seat: Seat<'a, Exact, MEMBERS>, honest: NodeSet) -> Vec<Output<Exact, MEMBERS>> {
+        let mut outputs = Outputs::default();
+        (self.cluster, self.me, self.honest) = (seat.cluster, seat.me, honest);
+        self.has_persisted = false;
+        self.node.enter(&seat, &mut outputs).expect("it holds the decision that leads there");
+        outputs.0.iter().for_each(|output| self.perform(output));
+        outputs.0
     }
 
     /// What of its memory counts, in the form of a record.
@@ -97,6 +111,7 @@ impl<'a> Host<'a> {
     fn perform(&mut self, output: &Output<Exact, MEMBERS>) {
         match output {
             Output::Persist => {
+                self.has_persisted = true;
                 let record = self.node.record();
                 self.disk = Record {
                     role: record.role,

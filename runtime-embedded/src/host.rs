@@ -534,6 +534,8 @@ impl<const N: usize, const MESSAGE: usize, const COPY: usize> Outbox<butterfly_k
                 *self.blockade = Some(blockade);
                 self.voice.say(Event::Blocked(true));
             }
+            // It stays in its cluster, which decides nothing more.
+            Output::Changed => {}
             Output::Resumed => {
                 *self.blockade = None;
                 self.voice.say(Event::Blocked(false));

@@ -28,7 +28,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::agreement::Path;
@@ -294,6 +294,8 @@ impl Host {
             Output::Checkpoint { run, position } => self.keep_checkpoint(&run.plan, position),
             Output::Blocked(blockade) => self.tell_blockade(Some(blockade))?,
             Output::Resumed => self.tell_blockade(None)?,
+            // Rosters that `init` makes name no operator, so they stay as they are.
+            Output::Changed => bail!("the cluster changed its roster, which this node cannot follow"),
             Output::Evidence(evidence) => self.blame(&evidence)?,
             Output::EnterView { epoch, view } => {
                 self.metrics.entered_view();

@@ -38,6 +38,7 @@ impl Founded {
             resilience,
             members: members.iter().map(Keys::public).collect(),
             clients: clients.iter().map(Keys::public).collect(),
+            operators: [].into_iter().collect(),
             model: model.terms(tokens_per_epoch)?,
             assignment: model.assignment(n)?,
         };

@@ -217,6 +217,8 @@ impl Inner {
         match output {
             // Performed by the caller; and no caches are kept for a restart.
             KernelOutput::Persist | KernelOutput::Checkpoint { .. } => {}
+            // It stays in its cluster, which decides nothing more.
+            KernelOutput::Changed => {}
             KernelOutput::Send { to, envelope, transmission } => outputs.push(Output::Send {
                 to: numbers(to),
                 message: encode(&envelope),

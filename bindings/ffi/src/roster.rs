@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use butterfly_kernel::assignment::{Layers, Links, Profile, Strategy};
 use butterfly_kernel::cluster::{Assignment, Cluster as KernelCluster, ClusterError, Model as KernelModel, Timing};
+use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::ed25519::PublicKey;
-use butterfly_kernel::crypto::{Scheme, Tag};
 use butterfly_kernel::message::inference::Request as KernelRequest;
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::{ClientId, Epoch, Millis, NodeId, Resilience, View};
@@ -101,6 +101,7 @@ impl Roster {
             resilience,
             members: public_keys(&members)?,
             clients: public_keys(&clients)?,
+            operators: [].into_iter().collect(),
             assignment: Assignment {
                 strategy: Strategy::RoundRobin,
                 layers,
@@ -184,7 +185,7 @@ impl Roster {
         butterfly_kernel::chain::State::<Crypto>::genesis()
             .expects(&self.cluster, &request)
             .map_err(|_| Error::Malformed { reason: "the prompt and the tokens do not fit the model".into() })?;
-        let statement = self.cluster.statement(Tag::Request, &request);
+        let statement = request.statement(&self.cluster);
         let signature = Crypto::sign(keys.identity(), &statement);
         Ok(encode(&SignedRequest { request, signature }))
     }

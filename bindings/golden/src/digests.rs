@@ -5,13 +5,14 @@
 
 use std::cell::RefCell;
 
-use butterfly_kernel::chain::{Head, State};
+use butterfly_kernel::chain::{Decided, Head, State};
 use butterfly_kernel::cluster::{Cluster as KernelCluster, Timing};
 use butterfly_kernel::crypto::ed25519::{Digest, PublicKey, Sha256Hasher, Signature, SignatureMap};
 use butterfly_kernel::crypto::{Hasher, Scheme, Tag};
 use butterfly_kernel::inference::run::Run;
+use butterfly_kernel::message::change::token_statement;
 use butterfly_kernel::message::inference::Work;
-use butterfly_kernel::message::{Envelope, SignedRequest};
+use butterfly_kernel::message::{Envelope, SignedChange, SignedRequest};
 use butterfly_kernel::types::MAX_VOTERS;
 use butterfly_kernel::wire;
 use ed25519_dalek::SigningKey;
@@ -20,8 +21,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Crypto;
 use crate::damage::encode;
-use crate::messages::samples;
-use crate::story::{Story, roster};
+use crate::messages::changes::token_key;
+use crate::messages::{changes, samples};
+use crate::story::{Story, public, roster};
 use crate::vector::Statement;
 
 thread_local! {
@@ -124,7 +126,7 @@ pub struct DigestVector {
 }
 
 /// Every tag, in order of its number.
-pub const TAGS: [Tag; 25] = [
+pub const TAGS: [Tag; 29] = [
     Tag::Cluster,
     Tag::Request,
     Tag::Propose,
@@ -150,6 +152,10 @@ pub const TAGS: [Tag; 25] = [
     Tag::Recall,
     Tag::History,
     Tag::Notice,
+    Tag::Change,
+    Tag::Token,
+    Tag::Order,
+    Tag::Descent,
 ];
 
 /// The tag's name in the files, and what is hashed under it. A new tag does
@@ -157,7 +163,7 @@ pub const TAGS: [Tag; 25] = [
 fn describe(tag: Tag) -> (&'static str, &'static str) {
     match tag {
         Tag::Cluster => ("cluster", "the roster; no id before it, since the digest is the id"),
-        Tag::Request => ("request", "Request"),
+        Tag::Request => ("request", "Request, behind the id of the first cluster of the chain"),
         Tag::Propose => ("propose", "epoch, Ballot"),
         Tag::Vote => ("vote", "epoch, Ballot"),
         Tag::Commit => ("commit", "epoch, Ballot"),
@@ -181,6 +187,10 @@ fn describe(tag: Tag) -> (&'static str, &'static str) {
         Tag::Recall => ("recall", "Recall"),
         Tag::History => ("history", "History"),
         Tag::Notice => ("notice", "Notice"),
+        Tag::Change => ("change", "Change"),
+        Tag::Token => ("token", "a token's key, whether it is for a voter, n, f and p of the next roster"),
+        Tag::Order => ("order", "SignedChange"),
+        Tag::Descent => ("descent", "a roster and its Descent; no id before them, since the digest is the id"),
     }
 }
 
@@ -192,6 +202,7 @@ pub fn vectors(story: &Story) -> Vec<DigestVector> {
         heard.extend(envelopes.map(|envelope| preimage_of(&envelope).preimage));
     }
     heard.extend(inference(story));
+    heard.extend(descent(story));
     let first = |tag: Tag| {
         let (name, about) = describe(tag);
         let preimage = heard.iter().find(|preimage| preimage[0] == tag.byte()).cloned();
@@ -212,5 +223,21 @@ fn inference(story: &Story) -> Vec<Vec<u8>> {
         let candidate = run.validate(&cluster, &head, work).expect("the work is a result of the run");
         candidate.header.value(&cluster);
         State::<Listening>::genesis().root(&cluster)
+    })
+}
+
+/// What is hashed for a change of the roster, and for the cluster behind it.
+fn descent(story: &Story) -> Vec<Vec<u8>> {
+    let cluster = listening_cluster();
+    let mut last: Decided<Listening> =
+        wire::decode(&encode(&story.second.decided)).expect("both schemes have one wire");
+    let removed = changes::remove_worker(&story.cluster);
+    let removed: SignedChange<Listening> = wire::decode(&encode(&removed)).expect("both schemes have one wire");
+    last.state = last.state.end(last.header.epoch, &removed.change);
+    let token = public(&token_key());
+    listen(|| {
+        token_statement(&cluster, &token, true, cluster.resilience());
+        removed.change.statement(&cluster);
+        cluster.next(&last).expect("the worker can go").id()
     })
 }

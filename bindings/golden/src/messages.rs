@@ -1,6 +1,7 @@
 //! Every kind of message: genuine ones here; bytes that are no message in
 //! `malformed`, messages that are not genuine in `forged`.
 
+pub mod changes;
 mod forged;
 mod malformed;
 
@@ -156,6 +157,7 @@ pub fn samples(story: &Story, kind: Kind) -> Vec<Sample> {
         ],
         Kind::Readmit => readmissions(),
         Kind::Revise => revisions(),
+        Kind::Change => changes::samples(&story.cluster),
     }
 }
 

@@ -51,7 +51,7 @@ fn proof(chapters: &[&Chapter], committed: u16) -> CommitProof {
 fn added(chapter: &Chapter) -> Added<Crypto> {
     match &chapter.payload {
         Payload::Work(work) => Added::Tokens(work.tokens.clone()),
-        Payload::Notice(_) => Added::Nothing(chapter.decided.header.increment),
+        Payload::Notice(_) | Payload::Change(_) => Added::Nothing(chapter.decided.header.increment),
     }
 }
 

@@ -6,7 +6,8 @@ use butterfly_kernel::assignment::{
 use butterfly_kernel::cluster::Assignment;
 use butterfly_kernel::crypto::ed25519::PublicKey;
 use butterfly_kernel::types::{
-    MAX_CLIENTS, MAX_CONTEXT, MAX_MEMBERS, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, MAX_VOTERS, Resilience,
+    MAX_CLIENTS, MAX_CONTEXT, MAX_MEMBERS, MAX_OPERATORS, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, MAX_VOTERS,
+    Resilience,
 };
 
 use crate::Roster;
@@ -40,6 +41,7 @@ fn largest() -> Roster {
     roster.resilience = Resilience::largest(MAX_VOTERS).expect("as many as may vote");
     roster.members = (0..MAX_MEMBERS).map(key).collect();
     roster.clients = (0..MAX_CLIENTS).map(|client| key(100 + client)).collect();
+    roster.operators = (0..MAX_OPERATORS).map(|operator| key(150 + operator)).collect();
     roster.model.stages = MAX_STAGES as u8;
     roster.model.context = MAX_CONTEXT as u16;
     roster.model.vocabulary = u8::MAX;
@@ -112,6 +114,14 @@ fn contents() -> Vec<Vector> {
             (Reason::RepeatedKey, Verdict::RepeatedKey),
             &|roster| {
                 roster.clients[0] = PublicKey(roster.members[0].0);
+            },
+        ),
+        refused(
+            "roster_operator_is_member",
+            "An operator with a member's key.",
+            (Reason::RepeatedKey, Verdict::RepeatedKey),
+            &|roster| {
+                roster.operators[0] = PublicKey(roster.members[0].0);
             },
         ),
         refused("roster_no_stage", "A model without stages.", model, &|roster| roster.model.stages = 0),

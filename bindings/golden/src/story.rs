@@ -42,6 +42,10 @@ pub const LEARNER: u8 = 3;
 pub const WORKER: u8 = 4;
 /// Thirty-two of this byte are the seed of the client's key.
 pub const CLIENT_SEED: u8 = 101;
+/// Thirty-two of this byte are the seed of the operator's key.
+pub const OPERATOR_SEED: u8 = 102;
+/// Thirty-two of this byte are the seed of a token's key.
+pub const TOKEN_SEED: u8 = 103;
 /// The model's manifest here, and in the cluster that is foreign to it.
 pub const MANIFEST: [u8; 32] = [9; 32];
 const FOREIGN_MANIFEST: [u8; 32] = [10; 32];
@@ -92,6 +96,11 @@ pub fn client_key() -> SigningKey {
     SigningKey::from_bytes(&[CLIENT_SEED; 32])
 }
 
+/// The secret key of the operator.
+pub fn operator_key() -> SigningKey {
+    SigningKey::from_bytes(&[OPERATOR_SEED; 32])
+}
+
 /// The public half of a key.
 pub fn public(key: &SigningKey) -> PublicKey {
     PublicKey(key.verifying_key().to_bytes())
@@ -105,6 +114,7 @@ pub fn roster() -> Roster {
         resilience: Resilience::new(usize::from(VOTERS), 1, 0).expect("four members tolerate one fault"),
         members: (0..MEMBERS).map(|member| public(&member_key(member))).collect(),
         clients: [public(&client_key())].into_iter().collect(),
+        operators: [public(&operator_key())].into_iter().collect(),
         model: Model {
             manifest: MANIFEST,
             stages: 2,
@@ -209,7 +219,7 @@ pub fn next_request() -> Request {
 
 /// `request` with the client's signature.
 pub fn sign_request(cluster: &Cluster, request: Request) -> SignedRequest {
-    let signature = Crypto::sign(&client_key(), &cluster.statement(Tag::Request, &request));
+    let signature = Crypto::sign(&client_key(), &request.statement(cluster));
     SignedRequest { request, signature }
 }
 
@@ -253,7 +263,7 @@ impl Chapter {
     pub fn work(&self) -> &Work {
         match &self.payload {
             Payload::Work(work) => work,
-            Payload::Notice(_) => panic!("{:?} adds nothing to a request", self.epoch),
+            Payload::Notice(_) | Payload::Change(_) => panic!("{:?} adds nothing to a request", self.epoch),
         }
     }
 

@@ -196,6 +196,9 @@ impl From<ClusterError> for Verdict {
             ClusterError::Members => Verdict::Members,
             ClusterError::RepeatedKey => Verdict::RepeatedKey,
             ClusterError::Clients => Verdict::Clients,
+            ClusterError::Stranger | ClusterError::Resilience | ClusterError::Unchanged => {
+                unreachable!("a roster by itself changes nothing")
+            }
             ClusterError::Model => Verdict::Model,
             ClusterError::Profiles => Verdict::Profiles,
             ClusterError::Placement(_) => Verdict::Placement,

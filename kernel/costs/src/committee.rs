@@ -22,6 +22,7 @@ where
             resilience: Resilience::largest(usize::from(n)).expect("between one and sixteen members"),
             members: keys.iter().map(public).collect(),
             clients: [public(&client_key())].into_iter().collect(),
+            operators: [].into_iter().collect(),
             model: Model {
                 manifest: [0; 32],
                 stages: 4,

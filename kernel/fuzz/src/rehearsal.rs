@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use butterfly_kernel::assignment::Profile;
 use butterfly_kernel::cluster::{Assignment, Model, Roster, Seat, Timing};
-use butterfly_kernel::crypto::{Scheme, Tag};
+use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::inference::run::first_link;
 use butterfly_kernel::machine::{Input, Output, Place, Rejection, Timer};
 use butterfly_kernel::message::inference::{MAX_HISTORY, Request, Sampling, Signal, SignedRequest};
@@ -50,6 +50,7 @@ pub fn cluster() -> Cluster {
         resilience: Resilience::new(VOTERS, 1, 0).expect("four members tolerate one fault"),
         members: (0..).map(NodeId).take(MEMBERS).collect(),
         clients: [CLIENT].into_iter().collect(),
+        operators: [].into_iter().collect(),
         model: Model {
             manifest: [0; 32],
             stages: 2,
@@ -68,7 +69,7 @@ pub fn cluster() -> Cluster {
 pub fn request(cluster: &Cluster, sequence: u64) -> SignedRequest<Pocket> {
     let prompt = [1, 2].into_iter().collect();
     let request = Request { client: ClientId(0), sequence, prompt, tokens: 8, sampling: Sampling::Greedy };
-    let signature = Pocket::sign(&CLIENT, &cluster.statement(Tag::Request, &request));
+    let signature = Pocket::sign(&CLIENT, &request.statement(cluster));
     SignedRequest { request, signature }
 }
 

@@ -22,6 +22,7 @@ fn cluster(n: u8, f: usize, p: usize) -> Cluster<C, N> {
         resilience: Resilience::new(usize::from(n), f, p).unwrap(),
         members: (0..n).map(NodeId).collect(),
         clients: [NodeId(100)].into_iter().collect(),
+        operators: [].into_iter().collect(),
         model: Model {
             manifest: [0; 32],
             stages: 1,

@@ -12,7 +12,6 @@ use super::run::{extend, first_link};
 use super::*;
 use crate::chain::Head;
 use crate::cluster::{Assignment, Cluster, Model, Roster, Timing};
-use crate::crypto::Tag;
 use crate::crypto::ideal::Ideal;
 use crate::machine::{Source, Timer};
 use crate::message::Kind;
@@ -35,6 +34,7 @@ fn cluster_of(members: u8, stages: u8, tokens_per_epoch: u8) -> Cluster<C, N> {
         resilience: Resilience::new(4, 1, 1).unwrap(),
         members: (0..members).map(NodeId).collect(),
         clients: [CLIENT].into_iter().collect(),
+        operators: [].into_iter().collect(),
         model: Model {
             manifest: [0; 32],
             stages,
@@ -53,7 +53,7 @@ fn cluster_of(members: u8, stages: u8, tokens_per_epoch: u8) -> Cluster<C, N> {
 fn run(cluster: &Cluster<C, N>, tokens: u16) -> Run<C> {
     let prompt = [1, 2, 3].into_iter().collect();
     let request = Request { client: ClientId(0), sequence: 1, prompt, tokens, sampling: Sampling::Greedy };
-    let signature = C::sign(&CLIENT, &cluster.statement(Tag::Request, &request));
+    let signature = C::sign(&CLIENT, &request.statement(cluster));
     Run::new(cluster, &Head::Genesis, &SignedRequest { request, signature }).unwrap()
 }
 

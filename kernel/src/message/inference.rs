@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
+use crate::message::change::SignedChange;
 use crate::message::notice::SignedNotice;
 use crate::types::{ClientId, MAX_CONTEXT, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, Position, Stage};
 
@@ -56,6 +57,13 @@ pub struct Request {
     pub sampling: Sampling,
 }
 
+impl Request {
+    /// The digest that the client signs. It stays good when the roster changes.
+    pub fn statement<C: Scheme, const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
+        cluster.lasting_statement(Tag::Request, self)
+    }
+}
+
 /// A request with its client's signature.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
@@ -67,9 +75,9 @@ pub struct SignedRequest<C: Scheme> {
 }
 
 impl<C: Scheme> SignedRequest<C> {
-    /// The digest that the client signs, and that names the request.
+    /// What the client signs, which also names the request.
     pub fn digest<const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
-        cluster.statement(Tag::Request, &self.request)
+        self.request.statement(cluster)
     }
 }
 
@@ -197,6 +205,8 @@ pub enum Payload<C: Scheme> {
     Work(Work<C>),
     /// What a member says about itself.
     Notice(SignedNotice<C>),
+    /// A change of the roster.
+    Change(SignedChange<C>),
 }
 
 /// The next tokens of a request: the request, the tokens, and for each stage

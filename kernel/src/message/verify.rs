@@ -6,7 +6,7 @@
 
 use super::agreement::{AgreementMessage, CommitCertificate, DecisionCertificate, Path, Proposal};
 use super::inference::Work;
-use super::{Envelope, Kind, Message, Payload, SignedRequest};
+use super::{Envelope, Kind, Message, Payload, SignedChange, SignedRequest};
 use crate::agreement::rules::Mutant;
 use crate::chain::Decided;
 use crate::cluster::Cluster;
@@ -61,6 +61,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             Message::Payload(payload) => self.payload_is_genuine(payload),
             Message::Agreement { epoch, message } => self.agreement_is_genuine(*epoch, message),
             Message::Decided(decided) => self.decided_is_genuine(decided),
+            Message::Change(signed) => self.change_is_genuine(signed),
         };
         if genuine { Ok(Verified::vouch(envelope)) } else { Err(Forged::Certificate) }
     }
@@ -71,6 +72,14 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// As [`Cluster::verify_request`].
     pub fn verify_submission(&self, signed: SignedRequest<C>) -> Result<Verified<SignedRequest<C>>, Forged> {
         self.verify_request(&signed).map(|()| Verified::vouch(signed))
+    }
+
+    /// Checks a change that an operator handed to this node.
+    ///
+    /// # Errors
+    /// When no operator of this cluster wants it.
+    pub fn verify_change(&self, signed: SignedChange<C>) -> Result<Verified<SignedChange<C>>, Forged> {
+        if self.change_is_genuine(&signed) { Ok(Verified::vouch(signed)) } else { Err(Forged::Signature) }
     }
 
     /// Checks a client's signature.
@@ -127,6 +136,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
             Payload::Notice(signed) => {
                 self.verify_member(signed.member, &signed.notice.statement(self), &signed.signature).is_ok()
             }
+            Payload::Change(signed) => self.change_is_genuine(signed),
         }
     }
 

@@ -100,7 +100,7 @@ impl<C: Scheme, const N: usize> Closed<C, N> {
     pub(super) fn compare(&self, from: NodeId, attest: &Attest<C>, signature: &C::Signature) -> Option<Evidence<C>> {
         match self.payload.as_ref()? {
             Payload::Work(work) => contradiction(work, from, attest.claim, signature.clone()),
-            Payload::Notice(_) => None,
+            Payload::Notice(_) | Payload::Change(_) => None,
         }
     }
 

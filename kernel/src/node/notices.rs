@@ -50,6 +50,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
 
     /// What this node has to say about itself.
     pub(super) fn own_notice(&self, seat: &Seat<'_, C, N>) -> Option<Notice> {
+        if self.is_over() {
+            return None;
+        }
         let state = self.head.state();
         if self.role == Role::Learner {
             let first = seat.cluster.mutated(Mutant::FirstIncarnation);

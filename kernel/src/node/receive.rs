@@ -38,6 +38,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             Message::Fetch(fetch) => self.on_fetch(seat, from, &fetch, out),
             Message::Decided(decided) => self.on_decided(seat, decided, out),
             Message::Notice(notice) => self.on_notice(seat, SignedNotice { member: from, notice, signature }),
+            Message::Change(signed) => self.on_change(seat, signed),
             Message::StageOutput(output) => self.inference.on_stage_output(seat, from, output, out),
             Message::Pull(pull) => self.inference.on_pull(seat, from, &pull, out),
             Message::Recall(recall) => self.inference.on_recall(seat, from, &recall, out),

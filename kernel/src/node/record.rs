@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Role;
 use crate::agreement::Durable;
-#[cfg(feature = "checker")]
 use crate::agreement::rules::Mutant;
-use crate::chain::Head;
-use crate::cluster::Cluster;
+use crate::chain::{Decided, Head};
+use crate::cluster::{Cluster, Descent, Seat};
 use crate::crypto::Scheme;
 use crate::message::inference::Payload;
 
@@ -89,6 +88,36 @@ impl core::fmt::Display for RecordError {
 impl core::error::Error for RecordError {}
 
 impl<C: Scheme> Record<C> {
+    /// What a member goes on with in the cluster of `seat`, behind the last
+    /// decision of the one before. Nobody signed anything there before holding
+    /// this decision, so whoever knew what it had signed knows it still; who
+    /// did not, is a learner there as well, and so is a worker that is to vote.
+    ///
+    /// # Errors
+    /// [`RecordError::Head`] when `last` does not lead there.
+    pub fn entering<const N: usize>(
+        seat: &Seat<'_, C, N>,
+        role: Role,
+        last: &Decided<C>,
+    ) -> Result<Record<C>, RecordError> {
+        let state = last.state.entered();
+        let leads = |descent: &Descent<C>| {
+            last.state.change.is_some()
+                && descent.value == last.certificate.ballot.value
+                && descent.state == state.root_in(descent.previous)
+        };
+        if !seat.cluster.descent().is_some_and(leads) {
+            return Err(RecordError::Head);
+        }
+        let role = match role {
+            _ if !seat.cluster.votes(seat.me) => Role::Worker,
+            Role::Replica => Role::Replica,
+            Role::Learner | Role::Worker if seat.cluster.mutated(Mutant::EnterAsReplica) => Role::Replica,
+            Role::Learner | Role::Worker => Role::Learner,
+        };
+        Ok(Record { role, head: Head::Entered(state), agreement: Durable::fresh(), payload: None })
+    }
+
     /// What provisioning writes before a node's first boot. A voter must never
     /// be given it again: without a record it cannot know what it signed.
     pub fn first(role: Role) -> Record<C> {
@@ -96,7 +125,14 @@ impl<C: Scheme> Record<C> {
     }
 
     pub(super) fn check<const N: usize>(&self, cluster: &Cluster<C, N>) -> Result<(), RecordError> {
-        if !self.head.decided().is_none_or(|decided| cluster.decided_is_genuine(decided)) {
+        let is_genuine = match (&self.head, cluster.descent()) {
+            (Head::Genesis, descent) => descent.is_none(),
+            (Head::Entered(state), descent) => {
+                descent.is_some_and(|descent| descent.state == state.root_in(descent.previous))
+            }
+            (Head::Decided(decided), _) => cluster.decided_is_genuine(decided),
+        };
+        if !is_genuine {
             return Err(RecordError::Head);
         }
         if !self.payload.as_ref().is_none_or(|payload| cluster.payload_is_genuine(payload)) {

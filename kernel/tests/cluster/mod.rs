@@ -10,12 +10,14 @@
 
 pub mod byzantine;
 pub mod executor;
+pub mod generations;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use butterfly_kernel::assignment::Profile;
-use butterfly_kernel::cluster::{Assignment, Cluster, Model, Roster, Seat, Timing};
+use butterfly_kernel::chain::Decided;
+use butterfly_kernel::cluster::{Assignment, Cluster, Model, Roster, Timing};
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::crypto::ideal::Ideal;
@@ -39,6 +41,8 @@ pub type TestEnvelope = Envelope<Crypto, CAPACITY>;
 
 /// The first client's key, the others following; members have theirs by number.
 const CLIENT: u8 = 200;
+/// Whose word changes the roster.
+pub const OPERATOR: NodeId = NodeId(190);
 /// More than any run needs; a run that gets there is stuck.
 const MOST_EVENTS: usize = 3_000_000;
 /// Messages kept of each kind.
@@ -117,6 +121,10 @@ pub struct Member {
     pub paused_until: u64,
     /// It went on from an older record, and may contradict itself.
     pub rolled_back: bool,
+    /// The cluster that it is in: the first one, or one of the later ones.
+    pub generation: usize,
+    /// The one that its record is of.
+    recorded_in: usize,
     /// The record to roll back to.
     snapshot: Option<Vec<u8>>,
     /// Messages that a replayer sent or received.
@@ -129,8 +137,41 @@ pub struct Member {
     boots: u64,
 }
 
+impl Member {
+    /// Nobody knows it, and it has nothing.
+    fn absent() -> Member {
+        Member {
+            node: None,
+            behaviour: Behaviour::Honest,
+            record: None,
+            commits: Vec::new(),
+            evidence: Vec::new(),
+            signed: BTreeMap::new(),
+            signed_in: BTreeSet::new(),
+            checkpoints: Vec::new(),
+            outputs: BTreeMap::new(),
+            attested: BTreeMap::new(),
+            kept: None,
+            blocked: None,
+            resumed: 0,
+            paused_until: 0,
+            rolled_back: false,
+            generation: 0,
+            recorded_in: 0,
+            snapshot: None,
+            memory: Vec::new(),
+            fuse: None,
+            executor: Executor::default(),
+            parked: Vec::new(),
+            timers: BTreeMap::new(),
+            boots: 0,
+        }
+    }
+}
+
 enum Event {
-    Deliver(usize, Box<TestEnvelope>),
+    /// To whom, and said in which cluster.
+    Deliver(usize, usize, Box<TestEnvelope>),
     Fire(usize, Timer, u64),
     Act(usize, Action),
     Told(usize, u64, Box<Input<Crypto, CAPACITY>>),
@@ -152,7 +193,12 @@ pub enum Action {
 }
 
 pub struct World {
+    /// The first one.
     pub cluster: TestCluster,
+    /// What it became when its roster changed.
+    pub later: Vec<TestCluster>,
+    /// How each of them ended, as whoever was there keeps it.
+    endings: BTreeMap<usize, Decided<Crypto>>,
     pub members: Vec<Member>,
     pub network: Network,
     pub weather: Option<Weather>,
@@ -205,6 +251,7 @@ impl Plan {
             resilience: self.resilience,
             members: (0..members).map(|node| NodeId(node as u8)).collect(),
             clients: (0..self.clients).map(|client| NodeId(CLIENT + client)).collect(),
+            operators: [OPERATOR].into_iter().collect(),
             model: Model {
                 manifest: [7; 32],
                 stages: self.stages,
@@ -238,8 +285,13 @@ pub fn request_of(
         tokens,
         sampling: Sampling::Greedy,
     };
-    let statement = cluster.statement(butterfly_kernel::crypto::Tag::Request, &request);
+    let statement = request.statement(cluster);
     SignedRequest { request, signature: Crypto::sign(&NodeId(CLIENT + client), &statement) }
+}
+
+/// What a member is known by in every roster that it stands in.
+fn key_of(member: usize) -> NodeId {
+    NodeId(member as u8)
 }
 
 impl World {
@@ -253,34 +305,11 @@ impl World {
             let role = if cluster.votes(NodeId(member as u8)) { Role::Replica } else { Role::Worker };
             postcard::to_stdvec(&Record::<Crypto>::first(role)).unwrap()
         };
-        let members = (0..n)
-            .map(|member| Member {
-                node: None,
-                behaviour: Behaviour::Honest,
-                record: Some(first(member)),
-                commits: Vec::new(),
-                evidence: Vec::new(),
-                signed: BTreeMap::new(),
-                signed_in: BTreeSet::new(),
-                checkpoints: Vec::new(),
-                outputs: BTreeMap::new(),
-                attested: BTreeMap::new(),
-                kept: None,
-                blocked: None,
-                resumed: 0,
-                paused_until: 0,
-                rolled_back: false,
-                snapshot: None,
-                memory: Vec::new(),
-                fuse: None,
-                executor: Executor::default(),
-                parked: Vec::new(),
-                timers: BTreeMap::new(),
-                boots: 0,
-            })
-            .collect();
+        let members = (0..n).map(|member| Member { record: Some(first(member)), ..Member::absent() }).collect();
         let mut world = World {
             cluster,
+            later: Vec::new(),
+            endings: BTreeMap::new(),
             members,
             network,
             weather: None,
@@ -316,7 +345,7 @@ impl World {
     }
 
     pub fn try_submit(&mut self, member: usize, request: SignedRequest<Crypto>) -> Result<(), Rejection> {
-        let verified = self.cluster.verify_submission(request).unwrap();
+        let verified = self.cluster_of(member).verify_submission(request).unwrap();
         self.input(member, Input::Submit(verified))
     }
 
@@ -362,7 +391,7 @@ impl World {
             }
             self.now = self.now.max(time);
             match self.events.remove(&id).unwrap() {
-                Event::Deliver(to, envelope) => self.deliver(to, *envelope),
+                Event::Deliver(to, generation, envelope) => self.deliver(to, generation, *envelope),
                 Event::Fire(member, timer, boot) => self.fire(member, timer, boot, time),
                 Event::Act(member, action) => self.act(member, action),
                 Event::Told(member, boot, input) => self.told(member, boot, input),
@@ -424,9 +453,8 @@ impl World {
     fn boot(&mut self, member: usize) {
         let record = self.members[member].record.clone();
         let record = record.map(|bytes| wire::decode::<Record<Crypto>>(&bytes).expect("own record decodes"));
-        let me = NodeId(member as u8);
-        let seat = Seat { cluster: &self.cluster, me, key: &me };
-        let node = Node::new(&seat, record).expect("own record is genuine");
+        self.members[member].generation = self.members[member].recorded_in;
+        let node = Node::new(&self.seat(member, &key_of(member)), record).expect("own record is genuine");
         let slot = &mut self.members[member];
         slot.node = Some(Box::new(node));
         slot.executor = slot.kept.take().unwrap_or_default();
@@ -448,6 +476,7 @@ impl World {
             Action::Restart => self.boot(member),
             Action::Wipe => {
                 self.members[member].record = None;
+                self.members[member].recorded_in = 0;
                 self.members[member].node = None;
             }
             Action::Snapshot => {
@@ -464,16 +493,20 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, to: usize, envelope: TestEnvelope) {
-        if self.defer(to, |to| Event::Deliver(to, Box::new(envelope.clone()))) || self.members[to].node.is_none() {
+    fn deliver(&mut self, to: usize, generation: usize, envelope: TestEnvelope) {
+        let is_deferred = self.defer(to, |to| Event::Deliver(to, generation, Box::new(envelope.clone())));
+        if is_deferred || self.members[to].node.is_none() {
             return;
+        }
+        if generation != self.members[to].generation {
+            return self.show_last(to, generation, &envelope);
         }
         // Over the wire and back, as in a real host.
         let bytes = postcard::to_stdvec(&envelope).unwrap();
         let envelope = wire::decode::<TestEnvelope>(&bytes).expect("canonical");
         let wanted = self.consult_horizon(to, &envelope);
         self.remember(to, &envelope);
-        let Ok(verified) = self.cluster.verify(envelope) else { return };
+        let Ok(verified) = self.cluster_of(to).verify(envelope) else { return };
         let kind = verified.get().message.kind();
         let outcome = self.offer(to, verified);
         if let Err(reason) = wanted {
@@ -486,7 +519,7 @@ impl World {
     /// What the horizon of `to` says to a message whose signatures are not checked yet.
     fn consult_horizon(&mut self, to: usize, envelope: &TestEnvelope) -> Result<(), Rejection> {
         let node = self.members[to].node.as_ref().expect("a running member");
-        let wanted = node.horizon().wants(&self.cluster, envelope);
+        let wanted = node.horizon().wants(self.cluster_of(to), envelope);
         let counts = if wanted.is_ok() { &mut self.wanted } else { &mut self.unwanted };
         *counts.entry(envelope.message.kind()).or_default() += 1;
         wanted
@@ -540,38 +573,46 @@ impl World {
     }
 
     fn input(&mut self, member: usize, input: Input<Crypto, CAPACITY>) -> Result<(), Rejection> {
-        let me = NodeId(member as u8);
         let Some(mut node) = self.members[member].node.take() else { return Err(Rejection::Stale) };
         let mut outputs = Vec::new();
         self.steps += 1;
         let before = self.steps.is_multiple_of(COMPARED).then(|| node.clone());
-        let result = {
-            let seat = Seat { cluster: &self.cluster, me, key: &me };
-            node.step(&seat, input, &mut |output| outputs.push(output))
-        };
+        let result = node.step(&self.seat(member, &key_of(member)), input, &mut |output| outputs.push(output));
         if result.is_err() {
             assert!(before.is_none_or(|before| node == before), "a rejection changed the state: {result:?}");
             assert!(outputs.iter().all(|output| matches!(output, Output::Evidence(_))), "a rejection had effects");
         }
         self.said = outputs.len();
+        self.carry_out(member, node, outputs);
+        result
+    }
+
+    /// Performs what a step of `node` asked for.
+    fn carry_out(&mut self, member: usize, node: Box<TestNode>, outputs: Vec<Output<Crypto, CAPACITY>>) {
         let persists = outputs.iter().any(|output| matches!(output, Output::Persist));
         let record = persists.then(|| postcard::to_stdvec(&node.record()).unwrap());
         self.members[member].node = Some(node);
+        let is_over = outputs.iter().any(|output| matches!(output, Output::Changed));
         let fuse = if outputs.is_empty() { None } else { self.members[member].fuse.take() };
         for (at, output) in outputs.into_iter().enumerate() {
             if fuse == Some(at) {
                 self.members[member].node = None;
-                return result;
+                return;
             }
             match output {
-                Output::Persist => self.members[member].record.clone_from(&record),
+                Output::Persist => {
+                    let slot = &mut self.members[member];
+                    slot.record.clone_from(&record);
+                    slot.recorded_in = slot.generation;
+                }
                 output => self.perform(member, output),
             }
         }
         if fuse.is_some() {
             self.members[member].node = None;
+        } else if is_over {
+            self.enter_next(member);
         }
-        result
     }
 
     /// Offers again what was early, as long as there is any whose time has come.
@@ -589,15 +630,15 @@ impl World {
         match output {
             Output::Persist | Output::EnterView { .. } => {}
             Output::Send { to, envelope, transmission } => {
-                if envelope.from.index() == member {
+                if envelope.from == self.place_of(member) {
                     self.hold_to_account(member, &envelope);
                 }
                 self.note(member, &envelope.message);
                 for to in to.iter() {
-                    assert_ne!(to.index(), member, "nobody sends to itself");
+                    let to = self.member_at(member, to);
+                    assert_ne!(to, member, "nobody sends to itself");
                     let behaviour = self.members[member].behaviour;
-                    let Some(envelope) = byzantine::rewrite(self, behaviour, member, to.index(), envelope.clone())
-                    else {
+                    let Some(envelope) = byzantine::rewrite(self, behaviour, member, to, envelope.clone()) else {
                         continue;
                     };
                     let samples = self.samples.entry(envelope.message.kind()).or_default();
@@ -606,7 +647,7 @@ impl World {
                     }
                     *self.sent.entry((envelope.message.kind(), transmission)).or_default() += 1;
                     self.remember(member, &envelope);
-                    self.transmit(member, to.index(), envelope);
+                    self.transmit(member, to, envelope);
                     self.repeat_old(member);
                 }
             }
@@ -617,9 +658,10 @@ impl World {
                 self.schedule(due, Event::Fire(member, timer, boot));
             }
             Output::Assign { .. } => {
+                let (cluster, me) = (self.cluster_of(member).clone(), self.place_of(member));
                 let slot = &mut self.members[member];
                 let run = slot.node.as_ref().and_then(|node| node.run()).cloned().expect("an assigned run");
-                for holding in slot.executor.assign(&self.cluster, NodeId(member as u8), &run) {
+                for holding in slot.executor.assign(&cluster, me, &run) {
                     self.tell(member, holding);
                 }
             }
@@ -647,6 +689,8 @@ impl World {
                     self.tell(member, Input::Computed { run, stage, position, signal, asker });
                 }
             }
+            // Once everything else is done.
+            Output::Changed => {}
             Output::Checkpoint { position, .. } => self.members[member].checkpoints.push(position),
             Output::Blocked(blockade) => self.members[member].blocked = Some(blockade),
             Output::Resumed => {
@@ -775,11 +819,12 @@ impl World {
         if self.rng.f64() < self.network.loss {
             return;
         }
+        let generation = self.members[from].generation;
         let copies = if self.rng.f64() < self.network.duplication { 2 } else { 1 };
         for _ in 0..copies {
             let (least, most) = self.network.delay;
             let time = self.now + late + self.rng.u64(least..=most);
-            self.schedule(time, Event::Deliver(to, Box::new(envelope.clone())));
+            self.schedule(time, Event::Deliver(to, generation, Box::new(envelope.clone())));
         }
     }
 

@@ -38,6 +38,7 @@ pub fn input<C: Scheme, const N: usize>(input: &Input<C, N>) -> String {
         Input::Computed { .. } => "computed".to_owned(),
         Input::Holding { .. } => "holding".to_owned(),
         Input::Revise(_) => "revise".to_owned(),
+        Input::Change(_) => "change".to_owned(),
         Input::Supplied { .. } => "supplied".to_owned(),
         Input::Timer(_) => "timer".to_owned(),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use butterfly_kernel::node::Role;
 
-use super::values::{Id as ValueId, Increment};
+use super::values::{ClusterId, FIRST, Id as ValueId, Increment};
 use crate::host::Record;
 use crate::world::network::Breach;
 
@@ -14,8 +14,12 @@ use crate::world::network::Breach;
 pub struct Local {
     /// What of its memory counts, in the form of a record.
     pub memory: Record,
+    /// The cluster that it is in.
+    pub cluster: ClusterId,
     /// What it would read back.
     pub disk: Record,
+    /// The cluster that this is of.
+    pub disk_cluster: ClusterId,
     /// How many numbers it has drawn; a learner goes by the last.
     pub drawn: u8,
     /// The values that it ever voted for.
@@ -32,7 +36,9 @@ impl Local {
         let record = Record::first(Role::Replica);
         Local {
             memory: record.clone(),
+            cluster: FIRST,
             disk: record,
+            disk_cluster: FIRST,
             drawn: 0,
             signed: BTreeSet::new(),
             notices: BTreeSet::new(),

@@ -7,7 +7,7 @@ use butterfly_kernel::node::Role;
 use butterfly_kernel::types::NodeId;
 
 use super::memo::{self, Public};
-use super::setting::Setting;
+use super::setting::{Setting, place_in};
 use super::values::{GENESIS, Id as ValueId, Increment, Values};
 use crate::world::{AGREEMENT, CONTRACT};
 
@@ -26,11 +26,15 @@ pub const DURABLE_BEFORE_VISIBLE: &str = "DurableBeforeVisible";
 /// number that it drew. The module does not name this: it says why the rest holds.
 pub const READMITTED_BY_NUMBER: &str = "ReadmittedByNumber";
 
+/// Nobody signs in an epoch that is not its roster's.
+pub const ONLY_MEMBERS_SIGN: &str = "OnlyMembersSign";
+
 /// What is checked in every state.
-pub const PROPERTIES: [&str; 8] = [
+pub const PROPERTIES: [&str; 9] = [
     AGREEMENT,
     CONSISTENCY,
     INTEGRITY,
+    ONLY_MEMBERS_SIGN,
     SIGNED_ON_DECIDED,
     NEVER_CONTRADICTED,
     DURABLE_BEFORE_VISIBLE,
@@ -40,11 +44,15 @@ pub const PROPERTIES: [&str; 8] = [
 
 /// Those that fail where the honest nodes are as given, by their places.
 pub fn violated(setting: &Setting, values: &Values, publics: &[Arc<Public>]) -> Vec<usize> {
-    let decided: Vec<ValueId> = memo::decided(setting, publics).into_iter().collect();
+    let decided: Vec<ValueId> = memo::decided(setting, values, publics).into_iter().collect();
+    let signs_as_member = |node: NodeId, public: &Public| {
+        public.signed.iter().all(|value| place_in(values.deciding(*value), node).is_some())
+    };
     let holds = [
         (AGREEMENT, one_in_each_epoch(values, &decided)),
         (CONSISTENCY, is_one_chain(values, &decided) && hold_nothing_else(publics, &decided)),
         (INTEGRITY, decided.iter().all(|value| commits_each_once(&values.increments(*value)))),
+        (ONLY_MEMBERS_SIGN, (0..).zip(publics).all(|(node, public)| signs_as_member(NodeId(node), public))),
         (SIGNED_ON_DECIDED, publics.iter().all(|public| is_signed_on(values, public, &decided))),
         (
             NEVER_CONTRADICTED,
@@ -78,8 +86,8 @@ fn hold_nothing_else(publics: &[Arc<Public>], decided: &[ValueId]) -> bool {
 
 fn commits_each_once(increments: &[Increment]) -> bool {
     let readmitted = |increment: &Increment| match increment {
-        Increment::Readmit { member, incarnation, .. } => Some((*member, *incarnation)),
-        Increment::Work(_) => None,
+        Increment::Readmit { member, origin, incarnation, .. } => Some(((*member, *origin), *incarnation)),
+        Increment::Work(_) | Increment::Admit(_) | Increment::Remove(_) => None,
     };
     let readmitted: Vec<_> = increments.iter().filter_map(readmitted).collect();
     let in_order = |at: usize| {
@@ -107,7 +115,7 @@ fn is_covered(values: &Values, public: &Public) -> bool {
 fn is_readmitted(values: &Values, me: NodeId, public: &Public) -> bool {
     let number = |increment: Increment| match increment {
         Increment::Readmit { member, drawn, .. } => Some((member, drawn)),
-        Increment::Work(_) => None,
+        Increment::Work(_) | Increment::Admit(_) | Increment::Remove(_) => None,
     };
     let mut numbers = values.increments(public.memory.head).into_iter().filter_map(number);
     let may_sign = public.memory.role == Role::Replica;

@@ -17,6 +17,7 @@ pub(super) fn describe(values: &Values, action: &Action) -> String {
         Act::Vote(value) => format!("node {node}: Vote {}", name(values, value)),
         Act::Close(value) => format!("node {node}: Close {}", name(values, value)),
         Act::CatchUp(value) => format!("node {node}: CatchUp {}", name(values, value)),
+        Act::Enter => format!("node {node}: Enter"),
         Act::Start => format!("node {node}: Start"),
         Act::Lose => format!("node {node}: Lose"),
     }
@@ -29,11 +30,8 @@ pub(super) fn tell(world: &Chain, first: &State, path: &[(Action, State)]) -> St
     let lifeline =
         |node: NodeId| Lifeline { name: format!("node {}", node.0), faulty: setting.faulty().contains(node) };
     let opening = format!("node {} is faulty and leads every epoch", setting.leader().0);
-    let mut story = Story {
-        nodes: setting.cluster.members().iter().map(lifeline).collect(),
-        opening: vec![opening],
-        ..Story::default()
-    };
+    let mut story =
+        Story { nodes: setting.everybody().iter().map(lifeline).collect(), opening: vec![opening], ..Story::default() };
     let mut here = *first;
     for (action, next) in path {
         let before = memo.publics(setting, &here);
@@ -65,6 +63,7 @@ fn scene(world: &Chain, memo: &Memo, before: &[Arc<Public>], action: &Action, af
             let says = format!("Decided {}", name(values, value));
             (format!("node {node} is told: {says}"), vec![from(leader, says)])
         }
+        Act::Enter => (format!("node {node} goes on in the next cluster"), Vec::new()),
         Act::Start => (format!("node {node} restarts from its disk"), Vec::new()),
         Act::Lose => (format!("node {node} loses its record and restarts"), Vec::new()),
     };
@@ -90,7 +89,7 @@ fn ending(world: &Chain, memo: &Memo, last: &State) -> Vec<String> {
     let setting = world.setting();
     let publics = memo.publics(setting, last);
     let mut lines = Vec::new();
-    for value in decided(setting, &publics) {
+    for value in decided(setting, &memo.values, &publics) {
         lines.push(format!("{} is decided, or can be", name(&memo.values, value)));
     }
     for (node, public) in publics.iter().enumerate() {
@@ -111,8 +110,10 @@ fn name(values: &Values, value: ValueId) -> String {
 fn told(increment: Increment) -> String {
     match increment {
         Increment::Work(work) => format!("work {work}"),
-        Increment::Readmit { member, incarnation, drawn } => {
+        Increment::Readmit { member, incarnation, drawn, .. } => {
             format!("node {} again, incarnation {incarnation}, number {drawn}", member.0)
         }
+        Increment::Admit(node) => format!("node {} comes", node.0),
+        Increment::Remove(node) => format!("node {} goes", node.0),
     }
 }

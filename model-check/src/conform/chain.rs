@@ -15,16 +15,22 @@ use crate::explore::{Progress, System};
 use crate::transcription::chain::{self as specification, Action, Chain, Constants, Notice, Rules, Specification};
 
 /// The actions of the module.
-pub const ACTIONS: &[&str] = &["Vote", "Close", "CatchUp", "Start", "Lose"];
+pub const ACTIONS: &[&str] = &["Vote", "Close", "CatchUp", "Enter", "Start", "Lose"];
 
 /// The constants of the specification that belong to `setting`.
 pub fn constants(setting: &Setting) -> Constants {
-    let Parameters { resilience, epochs, work, draws, together, equivocation, fresh_nonce, .. } = setting.parameters;
+    let Parameters { resilience, changes, epochs, work, draws, together, equivocation, fresh_nonce, .. } =
+        setting.parameters;
     Constants {
         n: resilience.n(),
         f: resilience.f(),
         p: resilience.p(),
+        honest: setting.honest().len(),
         byzantine: setting.faulty().len(),
+        founders: setting.everybody().difference(setting.joining()).iter().map(NodeId::index).collect(),
+        joining: setting.joining().iter().map(NodeId::index).collect(),
+        leaving: setting.leaving().iter().map(NodeId::index).collect(),
+        changes,
         epochs: usize::try_from(epochs).expect("few epochs"),
         work: usize::from(work),
         draws: usize::from(draws),
@@ -74,7 +80,8 @@ fn check_steps(
         return Err((Direction::Completeness, describe(action)));
     }
     let publics = memo.publics(world.setting(), state);
-    let decided = decided(world.setting(), &publics).into_iter().map(|value| renamed_value(&memo.values, value));
+    let decided =
+        decided(world.setting(), &memo.values, &publics).into_iter().map(|value| renamed_value(&memo.values, value));
     same_decisions(&decided.collect(), &specification.decided(&before))
 }
 
@@ -101,6 +108,7 @@ fn renamed_record(values: &Values, record: &Brief) -> specification::Record {
     let value = |value: Option<ValueId>| value.map_or(Chain::NONE, |value| renamed_value(values, value));
     specification::Record {
         role,
+        origin: usize::try_from(values.origin(record.cluster)).expect("few epochs"),
         head: renamed_value(values, record.head),
         voted: value(record.voted),
         payload: value(record.payload),
@@ -113,15 +121,18 @@ fn renamed_value(values: &Values, value: ValueId) -> Chain {
         Increment::Readmit { .. } => {
             specification::Increment::Readmit(renamed_notice(&increment).expect("it is a notice"))
         }
+        Increment::Admit(node) => specification::Increment::Admit(node.index()),
+        Increment::Remove(node) => specification::Increment::Remove(node.index()),
     };
     values.increments(value).into_iter().map(renamed).collect()
 }
 
 fn renamed_notice(increment: &Increment) -> Option<Notice> {
     match *increment {
-        Increment::Work(_) => None,
-        Increment::Readmit { member, incarnation, drawn } => Some(Notice {
+        Increment::Work(_) | Increment::Admit(_) | Increment::Remove(_) => None,
+        Increment::Readmit { member, origin, incarnation, drawn } => Some(Notice {
             member: member.index(),
+            origin: usize::try_from(origin).expect("few epochs"),
             incarnation: usize::try_from(incarnation).expect("few incarnations"),
             nonce: usize::from(drawn),
         }),
@@ -134,6 +145,7 @@ fn renamed_action(values: &Values, action: &chain::Action) -> Action {
         Act::Vote(value) => Action::Vote { member, value: renamed_value(values, value) },
         Act::Close(value) => Action::Close { member, value: renamed_value(values, value) },
         Act::CatchUp(value) => Action::CatchUp { member, value: renamed_value(values, value) },
+        Act::Enter => Action::Enter { member },
         Act::Start => Action::Start { member },
         Act::Lose => Action::Lose { member },
     }
@@ -144,6 +156,7 @@ fn name(action: &Action) -> &'static str {
         Action::Vote { .. } => "Vote",
         Action::Close { .. } => "Close",
         Action::CatchUp { .. } => "CatchUp",
+        Action::Enter { .. } => "Enter",
         Action::Start { .. } => "Start",
         Action::Lose { .. } => "Lose",
     }
@@ -155,6 +168,6 @@ fn describe(action: &Action) -> String {
         Action::Vote { value, .. } | Action::Close { value, .. } | Action::CatchUp { value, .. } => {
             format!("{name} of node {member}, {:?}", value.increments())
         }
-        Action::Start { .. } | Action::Lose { .. } => format!("{name} of node {member}"),
+        Action::Enter { .. } | Action::Start { .. } | Action::Lose { .. } => format!("{name} of node {member}"),
     }
 }

@@ -131,6 +131,7 @@ impl Setting {
             resilience: parameters.resilience,
             members: (0..n).map(|member| u8::try_from(member).expect("few members")).collect(),
             clients: [u8::MAX].into_iter().collect(),
+            operators: [].into_iter().collect(),
             model: Model {
                 manifest: [salt; 32],
                 stages: parameters.stages,

@@ -10,11 +10,17 @@ const SKIPS: &str = "an epoch skipped";
 const COMES_BACK: &str = "a learner admitted again";
 const VOTES_AGAIN: &str = "a vote after a loss";
 const CLOSES_UNVOTED: &str = "an epoch closed without a vote of one's own";
+const ENTERS: &str = "a cluster entered behind a change";
+const ENTERS_LEARNING: &str = "a cluster entered by a learner";
+const JOINS: &str = "a vote of one who joined";
 
 /// Four nodes, one of them faulty, one value in each of two epochs, one loss.
 pub(crate) const SMALL: Parameters = Parameters {
     resilience: Resilience::outside_the_bounds(4, 1, 1),
     faulty: 1,
+    joining: 0,
+    leaving: 0,
+    changes: 0,
     epochs: 2,
     work: 1,
     draws: 1,
@@ -25,6 +31,23 @@ pub(crate) const SMALL: Parameters = Parameters {
     fresh_nonce: true,
     mutant: None,
 };
+
+/// A fifth node may be admitted.
+pub(crate) const ADMIT: Parameters = Parameters { joining: 1, changes: 1, ..SMALL };
+
+/// One of five may be removed.
+const REMOVE: Parameters =
+    Parameters { resilience: Resilience::outside_the_bounds(5, 1, 1), leaving: 1, changes: 1, ..SMALL };
+
+const fn changes(
+    name: &'static str,
+    parameters: Parameters,
+    (distinct, transitions, depth): (usize, usize, usize),
+    through: &'static [&'static str],
+) -> Entry {
+    let expect = Expect::Holds { distinct, transitions, depth, through };
+    Entry { name, tier: Tier::Always, subject: Subject::Chain(parameters), expect }
+}
 
 const fn holds(name: &'static str, parameters: Parameters, distinct: usize, transitions: usize, depth: usize) -> Entry {
     let through = &[SKIPS, COMES_BACK, VOTES_AGAIN, CLOSES_UNVOTED];
@@ -85,6 +108,37 @@ pub(super) const MODELS: &[Entry] = &[
         46_146,
         228_611,
         18,
+    ),
+    changes(
+        "chain-admit",
+        ADMIT,
+        (11_420, 48_996, 23),
+        &[SKIPS, COMES_BACK, CLOSES_UNVOTED, ENTERS, ENTERS_LEARNING, JOINS],
+    ),
+    changes(
+        "chain-admit-two-values",
+        Parameters { work: 2, equivocation: true, draws: 0, fallible: 0, ..ADMIT },
+        (33_324, 146_824, 20),
+        &[CLOSES_UNVOTED, ENTERS, JOINS],
+    ),
+    changes(
+        "chain-admit-anybody-lost",
+        Parameters { fallible: 4, ..ADMIT },
+        (32_077, 140_543, 23),
+        &[ENTERS_LEARNING, JOINS],
+    ),
+    changes("chain-remove", REMOVE, (16_786, 80_023, 22), &[SKIPS, COMES_BACK, ENTERS, ENTERS_LEARNING]),
+    changes(
+        "chain-remove-two-values",
+        Parameters { work: 2, equivocation: true, draws: 0, fallible: 0, ..REMOVE },
+        (67_908, 328_750, 21),
+        &[CLOSES_UNVOTED, ENTERS],
+    ),
+    changes(
+        "chain-replace",
+        Parameters { leaving: 1, changes: 2, epochs: 3, draws: 0, fallible: 0, ..ADMIT },
+        (56_731, 256_131, 32),
+        &[ENTERS, JOINS],
     ),
     control("control-chain-nonce-reused", Parameters { work: 2, equivocation: true, fresh_nonce: false, ..SMALL }, 12),
     control("control-chain-two-faulty", Parameters { faulty: 2, draws: 0, work: 2, equivocation: true, ..SMALL }, 2),

@@ -9,7 +9,7 @@ use crate::chain::setting::Parameters;
 use crate::conform::Direction;
 use crate::inference::{self, setting::Liar};
 use crate::liveness::Goal;
-use crate::models::chain::SMALL;
+use crate::models::chain::{ADMIT, SMALL};
 use crate::models::inference::SMALL as ONE_PART;
 use crate::models::{Agreement, Subject, Tier};
 use crate::records::{Act, Options};
@@ -66,6 +66,7 @@ pub const ARENAS: &[Subject] = &[
     chain(TWO_MEMBERS),
     chain(TWO_VALUES),
     chain(THREE_EPOCHS),
+    chain(ADMIT),
     inference(ONE_STAGE),
     inference(LIAR_FIRST),
     inference(RESTARTS),
@@ -278,6 +279,9 @@ pub const KILLED: &[Case] =
         restart(Mutant::HeadUnrecorded, chain(TWO_VALUES), AGREEMENT, 11),
         invariant(Mutant::PayloadUnrecorded, chain(SMALL), DURABLE_BEFORE_VISIBLE, 1),
         invariant(Mutant::DecisionUnrecorded, chain(SMALL), CONTRACT, 3),
+        // Changing the roster.
+        invariant(Mutant::EnterAsReplica, chain(ADMIT), READMITTED_BY_NUMBER, 5),
+        refinement(Mutant::GoOnWhenOver, chain(ADMIT), 1),
         // What must happen in the end.
         liveness(Mutant::WaitForLast, records(N4_P1, &[3, 0]), Goal::NoTrap, 0),
     ];

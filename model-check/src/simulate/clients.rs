@@ -2,7 +2,7 @@
 //! it takes long, of another one too.
 
 use butterfly_kernel::cluster::Cluster;
-use butterfly_kernel::crypto::{Scheme, Tag};
+use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::message::inference::{Request, Sampling, SignedRequest};
 use butterfly_kernel::types::{ClientId, NodeId};
 
@@ -73,7 +73,7 @@ impl Clients {
 
 /// `request` with its client's signature.
 pub(crate) fn sign<const N: usize>(cluster: &Cluster<Crypto<N>, N>, request: Request) -> SignedRequest<Crypto<N>> {
-    let statement = cluster.statement(Tag::Request, &request);
+    let statement = request.statement(cluster);
     let key = NodeId(CLIENT_KEY + request.client.0);
     SignedRequest { request, signature: Crypto::<N>::sign(&key, &statement) }
 }

@@ -134,6 +134,7 @@ impl Setting {
             resilience: self.resilience,
             members: (0..self.members).map(key).collect(),
             clients: (0..self.clients).map(|client| NodeId(CLIENT_KEY + client)).collect(),
+            operators: [].into_iter().collect(),
             model: Model {
                 manifest: [7; 32],
                 stages: self.stages,

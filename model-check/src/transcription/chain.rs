@@ -17,6 +17,8 @@ pub use value::{Chain, Increment, Notice};
 pub struct Record {
     /// Whether it may sign.
     pub role: Role,
+    /// Where the cluster begins that it is in.
+    pub origin: usize,
     /// The last decision that it holds.
     pub head: Chain,
     /// What it voted for in the epoch after that; [`Chain::NONE`] is nothing.
@@ -73,6 +75,11 @@ pub enum Action {
         /// Which.
         value: Chain,
     },
+    /// It goes on in the next cluster.
+    Enter {
+        /// Who.
+        member: usize,
+    },
     /// It crashes and starts from what is durable.
     Start {
         /// Who.
@@ -92,6 +99,7 @@ impl Action {
             Action::Vote { member, .. }
             | Action::Close { member, .. }
             | Action::CatchUp { member, .. }
+            | Action::Enter { member }
             | Action::Start { member }
             | Action::Lose { member } => *member,
         }
@@ -107,7 +115,12 @@ pub struct Specification {
 impl Record {
     /// `First(role)`: what provisioning writes, and what is left after a loss.
     pub fn first(role: Role) -> Record {
-        Record { role, head: Chain::GENESIS, voted: Chain::NONE, payload: Chain::NONE }
+        Record { role, origin: 0, head: Chain::GENESIS, voted: Chain::NONE, payload: Chain::NONE }
+    }
+
+    /// `HasEntered(m)`: whether it is of the cluster that goes on with its head.
+    pub fn has_entered(&self) -> bool {
+        self.origin == self.head.origin()
     }
 }
 
@@ -122,10 +135,55 @@ impl Specification {
         &self.constants
     }
 
-    /// The fewest that sign for a decision, on either path.
-    pub fn quorum(&self) -> usize {
-        let Constants { n, f, p, .. } = *self.constants;
+    /// `Quorum(n)`: the fewest of n that sign for a decision, on either path.
+    pub fn quorum(&self, n: usize) -> usize {
+        let Constants { f, p, .. } = *self.constants;
         (n - p).min((n + f + 2) / 2)
+    }
+
+    /// `Roster(c)`: the members of the cluster that goes on with `chain`.
+    pub fn roster(&self, chain: &Chain) -> BTreeSet<usize> {
+        let mut roster = self.constants.founders.clone();
+        for increment in chain.increments() {
+            match increment {
+                Increment::Admit(member) => {
+                    roster.insert(*member);
+                }
+                Increment::Remove(member) => {
+                    roster.remove(member);
+                }
+                Increment::Work(_) | Increment::Readmit(_) => {}
+            }
+        }
+        roster
+    }
+
+    /// `AdmittedChanges(c)`: the changes that the epoch after `chain` may commit.
+    fn admitted_changes(&self, chain: &Chain) -> Vec<Increment> {
+        let constants = &*self.constants;
+        if chain.changes().count() >= constants.changes {
+            return Vec::new();
+        }
+        let roster = self.roster(chain);
+        let is_gone = |member: &usize| chain.increments().contains(&Increment::Remove(*member));
+        let joins = constants.joining.difference(&roster).filter(|member| !is_gone(member)).map(|member| {
+            let mut larger = roster.clone();
+            larger.insert(*member);
+            (Increment::Admit(*member), larger)
+        });
+        let leaves = constants.leaving.intersection(&roster).map(|member| {
+            let mut smaller = roster.clone();
+            smaller.remove(member);
+            (Increment::Remove(*member), smaller)
+        });
+        joins.chain(leaves).filter(|(_, next)| constants.is_roster(next)).map(|(change, _)| change).collect()
+    }
+
+    /// `TakesPart(r)`: whether `member` is one of the cluster that goes on with
+    /// its head, and is there.
+    fn takes_part(&self, state: &State, member: usize) -> bool {
+        let here = &state.memory[member];
+        here.has_entered() && self.roster(&here.head).contains(&member)
     }
 
     // What exists. A Byzantine signature can always be added.
@@ -136,8 +194,12 @@ impl Specification {
     }
 
     fn is_decided(&self, state: &State, value: &Chain) -> bool {
-        let honest = state.signed.iter().filter(|signed| signed.contains(value)).count();
-        honest + self.constants.byzantine >= self.quorum()
+        let Constants { honest, byzantine, rules, .. } = &*self.constants;
+        let deciding = self.roster(&value.parent());
+        let signed = (0..*honest).filter(|member| state.signed[*member].contains(value));
+        let voters = signed.chain(*honest..honest + byzantine);
+        let counted = voters.filter(|voter| !rules.members_count || deciding.contains(voter)).count();
+        counted >= self.quorum(deciding.len())
     }
 
     fn decided_after(&self, state: &State, epoch: usize) -> BTreeSet<Chain> {
@@ -147,12 +209,19 @@ impl Specification {
     /// `Told(r, e)`: the decisions of epochs after `epoch` that `member` can be told.
     fn told(&self, state: &State, member: usize, epoch: usize) -> BTreeSet<Chain> {
         let others = state.memory.iter().enumerate().filter(|(other, _)| *other != member);
-        let held = others.map(|(_, other)| &other.head).filter(|head| head.epoch() > epoch).cloned();
-        let mut told: BTreeSet<Chain> = held.collect();
+        let mut told: BTreeSet<Chain> = others.flat_map(|(_, other)| shown(&other.head)).collect();
         if self.constants.byzantine > 0 {
             told.extend(self.decided_after(state, epoch));
         }
+        told.retain(|value| value.epoch() > epoch && self.is_for(state, member, value));
         told
+    }
+
+    /// `IsFor(r, c)`: whether `member` can make something of `value`.
+    fn is_for(&self, state: &State, member: usize, value: &Chain) -> bool {
+        let before = value.parent();
+        before.origin() == state.memory[member].origin
+            && (self.roster(&before).contains(&member) || value.last().is_some_and(|last| last.is_change()))
     }
 
     /// `Known(c)`: whether the payload of `value` can be had.
@@ -162,17 +231,21 @@ impl Specification {
 
     /// `AdmitsNotice(c, notice)`: whether the epoch after `chain` may commit it.
     fn admits(&self, chain: &Chain, notice: &Notice) -> bool {
-        !self.constants.rules.count_incarnations
-            || notice.incarnation == chain.next_incarnation(notice.member)
-                && notice.nonce != chain.readmitted(notice.member).nonce
+        let is_next = notice.incarnation == chain.next_incarnation(notice.member)
+            && notice.nonce != chain.readmitted(notice.member).nonce;
+        notice.origin == chain.origin()
+            && self.roster(chain).contains(&notice.member)
+            && (is_next || !self.constants.rules.count_incarnations)
     }
 
     /// `Valid(c)`: the values that are valid at the end of `chain`.
     fn valid(&self, state: &State, chain: &Chain) -> BTreeSet<Chain> {
-        let admitted: Vec<Notice> = state.notices.iter().filter(|notice| self.admits(chain, notice)).copied().collect();
-        let works = if self.constants.notices_first && !admitted.is_empty() { 0 } else { self.constants.work };
-        let increments = admitted.into_iter().map(Increment::Readmit).chain((0..works).map(Increment::Work));
-        increments.map(|increment| chain.with(increment)).collect()
+        let notices = state.notices.iter().filter(|notice| self.admits(chain, notice));
+        let mut increments: Vec<Increment> = notices.copied().map(Increment::Readmit).collect();
+        increments.extend(self.admitted_changes(chain));
+        let works = if self.constants.notices_first && !increments.is_empty() { 0 } else { self.constants.work };
+        increments.extend((0..works).map(Increment::Work));
+        increments.into_iter().map(|increment| chain.with(increment)).collect()
     }
 
     /// `Proposed(c)`: the values that members at the end of `chain` may vote for.
@@ -187,7 +260,7 @@ impl Specification {
     fn votable(&self, state: &State, member: usize) -> BTreeSet<Chain> {
         let Record { role, head, voted, .. } = &state.memory[member];
         let rules = self.constants.rules;
-        if rules.learners_wait && *role == Role::Learner {
+        if !self.takes_part(state, member) || rules.learners_wait && *role == Role::Learner {
             return BTreeSet::new();
         }
         // `Bases(r)`: what it may sign on top of.
@@ -204,7 +277,7 @@ impl Specification {
     /// `Closable(r)`: the values that `member` sees decided in the open epoch.
     fn closable(&self, state: &State, member: usize) -> BTreeSet<Chain> {
         let Record { role, head, .. } = &state.memory[member];
-        if *role == Role::Learner {
+        if !self.takes_part(state, member) || *role == Role::Learner {
             return BTreeSet::new();
         }
         let mut closable = self.decided_after(state, head.epoch());
@@ -220,6 +293,7 @@ impl Specification {
         let rules = self.constants.rules;
         let record = &mut state.record[member];
         record.role = here.role;
+        record.origin = here.origin;
         if rules.record_head {
             record.head = here.head.clone();
         }
@@ -250,20 +324,30 @@ impl Specification {
     fn follow(&self, state: &State, member: usize, value: &Chain) -> State {
         let mut after = state.clone();
         let here = &state.memory[member];
-        let admitted = value.readmitted(member).nonce == state.drawn[member];
+        let admitted = value.readmitted_since(here.origin, member).nonce == state.drawn[member];
         let role = if here.role == Role::Learner && !admitted { Role::Learner } else { Role::Replica };
         // Nothing, unless it signs on top of what is not decided.
         let ahead = if here.voted.epoch() > value.epoch() { here.voted.clone() } else { Chain::NONE };
-        self.persist(&mut after, member, Record { role, head: value.clone(), voted: ahead.clone(), payload: ahead });
-        give_own_notice(&mut after, member);
+        let here = Record { role, origin: here.origin, head: value.clone(), voted: ahead.clone(), payload: ahead };
+        self.persist(&mut after, member, here);
+        self.give_own_notice(&mut after, member);
         after
+    }
+
+    /// `OwnNotice(r, m, nonce)`, of what `member` goes by now.
+    fn give_own_notice(&self, state: &mut State, member: usize) {
+        let here = &state.memory[member];
+        if here.role == Role::Learner && self.takes_part(state, member) {
+            let (origin, incarnation) = (here.origin, here.head.next_incarnation(member));
+            state.notices.insert(Notice { member, origin, incarnation, nonce: state.drawn[member] });
+        }
     }
 
     // Actions.
 
     /// `Init`
     pub fn init(&self) -> State {
-        let honest = self.constants.honest();
+        let honest = self.constants.honest;
         State {
             memory: vec![Record::first(Role::Replica); honest],
             record: vec![Record::first(Role::Replica); honest],
@@ -271,6 +355,22 @@ impl Specification {
             notices: BTreeSet::new(),
             drawn: vec![0; honest],
         }
+    }
+
+    /// `Enter(r)`
+    fn enter(&self, state: &State, member: usize) -> Option<State> {
+        let mut here = state.memory[member].clone();
+        if here.has_entered() {
+            return None;
+        }
+        here.origin = here.head.origin();
+        if !self.constants.rules.keep_role {
+            here.role = Role::Replica;
+        }
+        let mut after = state.clone();
+        self.persist(&mut after, member, here);
+        self.give_own_notice(&mut after, member);
+        Some(after)
     }
 
     /// `Start(r)`
@@ -288,7 +388,7 @@ impl Specification {
             after.drawn[member] = self.redrawn(state, member);
         }
         after.memory[member] = here;
-        give_own_notice(&mut after, member);
+        self.give_own_notice(&mut after, member);
         Some(after)
     }
 
@@ -304,7 +404,7 @@ impl Specification {
             after.memory[member] = Record::first(Role::Learner);
             after.record[member] = Record::first(Role::Learner);
             after.drawn[member] = self.redrawn(state, member);
-            give_own_notice(&mut after, member);
+            self.give_own_notice(&mut after, member);
             after
         })
     }
@@ -313,7 +413,7 @@ impl Specification {
     /// change nothing.
     pub fn next(&self, state: &State) -> Vec<(Action, State)> {
         let mut next = Vec::new();
-        for member in 0..self.constants.honest() {
+        for member in 0..self.constants.honest {
             for value in self.votable(state, member) {
                 let after = self.vote_for(state, member, &value);
                 next.push((Action::Vote { member, value }, after));
@@ -326,6 +426,7 @@ impl Specification {
                 let after = self.follow(state, member, &value);
                 next.push((Action::CatchUp { member, value }, after));
             }
+            next.extend(self.enter(state, member).map(|after| (Action::Enter { member }, after)));
             next.extend(self.start(state, member).map(|after| (Action::Start { member }, after)));
             next.extend(self.lose(state, member).map(|after| (Action::Lose { member }, after)));
         }
@@ -348,11 +449,7 @@ fn is_repeated(state: &State, value: &Chain) -> bool {
     state.memory.iter().any(|member| member.voted == *value)
 }
 
-/// `OwnNotice(r, role, head, nonce)`, of what `member` goes by now.
-fn give_own_notice(state: &mut State, member: usize) {
-    let here = &state.memory[member];
-    if here.role == Role::Learner {
-        let incarnation = here.head.next_incarnation(member);
-        state.notices.insert(Notice { member, incarnation, nonce: state.drawn[member] });
-    }
+/// `Shown(q)`, of one whose chain ends with `head`: that, and what changed the roster.
+fn shown(head: &Chain) -> BTreeSet<Chain> {
+    head.changes().map(|epoch| head.until(epoch)).chain([head.clone()]).filter(|value| !value.is_none()).collect()
 }

@@ -138,6 +138,7 @@ impl Setting {
             resilience: parameters.resilience,
             members: keys.collect(),
             clients: [u8::MAX].into_iter().collect(),
+            operators: [].into_iter().collect(),
             model: Model {
                 manifest: [0; 32],
                 stages: 1,

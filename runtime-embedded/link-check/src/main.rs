@@ -159,7 +159,7 @@ fn cluster<const N: usize>(client: &SigningKey) -> Option<Cluster<Ed25519<N>, N>
     };
     let assignment = Assignment::in_turn(N, 4).ok()?;
     let clients = Vec::from_iter([public(client)]);
-    let roster = Roster { resilience: Resilience::largest(N).ok()?, members, clients, model, assignment };
+    let roster = Roster { resilience: Resilience::largest(N).ok()?, members, clients, operators: [].into_iter().collect(), model, assignment };
     Cluster::new(black_box(roster), Timing::default()).ok()
 }
 

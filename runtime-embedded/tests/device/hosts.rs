@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use butterfly_kernel::assignment::Layers;
 use butterfly_kernel::cluster::{Assignment, Model};
+use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::ed25519::{Ed25519, PublicKey};
-use butterfly_kernel::crypto::{Scheme, Tag};
 use butterfly_kernel::message::inference::{Request, Sampling};
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::{ClientId, NodeId, Resilience};
@@ -55,6 +55,7 @@ fn roster() -> Roster<MEMBERS> {
         resilience: Resilience::largest(MEMBERS).unwrap(),
         members: (0..MEMBERS as u8).map(|member| public(&key(member))).collect(),
         clients: [public(&key(99))].into_iter().collect(),
+        operators: [].into_iter().collect(),
         model,
         assignment: Assignment { layers, ..Assignment::in_turn(MEMBERS, 1).unwrap() },
     }
@@ -125,7 +126,7 @@ fn request() -> SignedRequest<MEMBERS> {
     let prompt = tokenizer::encode(PROMPT).map(|token| token.unwrap().id()).collect();
     let request =
         Request { client: ClientId(0), sequence: 1, prompt, tokens: TOKENS as u16, sampling: Sampling::Greedy };
-    let statement = cluster.statement(Tag::Request, &request);
+    let statement = request.statement(&cluster);
     SignedRequest { signature: Ed25519::<MEMBERS>::sign(&key(99), &statement), request }
 }
 

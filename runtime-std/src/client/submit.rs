@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use butterfly_kernel::crypto::{Scheme, Tag};
+use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::message::inference::Request;
 use butterfly_kernel::types::{ClientId, Epoch, NodeId, NodeSet};
 use tokio::sync::{mpsc, watch};
@@ -130,7 +130,7 @@ impl Client {
     fn sign(&self, wish: &Wish, sequence: u64) -> Result<SignedRequest> {
         let prompt = wish.prompt.iter().copied().collect();
         let request = Request { client: self.me, sequence, prompt, tokens: wish.tokens, sampling: SAMPLING };
-        let statement = self.cluster().statement(Tag::Request, &request);
+        let statement = request.statement(self.cluster());
         Ok(SignedRequest { signature: Crypto::sign(self.keys.identity(), &statement), request })
     }
 

@@ -49,7 +49,7 @@ impl Provisioned {
             tokens: plan.tokens,
             sampling: SAMPLING,
         };
-        let statement = self.cluster.statement(butterfly_kernel::crypto::Tag::Request, &request);
+        let statement = request.statement(&self.cluster);
         Ok(SignedRequest { signature: Crypto::sign(self.client.identity(), &statement), request })
     }
 }

@@ -1,7 +1,7 @@
 use butterfly_kernel::chain::Head;
 use butterfly_kernel::cluster::{Assignment, Timing};
+use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::ed25519::PublicKey;
-use butterfly_kernel::crypto::{Scheme, Tag};
 use butterfly_kernel::machine::Source;
 use butterfly_kernel::message::inference::Request;
 use butterfly_kernel::types::{ClientId, Resilience};
@@ -76,6 +76,7 @@ impl World {
             resilience: Resilience::largest(4).unwrap(),
             members: public.by_ref().take(4).collect(),
             clients: public.collect(),
+            operators: [].into_iter().collect(),
             model: butterfly_kernel::cluster::Model {
                 manifest: [0; 32],
                 stages: STAGES,
@@ -90,7 +91,7 @@ impl World {
         let cluster = Cluster::new(roster, Timing::default()).unwrap();
         let prompt = prompt.iter().copied().collect();
         let request = Request { client: ClientId(0), sequence: 1, prompt, tokens: 6, sampling: Sampling::Greedy };
-        let signature = Crypto::sign(&keys[4], &cluster.statement(Tag::Request, &request));
+        let signature = Crypto::sign(&keys[4], &request.statement(&cluster));
         World { cluster, request: SignedRequest { request, signature } }
     }
 

@@ -32,6 +32,7 @@ impl Scene {
             resilience: Resilience::largest(usize::from(N)).unwrap(),
             members: public.by_ref().take(usize::from(N)).collect(),
             clients: public.collect(),
+            operators: [].into_iter().collect(),
             model: model.terms(4).unwrap(),
             assignment: model.assignment(usize::from(N)).unwrap(),
         };
@@ -40,7 +41,7 @@ impl Scene {
         let mut node = Box::new(Node::new(&seat, Some(Record::first(Role::Replica))).unwrap());
         let prompt = [1, 2, 3].into_iter().collect();
         let request = Request { client: ClientId(0), sequence: 1, prompt, tokens: 4, sampling: SAMPLING };
-        let signature = Crypto::sign(&keys[usize::from(N)], &cluster.statement(Tag::Request, &request));
+        let signature = Crypto::sign(&keys[usize::from(N)], &request.statement(&cluster));
         let asked = cluster.verify_submission(SignedRequest { request, signature }).unwrap();
         node.step(&seat, Input::Submit(asked), &mut |_| ()).unwrap();
         Scene { cluster, keys, node }

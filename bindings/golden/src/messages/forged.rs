@@ -6,14 +6,15 @@ use butterfly_kernel::message::agreement::{Ballot, DecisionCertificate, Path, Pr
 use butterfly_kernel::message::inference::Request;
 use butterfly_kernel::message::notice::{Readmit, SignedNotice};
 use butterfly_kernel::message::{Envelope, Kind, Notice, Payload, SignedRequest};
-use butterfly_kernel::types::{ClientId, Epoch, NodeId, Stage, View};
+use butterfly_kernel::types::{ClientId, Epoch, NodeId, Resilience, Stage, View};
 
+use super::changes::{admission, by, by_token, remove_worker};
 use super::{agreement, lock, samples};
 use crate::damage::{add_group_order, encode, flip_signature, swap_signers};
 use crate::digests::{preimage_of, sha256};
 use crate::story::{
-    LEARNER, MEMBERS, Story, VOTERS, WORKER, certificate, claimed, member_key, plain_request, readmit, sign_notice,
-    sign_request,
+    LEARNER, MEMBERS, Story, VOTERS, WORKER, certificate, claimed, member_key, operator_key, plain_request, readmit,
+    sign_notice, sign_request,
 };
 use crate::vector::{Reason, Shape, Vector, Verdict};
 use crate::{AgreementMessage, Crypto, Digest, Message, Signatures, Work};
@@ -84,6 +85,7 @@ pub(super) fn contents(story: &Story) -> Vec<Vector> {
         votes(story),
         view_changes(story),
         decisions(story),
+        changes(story),
     ];
     let cases = cases.into_iter().flatten();
     cases
@@ -395,6 +397,49 @@ fn decisions(story: &Story) -> Vec<Case> {
             "The request under way is not signed by its client.",
             Reason::WrongSignature,
             request,
+        ),
+    ]
+}
+
+fn changes(story: &Story) -> Vec<Case> {
+    let cluster = &story.cluster;
+    let (operator, member) = (operator_key(), member_key(1));
+    let admission = admission(b"somewhere");
+    let promised = admission.resilience();
+    let case = |name, about, reason, signed| Case {
+        name,
+        about,
+        reason,
+        verdict: Verdict::Certificate,
+        from: 1,
+        message: Message::Change(signed),
+    };
+    let other = Resilience::new(usize::from(VOTERS) + 1, 1, 0).expect("five members tolerate one fault");
+    let removal = remove_worker(cluster).change;
+    vec![
+        case(
+            "change_by_a_member",
+            "A member's word changes no roster.",
+            Reason::WrongAuthor,
+            by(cluster, &member, admission.clone()),
+        ),
+        case(
+            "change_by_a_token_of_nobody",
+            "A member signed the token.",
+            Reason::WrongAuthor,
+            by_token(cluster, &member, promised, admission.clone()),
+        ),
+        case(
+            "change_with_other_bounds",
+            "The token is for another p.",
+            Reason::OtherStatement,
+            by_token(cluster, &operator, other, admission),
+        ),
+        case(
+            "change_removal_by_token",
+            "A token lets somebody in, and nobody out.",
+            Reason::WrongAuthor,
+            by_token(cluster, &operator, removal.resilience(), removal),
         ),
     ]
 }

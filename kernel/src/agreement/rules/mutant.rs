@@ -257,4 +257,10 @@ mutants! {
     AnyIncarnation,
     /// A learner says each time that it is admitted again for the first time.
     FirstIncarnation,
+
+    // Changing the roster.
+    /// Whoever enters the next cluster signs there, also if it does not know what it signed.
+    EnterAsReplica,
+    /// A cluster goes on although its roster changed.
+    GoOnWhenOver,
 }

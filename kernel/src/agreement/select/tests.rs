@@ -21,6 +21,7 @@ fn cluster(n: usize, f: usize, p: usize) -> Cluster<C, 8> {
         resilience: Resilience::new(n, f, p).unwrap(),
         members: (0..n).map(member).collect(),
         clients: [NodeId(100)].into_iter().collect(),
+        operators: [].into_iter().collect(),
         model: Model {
             manifest: [0; 32],
             stages: 1,

@@ -16,6 +16,7 @@ fn cluster() -> Cluster<C, 8> {
         resilience: Resilience::new(7, 2, 1).unwrap(),
         members: (0..7).map(NodeId).collect(),
         clients: [CLIENT].into_iter().collect(),
+        operators: [].into_iter().collect(),
         model: Model {
             manifest: [0; 32],
             stages: 3,
@@ -33,7 +34,7 @@ fn cluster() -> Cluster<C, 8> {
 fn request(cluster: &Cluster<C, 8>, sequence: u64, prompt: &[u8], tokens: u16) -> SignedRequest<C> {
     let prompt = prompt.iter().copied().collect();
     let request = Request { client: ClientId(0), sequence, prompt, tokens, sampling: Sampling::Greedy };
-    let signature = C::sign(&CLIENT, &cluster.statement(Tag::Request, &request));
+    let signature = C::sign(&CLIENT, &request.statement(cluster));
     SignedRequest { request, signature }
 }
 

@@ -466,7 +466,8 @@ impl<const N: usize> Effect<N> {
             Output::Commit { epoch, tokens, .. } => Effect::Commit { epoch, tokens },
             Output::Evidence(evidence) => Effect::Evidence(Box::new(evidence)),
             Output::EnterView { .. } => Effect::EnterView,
-            Output::Checkpoint { .. } | Output::Blocked(_) | Output::Resumed => Effect::Nothing,
+            // Rosters stay as they are here.
+            Output::Changed | Output::Checkpoint { .. } | Output::Blocked(_) | Output::Resumed => Effect::Nothing,
         }
     }
 }

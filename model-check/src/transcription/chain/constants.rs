@@ -5,14 +5,24 @@ use std::collections::BTreeSet;
 /// The constants of the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Constants {
-    /// Members.
+    /// Founders.
     pub n: usize,
     /// How many of them may be Byzantine.
     pub f: usize,
     /// How many may be silent while the fast path still decides.
     pub p: usize,
-    /// How many of them are Byzantine.
+    /// How many follow the protocol: the first ones.
+    pub honest: usize,
+    /// How many need not: those behind them.
     pub byzantine: usize,
+    /// The members of the first roster.
+    pub founders: BTreeSet<usize>,
+    /// Who may be admitted later.
+    pub joining: BTreeSet<usize>,
+    /// Who may be removed.
+    pub leaving: BTreeSet<usize>,
+    /// How often the roster changes at most.
+    pub changes: usize,
     /// How many epochs are explored.
     pub epochs: usize,
     /// How many different things an epoch may add to a request: `Work(0)` and on.
@@ -25,7 +35,7 @@ pub struct Constants {
     pub together: usize,
     /// Members may be shown different values in one epoch.
     pub equivocation: bool,
-    /// What a member says about itself goes before work.
+    /// What a member says about itself, or an operator orders, goes before work.
     pub notices_first: bool,
     /// The rules.
     pub rules: Rules,
@@ -51,6 +61,10 @@ pub struct Rules {
     pub record_head: bool,
     /// The payload of a vote is written with it.
     pub record_payload: bool,
+    /// A learner that enters a cluster is a learner there.
+    pub keep_role: bool,
+    /// Who is not in a roster does not count for it.
+    pub members_count: bool,
 }
 
 impl Rules {
@@ -63,20 +77,32 @@ impl Rules {
         record_vote: true,
         record_head: true,
         record_payload: true,
+        keep_role: true,
+        members_count: true,
     };
 }
 
 impl Constants {
-    /// The honest members.
-    pub fn honest(&self) -> usize {
-        self.n - self.byzantine
+    /// Whether `member` need not follow the protocol.
+    pub fn is_byzantine(&self, member: usize) -> bool {
+        member >= self.honest
+    }
+
+    /// `IsRoster(S)`: whether `members` can be a cluster.
+    pub fn is_roster(&self, members: &BTreeSet<usize>) -> bool {
+        let n = members.len();
+        n > 3 * self.f
+            && n + 1 >= 3 * self.f + 2 * self.p
+            && members.iter().filter(|member| self.is_byzantine(**member)).count() <= self.f
     }
 
     /// `WellFormed`.
     pub fn are_well_formed(&self) -> bool {
-        self.byzantine <= self.f
-            && self.fallible.iter().all(|member| *member < self.honest())
-            && self.n > 3 * self.f
-            && self.n + 1 >= 3 * self.f + 2 * self.p
+        let everybody = self.honest + self.byzantine;
+        self.founders.len() == self.n
+            && self.fallible.iter().all(|member| *member < self.honest)
+            && self.founders.union(&self.joining).all(|member| *member < everybody)
+            && self.founders.is_disjoint(&self.joining)
+            && self.is_roster(&self.founders)
     }
 }

@@ -1,4 +1,5 @@
-//! `Orbit`: members that cannot lose their record are interchangeable, and so is work.
+//! `Orbit`: founders that neither lose their record nor leave are
+//! interchangeable, and so is work.
 
 use super::{Chain, Constants, Increment, Record, State};
 
@@ -31,12 +32,13 @@ fn renamed(state: &State, renaming: &[usize]) -> State {
     let chain = |chain: &Chain| {
         let increments = chain.increments().iter().map(|increment| match increment {
             Increment::Work(work) => Increment::Work(renaming[*work]),
-            Increment::Readmit(_) => *increment,
+            Increment::Readmit(_) | Increment::Admit(_) | Increment::Remove(_) => *increment,
         });
         increments.collect::<Chain>()
     };
     let record = |record: &Record| Record {
         role: record.role,
+        origin: record.origin,
         head: chain(&record.head),
         voted: chain(&record.voted),
         payload: chain(&record.payload),
@@ -49,9 +51,11 @@ fn renamed(state: &State, renaming: &[usize]) -> State {
     }
 }
 
-/// No notice names those that are put in order, since they never lose a record.
+/// No notice and no change names those that are put in order.
 fn with_members_sorted(constants: &Constants, mut state: State) -> State {
-    let alike: Vec<usize> = (0..constants.honest()).filter(|member| !constants.fallible.contains(member)).collect();
+    let named = [&constants.fallible, &constants.joining, &constants.leaving];
+    let is_named = |member: &usize| named.iter().any(|some| some.contains(member));
+    let alike: Vec<usize> = (0..constants.honest).filter(|member| !is_named(member)).collect();
     let local = |member: &usize| {
         let State { memory, record, signed, drawn, .. } = &state;
         (memory[*member].clone(), record[*member].clone(), signed[*member].clone(), drawn[*member])

@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use super::{Action, Chain, Increment, Notice, Record, Role, Specification, State, orbit};
 use crate::transcription::{Module, Property, names};
 
-const PROPERTIES: [Property<Specification>; 14] = [
+const PROPERTIES: [Property<Specification>; 16] = [
     Property::invariant("TypeOK", type_ok),
     Property::invariant("Agreement", agreement),
     Property::invariant("Consistency", consistency),
     Property::invariant("SignedOnDecided", signed_on_decided),
     Property::invariant("Integrity", integrity),
+    Property::invariant("OnlyMembersSign", only_members_sign),
     Property::invariant("NeverContradicted", never_contradicted),
     Property::invariant("DurableBeforeVisible", durable_before_visible),
     Property::invariant("StuckIsBlocked", stuck_is_blocked),
     Property::invariant("NobodyIsEverStuck", nobody_is_ever_stuck),
+    Property::invariant("NobodyJoins", nobody_joins),
     Property::invariant("NobodyComesBack", nobody_comes_back),
     Property::step("NoResign", no_resign),
     Property::step("LearnersAreSilent", learners_are_silent),
@@ -52,6 +54,8 @@ fn type_ok(specification: &Specification, state: &State) -> bool {
         let is_known = |increment: &Increment| match increment {
             Increment::Work(work) => *work < constants.work,
             Increment::Readmit(notice) => state.notices.contains(notice),
+            Increment::Admit(member) => constants.joining.contains(member),
+            Increment::Remove(member) => constants.leaving.contains(member),
         };
         chain.epoch() <= constants.epochs && chain.increments().iter().all(is_known)
     };
@@ -59,17 +63,18 @@ fn type_ok(specification: &Specification, state: &State) -> bool {
         is_chain(&record.head)
             && is_chain(&record.voted)
             && (record.payload == record.voted || record.payload.is_none())
+            && (record.origin == 0 || record.head.changes().any(|epoch| epoch == record.origin))
     };
     let is_notice = |notice: &Notice| {
         let drawn = state.drawn.get(notice.member);
         drawn.is_some_and(|drawn| (1..=*drawn).contains(&notice.nonce))
     };
-    state.memory.len() == constants.honest()
-        && state.record.len() == constants.honest()
+    state.memory.len() == constants.honest
+        && state.record.len() == constants.honest
         && state.memory.iter().chain(&state.record).all(is_record)
         && state.signed.iter().flatten().all(|value| is_chain(value) && !value.is_none())
         && state.notices.iter().all(is_notice)
-        && state.drawn.len() == constants.honest()
+        && state.drawn.len() == constants.honest
         && state.drawn.iter().all(|drawn| *drawn <= constants.draws)
 }
 
@@ -91,21 +96,20 @@ fn signed_on_decided(specification: &Specification, state: &State) -> bool {
 
 fn integrity(specification: &Specification, state: &State) -> bool {
     let in_order = |chain: &Chain| {
-        let notices: Vec<Notice> = chain
-            .increments()
-            .iter()
-            .filter_map(|increment| match increment {
-                Increment::Readmit(notice) => Some(*notice),
-                Increment::Work(_) => None,
-            })
-            .collect();
+        let notices: Vec<Notice> = chain.notices().collect();
         let follows = |(place, earlier): (usize, &Notice)| {
-            let of_the_same = notices.iter().skip(place + 1).filter(|later| later.member == earlier.member);
+            let is_of_the_same = |later: &&Notice| (later.member, later.origin) == (earlier.member, earlier.origin);
+            let of_the_same = notices.iter().skip(place + 1).filter(is_of_the_same);
             of_the_same.into_iter().all(|later| earlier.incarnation < later.incarnation)
         };
         notices.iter().enumerate().all(follows)
     };
     specification.decided(state).iter().all(in_order)
+}
+
+fn only_members_sign(specification: &Specification, state: &State) -> bool {
+    let is_member = |member: usize, value: &Chain| specification.roster(&value.parent()).contains(&member);
+    (0..).zip(&state.signed).all(|(member, signed)| signed.iter().all(|value| is_member(member, value)))
 }
 
 fn never_contradicted(_: &Specification, state: &State) -> bool {
@@ -126,6 +130,11 @@ fn stuck_is_blocked(specification: &Specification, state: &State) -> bool {
 
 fn nobody_is_ever_stuck(specification: &Specification, state: &State) -> bool {
     !is_stuck(specification, state)
+}
+
+fn nobody_joins(specification: &Specification, state: &State) -> bool {
+    let founders = &specification.constants().founders;
+    (0..).zip(&state.signed).all(|(member, signed)| signed.is_empty() || founders.contains(&member))
 }
 
 fn nobody_comes_back(_: &Specification, state: &State) -> bool {
@@ -158,23 +167,34 @@ fn nobody_skips(_: &Specification, before: &State, after: &State) -> bool {
 /// `Blocked`: fewer than n - f that may sign can be heard of.
 fn is_blocked(specification: &Specification, state: &State) -> bool {
     let constants = specification.constants();
-    let replicas = state.memory.iter().filter(|member| member.role == Role::Replica).count();
-    replicas + constants.byzantine < constants.n - constants.f
+    let roster = specification.roster(&last(&specification.decided(state)));
+    let may_sign = |member: &&usize| constants.is_byzantine(**member) || state.memory[**member].role == Role::Replica;
+    roster.iter().filter(may_sign).count() < roster.len() - constants.f
 }
 
 /// `Stuck`: those that signed in the epoch after the last decided one, or still
 /// may, make no quorum, and no learner's number is decided.
 fn is_stuck(specification: &Specification, state: &State) -> bool {
     let decided = specification.decided(state);
-    let open = decided.iter().map(Chain::epoch).max().unwrap_or(0) + 1;
-    let counts = |member: &usize| {
-        state.memory[*member].role == Role::Replica || state.signed[*member].iter().any(|value| value.epoch() == open)
+    let last = last(&decided);
+    let (roster, open) = (specification.roster(&last), last.epoch() + 1);
+    let counts = |member: &&usize| {
+        specification.constants().is_byzantine(**member)
+            || state.memory[**member].role == Role::Replica
+            || state.signed[**member].iter().any(|value| value.epoch() == open)
     };
-    let honest = (0..state.memory.len()).filter(counts).count();
-    let is_admitted = |member: usize| decided.iter().any(|value| value.readmitted(member).nonce == state.drawn[member]);
+    let is_admitted = |member: usize| {
+        let is_it = |notice: Notice| (notice.member, notice.nonce) == (member, state.drawn[member]);
+        decided.iter().any(|value| value.notices().any(is_it))
+    };
     let learns = |member: &usize| state.memory[*member].role == Role::Learner;
-    honest + specification.constants().byzantine < specification.quorum()
+    roster.iter().filter(counts).count() < specification.quorum(roster.len())
         && !(0..state.memory.len()).filter(learns).any(is_admitted)
+}
+
+/// `Last`: the longest decided chain.
+fn last(decided: &BTreeSet<Chain>) -> Chain {
+    decided.iter().max_by_key(|value| value.epoch()).cloned().unwrap_or(Chain::GENESIS)
 }
 
 fn is_settled(decided: &BTreeSet<Chain>, chain: &Chain) -> bool {
@@ -193,7 +213,7 @@ mod tests {
     use crate::transcription::tests::{Counterexample, every_property_can_fail};
 
     const WORK: Increment = Increment::Work(0);
-    const NOTICE: Increment = Increment::Readmit(Notice { member: 0, incarnation: 1, nonce: 1 });
+    const NOTICE: Increment = Increment::Readmit(Notice { member: 0, origin: 0, incarnation: 1, nonce: 1 });
 
     fn constants() -> Constants {
         match configuration::read("chain-unreduced").unwrap().constants {
@@ -225,13 +245,14 @@ mod tests {
             }
         };
         // Outside the bound a cluster can be stuck before it is blocked.
-        let three = Constants { n: 3, p: 0, ..constants() };
+        let three = Constants { n: 3, p: 0, founders: [0, 1, 3].into(), ..constants() };
         let mut stuck_unseen = at("StuckIsBlocked", &|state| {
             learn(state);
             state.memory[1].role = Role::Replica;
-            state.memory.truncate(2);
         });
-        stuck_unseen.module = Specification::new(three);
+        stuck_unseen.module = Specification::new(three.clone());
+        let mut joined = at("NobodyJoins", &|state| sign(state, &[2], &[WORK]));
+        joined.module = Specification::new(three);
         let counterexamples = [
             at("TypeOK", &|state| state.drawn[0] = 2),
             at("TypeOK", &|state| sign(state, &[0], &[NOTICE])),
@@ -247,6 +268,7 @@ mod tests {
             at("Consistency", &|state| state.memory[0].head = chain(&[WORK])),
             at("SignedOnDecided", &|state| sign(state, &[0], &[WORK, WORK])),
             at("Integrity", &|state| sign(state, &[0, 1], &[NOTICE, WORK, NOTICE])),
+            at("OnlyMembersSign", &|state| sign(state, &[0], &[Increment::Remove(0), WORK])),
             at("NeverContradicted", &|state| {
                 sign(state, &[0], &[WORK]);
                 sign(state, &[0], &[NOTICE]);
@@ -256,7 +278,10 @@ mod tests {
                 sign(state, &[0], &[WORK]);
                 state.record[0].voted = chain(&[WORK]);
             }),
+            at("TypeOK", &|state| state.record[0].origin = 1),
+            at("TypeOK", &|state| sign(state, &[0], &[Increment::Admit(4)])),
             stuck_unseen,
+            joined,
             at("NobodyIsEverStuck", &learn),
             at("NobodyComesBack", &|state| {
                 state.drawn[0] = 1;

@@ -7,6 +7,17 @@ pub enum Increment {
     Work(usize),
     /// A member's notice.
     Readmit(Notice),
+    /// From the next epoch on somebody is a member.
+    Admit(usize),
+    /// From the next epoch on a member is none any more.
+    Remove(usize),
+}
+
+impl Increment {
+    /// `IsChange(increment)`: whether it changes the roster.
+    pub fn is_change(&self) -> bool {
+        matches!(self, Increment::Admit(_) | Increment::Remove(_))
+    }
 }
 
 /// `Readmit(r, incarnation, nonce)`: who lost its record asks to be admitted again.
@@ -14,6 +25,8 @@ pub enum Increment {
 pub struct Notice {
     /// Whose it is.
     pub member: usize,
+    /// Where the cluster begins in which it is given.
+    pub origin: usize,
     /// How often it will have been admitted.
     pub incarnation: usize,
     /// Which of the numbers that it drew, from 1.
@@ -57,19 +70,50 @@ impl Chain {
         Chain(self.0.iter().take(epoch).copied().collect())
     }
 
+    /// What the last epoch added, if there is one.
+    pub fn last(&self) -> Option<Increment> {
+        self.0.last().copied()
+    }
+
+    /// `ChangesIn(c)`: the epochs that changed the roster.
+    pub fn changes(&self) -> impl DoubleEndedIterator<Item = usize> {
+        (1..)
+            .zip(&self.0)
+            .filter(|(_, increment)| increment.is_change())
+            .map(|(epoch, _)| epoch)
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// `Origin(c)`: where the cluster begins that goes on with it.
+    pub fn origin(&self) -> usize {
+        self.changes().next_back().unwrap_or(0)
+    }
+
     /// The value before it.
     pub fn parent(&self) -> Chain {
         self.until(self.epoch().saturating_sub(1))
     }
 
-    /// `Readmitted(c, r)`: the last notice of `member`, or one that says that there is none.
-    pub fn readmitted(&self, member: usize) -> Notice {
-        let notices = self.0.iter().rev().filter_map(|increment| match increment {
+    /// The notices in it, in order.
+    pub fn notices(&self) -> impl DoubleEndedIterator<Item = Notice> {
+        self.0.iter().filter_map(|increment| match increment {
             Increment::Readmit(notice) => Some(*notice),
-            Increment::Work(_) => None,
-        });
-        let mut own = notices.filter(|notice| notice.member == member);
-        own.next().unwrap_or(Notice { member, incarnation: 0, nonce: 0 })
+            Increment::Work(_) | Increment::Admit(_) | Increment::Remove(_) => None,
+        })
+    }
+
+    /// `ReadmittedSince(c, origin, r)`: the last notice of `member` since the
+    /// cluster began, or one that says that there is none.
+    pub fn readmitted_since(&self, origin: usize, member: usize) -> Notice {
+        let since = Chain(self.0.iter().skip(origin).copied().collect());
+        let mut own = since.notices().rev().filter(|notice| notice.member == member);
+        own.next().unwrap_or(Notice { member, origin, incarnation: 0, nonce: 0 })
+    }
+
+    /// `Readmitted(c, r)`
+    pub fn readmitted(&self, member: usize) -> Notice {
+        self.readmitted_since(self.origin(), member)
     }
 
     /// How often `member` will have been admitted the next time.

@@ -5,8 +5,7 @@ use super::{ConfigurationError, Names};
 use crate::transcription::chain::{Constants, Rules};
 
 pub(super) fn read(text: &mut Text) -> Result<(Constants, Names), ConfigurationError> {
-    let n = text.number("N")?;
-    let (members, byzantine) = text.members(n)?;
+    let (members, byzantine) = text.everybody()?;
     let names = Names { members, symbols: text.set("Work")?, none: String::new() };
     let rules = Rules {
         learners_wait: text.switch("LearnersWait")?,
@@ -16,12 +15,19 @@ pub(super) fn read(text: &mut Text) -> Result<(Constants, Names), ConfigurationE
         record_vote: text.switch("RecordVote")?,
         record_head: text.switch("RecordHead")?,
         record_payload: text.switch("RecordPayload")?,
+        keep_role: text.switch("KeepRole")?,
+        members_count: text.switch("MembersCount")?,
     };
     let constants = Constants {
-        n,
+        n: text.number("N")?,
         f: text.number("F")?,
         p: text.number("P")?,
+        honest: names.members.len() - byzantine,
         byzantine,
+        founders: text.places("Founders", &names.members)?,
+        joining: text.places("Joining", &names.members)?,
+        leaving: text.places("Leaving", &names.members)?,
+        changes: text.number("Changes")?,
         epochs: text.number("Epochs")?,
         work: names.symbols.len(),
         draws: text.number("Draws")?,

@@ -85,11 +85,17 @@ impl Text {
     /// The names of `Honest` and `Byzantine`, and how many the latter are. All
     /// together they have to be `n`.
     pub(super) fn members(&mut self, n: usize) -> Result<(Vec<String>, usize), ConfigurationError> {
+        let (members, byzantine) = self.everybody()?;
+        if members.len() == n { Ok((members, byzantine)) } else { Err(ConfigurationError::NotWellFormed) }
+    }
+
+    /// The names of `Honest` and `Byzantine`, and how many the latter are.
+    pub(super) fn everybody(&mut self) -> Result<(Vec<String>, usize), ConfigurationError> {
         let mut members = self.set("Honest")?;
         let byzantine = self.set("Byzantine")?;
         let count = byzantine.len();
         members.extend(byzantine);
-        if members.len() == n { Ok((members, count)) } else { Err(ConfigurationError::NotWellFormed) }
+        Ok((members, count))
     }
 
     /// The number of the member that a constant names.

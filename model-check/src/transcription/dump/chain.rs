@@ -6,7 +6,7 @@ use crate::transcription::configuration::Names;
 
 impl Dumped for Specification {
     fn state(&self, names: &Names, variables: &Variables) -> Option<State> {
-        let honest = &names.members[..self.constants().honest()];
+        let honest = &names.members[..self.constants().honest];
         let chains = |term: &Term| term.set()?.iter().map(|value| chain(names, value)).collect();
         let notices = variables.get("notices")?.set()?.iter().map(|term| notice(names, term));
         Some(State {
@@ -26,13 +26,21 @@ fn record(names: &Names, term: &Term) -> Option<Record> {
         _ => return None,
     };
     let chain = |field| chain(names, term.at(field)?);
-    Some(Record { role, head: chain("head")?, voted: chain("voted")?, payload: chain("payload")? })
+    Some(Record {
+        role,
+        origin: term.at("origin")?.number()?,
+        head: chain("head")?,
+        voted: chain("voted")?,
+        payload: chain("payload")?,
+    })
 }
 
 fn chain(names: &Names, term: &Term) -> Option<Chain> {
     let increment = |term: &Term| match term.at("kind")?.atom()? {
         "\"Work\"" => Some(Increment::Work(term.at("work")?.place(&names.symbols)?)),
         "\"Readmit\"" => notice(names, term).map(Increment::Readmit),
+        "\"Admit\"" => member(names, term).map(Increment::Admit),
+        "\"Remove\"" => member(names, term).map(Increment::Remove),
         _ => None,
     };
     term.sequence()?.iter().map(increment).collect()
@@ -40,8 +48,13 @@ fn chain(names: &Names, term: &Term) -> Option<Chain> {
 
 fn notice(names: &Names, term: &Term) -> Option<Notice> {
     Some(Notice {
-        member: term.at("member")?.place(&names.members)?,
+        member: member(names, term)?,
+        origin: term.at("origin")?.number()?,
         incarnation: term.at("incarnation")?.number()?,
         nonce: term.at("nonce")?.number()?,
     })
+}
+
+fn member(names: &Names, term: &Term) -> Option<usize> {
+    term.at("member")?.place(&names.members)
 }

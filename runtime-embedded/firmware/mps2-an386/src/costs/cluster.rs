@@ -3,7 +3,7 @@
 use butterfly_kernel::assignment::Layers;
 use butterfly_kernel::cluster::{Assignment, Model, Timing as Waits};
 use butterfly_kernel::crypto::ed25519::{Ed25519, PublicKey};
-use butterfly_kernel::crypto::{Scheme, Tag};
+use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::message::inference::{Request, Sampling};
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::{ClientId, Resilience};
@@ -66,6 +66,7 @@ fn roster() -> Option<Roster<MEMBERS>> {
         resilience: Resilience::largest(MEMBERS).ok()?,
         members: (0..MEMBERS as u8).map(|member| public(&key(member))).collect(),
         clients: [public(&key(99))].into_iter().collect(),
+        operators: [].into_iter().collect(),
         model,
         assignment: Assignment { layers, ..Assignment::in_turn(MEMBERS, 1).ok()? },
     })
@@ -79,7 +80,7 @@ pub(crate) fn request() -> Option<SignedRequest<MEMBERS>> {
     let prompt = (40..50).collect();
     let request =
         Request { client: ClientId(0), sequence: 1, prompt, tokens: TOKENS as u16, sampling: Sampling::Greedy };
-    let statement = cluster()?.statement(Tag::Request, &request);
+    let statement = request.statement(&cluster()?);
     Some(SignedRequest { signature: Ed25519::<MEMBERS>::sign(&key(99), &statement), request })
 }
 

@@ -1,0 +1,139 @@
+//! Changes of the roster: told to everybody, committed in an epoch of their
+//! own between two requests, and the end of the cluster.
+//!
+//! Whoever holds the decision signs nothing more here, since nothing is valid
+//! behind it. It goes on in the next cluster, in which nobody can have signed
+//! anything without holding the same decision.
+
+use super::{Node, Record, RecordError};
+use crate::agreement::Agreement;
+use crate::chain::{Candidate, Decided, Head, Header};
+use crate::cluster::Seat;
+use crate::crypto::Scheme;
+use crate::inference::Inference;
+use crate::machine::{Outbox, Output, Rejection, Transmission, send};
+use crate::message::Message;
+use crate::message::change::{Change, SignedChange};
+use crate::message::inference::Payload;
+
+impl<C: Scheme, const N: usize> Node<C, N> {
+    /// Whether the cluster is over: the last decided epoch changed its roster.
+    pub fn is_over(&self) -> bool {
+        self.head.change().is_some()
+    }
+
+    /// Goes on in the cluster of `seat`, behind the last decision of the one
+    /// that it was in. From now on `seat` is its place. Requests that wait,
+    /// wait there.
+    ///
+    /// # Errors
+    /// [`RecordError::Head`] when this node does not hold the decision that
+    /// leads there. Nothing was changed.
+    pub fn enter(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) -> Result<(), RecordError> {
+        let last = self.head.decided().ok_or(RecordError::Head)?;
+        let Record { role, head, agreement, .. } = Record::entering(seat, self.role, last)?;
+        let epoch = head.epoch().next();
+        (self.role, self.head) = (role, head);
+        self.agreement = Agreement::new(seat, epoch, agreement, self.patience);
+        self.inference = Inference::new(epoch);
+        self.candidates.clear();
+        self.notices.retain(|_, _| false);
+        self.change = None;
+        self.closed = None;
+        self.recovered = None;
+        self.watch = super::Watch::default();
+        out.push(Output::Persist);
+        self.choose_run(seat, out);
+        self.ask(seat, None, out);
+        self.repeat(seat, out);
+        Ok(())
+    }
+
+    /// An operator handed a change to this node.
+    ///
+    /// # Errors
+    /// As [`Node::on_change`].
+    pub(super) fn order(
+        &mut self,
+        seat: &Seat<'_, C, N>,
+        signed: SignedChange<C>,
+        out: &mut impl Outbox<C, N>,
+    ) -> Result<(), Rejection> {
+        self.on_change(seat, signed)?;
+        self.tell_change(seat, Transmission::First, out);
+        Ok(())
+    }
+
+    /// A member passes a change on. One is kept: another one has its turn, if
+    /// its operator still wants it, under the next roster.
+    ///
+    /// # Errors
+    /// [`Rejection::Stale`], [`Rejection::Duplicate`], [`Rejection::Full`];
+    /// [`Rejection::Invalid`] when this roster cannot be changed so.
+    pub(super) fn on_change(&mut self, seat: &Seat<'_, C, N>, signed: SignedChange<C>) -> Result<(), Rejection> {
+        if self.is_over() {
+            return Err(Rejection::Stale);
+        }
+        if !self.fits(seat, &signed.change) {
+            return Err(Rejection::Invalid);
+        }
+        match &self.change {
+            Some(held) if held.change == signed.change => Err(Rejection::Duplicate),
+            Some(held) if self.fits(seat, &held.change) => Err(Rejection::Full),
+            _ => {
+                self.change = Some(signed);
+                Ok(())
+            }
+        }
+    }
+
+    fn fits(&self, seat: &Seat<'_, C, N>, change: &Change<C>) -> bool {
+        seat.cluster.can_change(change, self.head.state().profiles(seat.cluster)).is_ok()
+    }
+
+    pub(super) fn tell_change(&self, seat: &Seat<'_, C, N>, transmission: Transmission, out: &mut impl Outbox<C, N>) {
+        if let Some(signed) = &self.change {
+            send(seat.everyone(), seat.envelope(Message::Change(signed.clone())), transmission, out);
+        }
+    }
+
+    /// Makes the change a value of the open epoch, as soon as it is admitted.
+    pub(super) fn admit_change(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
+        let Some(signed) = self.change.clone() else { return };
+        let is_change = |candidate: &Candidate<C>| matches!(candidate.payload, Payload::Change(_));
+        let known = self.candidates.iter().any(|(_, candidate)| is_change(candidate));
+        if !known && self.head.state().admits_change(seat.cluster, &signed.change) {
+            // Refused only when the epoch holds as many wanted values as it can.
+            let _ = self.admit(seat, Payload::Change(signed), out);
+        }
+    }
+
+    /// What the chain would be after the change.
+    ///
+    /// # Errors
+    /// [`Rejection::Invalid`] when the state does not admit it.
+    pub(super) fn validate_change(
+        &self,
+        seat: &Seat<'_, C, N>,
+        signed: SignedChange<C>,
+    ) -> Result<Candidate<C>, Rejection> {
+        let before = self.head.state();
+        if !before.admits_change(seat.cluster, &signed.change) {
+            return Err(Rejection::Invalid);
+        }
+        let epoch = self.epoch();
+        let state = before.end(epoch, &signed.change);
+        let increment = signed.change.statement(seat.cluster);
+        let previous = self.head.value(seat.cluster);
+        let header = Header { epoch, previous, increment, state: state.root(seat.cluster) };
+        Ok(Candidate { payload: Payload::Change(signed), header, state })
+    }
+
+    /// The decision that ended this cluster.
+    pub fn last(&self) -> Option<&Decided<C>> {
+        match &self.head {
+            Head::Decided(decided) if decided.state.change.is_some() => Some(decided),
+            _ => None,
+        }
+    }
+}
