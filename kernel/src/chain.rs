@@ -445,6 +445,11 @@ impl<C: Scheme> Head<C> {
         }
     }
 
+    /// Whether a request is under way.
+    pub fn is_working(&self) -> bool {
+        self.last_state().is_some_and(|state| state.active.is_some())
+    }
+
     /// The change of the roster that ended the cluster, if one did.
     pub fn change(&self) -> Option<&Change<C>> {
         self.last_state().and_then(|state| state.change.as_ref())

@@ -248,6 +248,25 @@ fn a_change_that_does_not_fit_is_refused() {
     assert!(world.later.is_empty());
 }
 
+#[test]
+fn a_change_that_fits_no_more_is_given_up() {
+    let plan = Plan { workers: 1, tokens_per_epoch: 1, stages: 1, ..Plan::of(4) };
+    let mut world = World::with(plan.cluster(), 37, Network::CALM);
+    ask(&mut world, 0, 1, 12);
+    assert!(world.run(SECOND, |world| world.node(0).head().is_working()));
+    // Three are needed to run a stage. The worker is one of four that can, until
+    // one of the others can do nothing any more, and then one more.
+    world.revise(1, butterfly_kernel::assignment::Profile::with_speed(0)).unwrap();
+    let change = signed(&world.cluster, remove(4, Resilience::largest(4).unwrap()));
+    world.order(0, change.clone()).unwrap();
+    world.revise(2, butterfly_kernel::assignment::Profile::with_speed(0)).unwrap();
+    assert!(world.run(world.now + 120 * SECOND, |world| world.finished(&[0, 1, 2, 3, 4], 0, 1)));
+    ask(&mut world, 0, 2, 4);
+    assert!(world.run(world.now + 120 * SECOND, |world| world.finished(&[0, 1, 2, 3, 4], 0, 2)));
+    assert!(world.later.is_empty(), "two members and no worker cannot run the model");
+    assert_eq!(world.order(0, change), Err(Rejection::Invalid));
+}
+
 /// A world that went through a change, and the decision that made it.
 fn changed() -> (World, butterfly_kernel::chain::Decided<Crypto>) {
     let mut world = world(4, 29, Network::CALM);

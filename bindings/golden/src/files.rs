@@ -12,7 +12,9 @@ use crate::errors::ErrorVector;
 use crate::frames::FrameVector;
 use crate::generated::{CASES, Generated};
 use crate::judge::judge;
-use crate::story::{CLIENT_SEED, MEMBERS, Story, client_key, member_key, member_seed, public};
+use crate::story::{
+    CLIENT_SEED, MEMBERS, OPERATOR_SEED, Story, client_key, member_key, member_seed, operator_key, public,
+};
 use crate::vector::Vector;
 use crate::{digests, errors, evidence, frames, generated, messages, proofs, records, requests, rosters};
 
@@ -47,6 +49,8 @@ pub struct Known {
     pub members: Vec<KeyPair>,
     /// The clients, by number.
     pub clients: Vec<KeyPair>,
+    /// Whose word changes the roster.
+    pub operators: Vec<KeyPair>,
 }
 
 /// An Ed25519 key that everybody knows.
@@ -140,6 +144,7 @@ fn known(story: &Story) -> Known {
         id: story.cluster.id().to_string(),
         members: (0..MEMBERS).map(|member| pair(member_seed(member), &member_key(member))).collect(),
         clients: vec![pair(CLIENT_SEED, &client_key())],
+        operators: vec![pair(OPERATOR_SEED, &operator_key())],
     }
 }
 

@@ -18,6 +18,7 @@ pub type Contact = Vec<u8, MAX_CONTACT>;
 /// What is different in the next roster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
+#[allow(clippy::large_enum_variant, reason = "no heap to box into; a node keeps one")]
 pub enum Change<C: Scheme> {
     /// Somebody comes.
     Admit {

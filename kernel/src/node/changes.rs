@@ -13,7 +13,7 @@ use crate::crypto::Scheme;
 use crate::inference::Inference;
 use crate::machine::{Outbox, Output, Rejection, Transmission, send};
 use crate::message::Message;
-use crate::message::change::{Change, SignedChange};
+use crate::message::change::SignedChange;
 use crate::message::inference::Payload;
 
 impl<C: Scheme, const N: usize> Node<C, N> {
@@ -74,21 +74,13 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         if self.is_over() {
             return Err(Rejection::Stale);
         }
-        if !self.fits(seat, &signed.change) {
-            return Err(Rejection::Invalid);
+        if let Some(held) = &self.change {
+            return Err(if held.change == signed.change { Rejection::Duplicate } else { Rejection::Full });
         }
-        match &self.change {
-            Some(held) if held.change == signed.change => Err(Rejection::Duplicate),
-            Some(held) if self.fits(seat, &held.change) => Err(Rejection::Full),
-            _ => {
-                self.change = Some(signed);
-                Ok(())
-            }
-        }
-    }
-
-    fn fits(&self, seat: &Seat<'_, C, N>, change: &Change<C>) -> bool {
-        seat.cluster.can_change(change, self.head.state().profiles(seat.cluster)).is_ok()
+        let profiles = self.head.state().profiles(seat.cluster);
+        seat.cluster.can_change(&signed.change, profiles).map_err(|_| Rejection::Invalid)?;
+        self.change = Some(signed);
+        Ok(())
     }
 
     pub(super) fn tell_change(&self, seat: &Seat<'_, C, N>, transmission: Transmission, out: &mut impl Outbox<C, N>) {
@@ -97,14 +89,21 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
     }
 
-    /// Makes the change a value of the open epoch, as soon as it is admitted.
+    /// Makes the change a value of the open epoch, as soon as no request is
+    /// under way. One that does not fit any more, since a member revised its
+    /// profile, is given up.
     pub(super) fn admit_change(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
-        let Some(signed) = self.change.clone() else { return };
         let is_change = |candidate: &Candidate<C>| matches!(candidate.payload, Payload::Change(_));
-        let known = self.candidates.iter().any(|(_, candidate)| is_change(candidate));
-        if !known && self.head.state().admits_change(seat.cluster, &signed.change) {
-            // Refused only when the epoch holds as many wanted values as it can.
-            let _ = self.admit(seat, Payload::Change(signed), out);
+        if self.change.is_none()
+            || self.head.is_working()
+            || self.candidates.iter().any(|(_, candidate)| is_change(candidate))
+        {
+            return;
+        }
+        let Some(signed) = self.change.clone() else { return };
+        // Refused also when the epoch holds as many wanted values as it can.
+        if self.admit(seat, Payload::Change(signed), out) == Err(Rejection::Invalid) {
+            self.change = None;
         }
     }
 
