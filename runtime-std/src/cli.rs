@@ -204,6 +204,9 @@ struct Device {
     /// without it, whoever started this says so on standard input
     #[arg(long, value_delimiter = ',')]
     peers: Vec<SocketAddr>,
+    /// Join the network of a hub on this port instead of this machine's
+    #[arg(long)]
+    hub: Option<u16>,
 }
 
 /// What was asked for cannot be: the message says what would do.

@@ -40,6 +40,8 @@ pub struct DeviceOptions {
     pub view_timeout: u32,
     /// Whom it tells what happens.
     pub voice: Voice,
+    /// Joins the network of a hub instead of this machine's.
+    pub hub: Option<u16>,
 }
 
 /// What a device says on its serial line.
@@ -99,7 +101,7 @@ async fn attend(options: &DeviceOptions) -> Result<()> {
     loop {
         let known: Option<Vec<SocketAddr>> = peers.iter().copied().collect();
         if let (None, Some(known)) = (&emulator, known.filter(|known| known.len() == flash.members())) {
-            let network = Network { listen };
+            let network = Network { listen, hub: options.hub };
             flash.write_block(&known, network)?;
             emulator = Some(Emulator::start(&options.image, &flash, network)?);
         }

@@ -2,10 +2,11 @@
 //!
 //! Builds the images, holds their sizes against the limits, and runs whole
 //! clusters in which one, two and all four members are firmware: what they
-//! commit must be what one machine says, whatever becomes of the devices and their
-//! flash. Closes with one document.
+//! commit must be what one machine says, whatever becomes of the devices, their
+//! flash and their network. Closes with one document.
 
 mod cluster;
+mod hub;
 mod scenarios;
 
 use std::path::Path;

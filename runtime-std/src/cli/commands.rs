@@ -101,6 +101,7 @@ fn run_device(device: Device) -> Result<ExitCode> {
         voice: if device.peers.is_empty() { Voice::Supervised } else { Voice::Programs },
         peers: device.peers.into_iter().map(Some).collect(),
         view_timeout: device.view_timeout_ms,
+        hub: device.hub,
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,8 @@
 //! network.
 //!
 //! The network is QEMU's own: the device is at 10.0.2.15 behind a port of this
-//! machine, and sees this machine's loopback as 10.0.2.2.
+//! machine, and sees this machine's loopback as 10.0.2.2. Or it is one cable of
+//! a hub, where device i is at 10.0.2.(20 + i).
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -17,8 +18,10 @@ use super::flash::Flash;
 
 /// Where this machine is, as a device sees it.
 const MACHINE: [u8; 4] = [10, 0, 2, 2];
-/// Where a device is.
+/// Where a device is that is alone in its network.
 const ALONE: [u8; 4] = [10, 0, 2, 15];
+/// Where the first device of a hub is.
+const FIRST: u8 = 20;
 /// The port that devices listen on.
 const PORT: u16 = 7000;
 
@@ -27,27 +30,51 @@ const PORT: u16 = 7000;
 pub struct Network {
     /// Where it is reached.
     pub listen: SocketAddr,
+    /// The port of a hub on this machine, if it is on one: its cable is bound
+    /// to that port and 1 and its number.
+    pub hub: Option<u16>,
 }
 
 impl Network {
     /// What device `number` is told of its own place.
     pub fn of(self, number: u8) -> butterfly_provisioning::Network {
+        let address = match self.hub {
+            None => ALONE,
+            Some(_) => [10, 0, 2, FIRST + number],
+        };
         butterfly_provisioning::Network {
             hardware: [2, 0, 0, 0, 0, number],
-            address: ALONE,
+            address,
             prefix: 24,
             gateway: MACHINE,
             port: PORT,
         }
     }
 
-    /// Where a device finds a member that listens at `host` and `port`.
-    pub fn seen_from_inside(self, host: [u8; 4], port: u16) -> ([u8; 4], u16) {
-        if Ipv4Addr::from(host).is_loopback() { (MACHINE, port) } else { (host, port) }
+    /// Where a device finds member `number`, which listens at `host` and `port`.
+    pub fn seen_from_inside(self, number: u8, host: [u8; 4], port: u16) -> ([u8; 4], u16) {
+        match self.hub {
+            // On a hub, members without a port of this machine are devices.
+            Some(_) if port == 0 => ([10, 0, 2, FIRST + number], PORT),
+            _ if Ipv4Addr::from(host).is_loopback() => (MACHINE, port),
+            _ => (host, port),
+        }
     }
 
-    fn arguments(self) -> [String; 2] {
-        ["-nic".into(), format!("user,hostfwd=tcp:{}-{}:{PORT}", self.listen, Ipv4Addr::from(ALONE))]
+    fn arguments(self, number: u8) -> Vec<String> {
+        match self.hub {
+            None => vec!["-nic".into(), format!("user,hostfwd=tcp:{}-{}:{PORT}", self.listen, Ipv4Addr::from(ALONE))],
+            Some(hub) => vec![
+                "-netdev".into(),
+                format!(
+                    "dgram,id=cable,local.type=inet,local.host=127.0.0.1,local.port={},\
+                     remote.type=inet,remote.host=127.0.0.1,remote.port={hub}",
+                    hub + 1 + u16::from(number)
+                ),
+                "-net".into(),
+                "nic,netdev=cable".into(),
+            ],
+        }
     }
 }
 
@@ -73,7 +100,7 @@ impl Emulator {
         start.args(["-serial", "stdio", "-semihosting-config", "enable=on,target=native,arg=random=/dev/urandom"]);
         start.arg("-object");
         start.arg(format!("memory-backend-file,id=flash,size=16M,share=on,mem-path={}", flash.path().display()));
-        start.args(network.arguments()).arg("-kernel").arg(image);
+        start.args(network.arguments(flash.number())).arg("-kernel").arg(image);
         start.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child =
             start.spawn().context("cannot start the emulator: `qemu-system-arm` and `setpriv` are needed")?;

@@ -38,6 +38,7 @@ pub(super) struct Cluster<'t> {
     tools: &'t Tools,
     pub(super) dir: PathBuf,
     pub(super) base: u16,
+    hub: Option<u16>,
     devices: Vec<u8>,
     running: BTreeMap<u8, Member>,
 }
@@ -63,8 +64,9 @@ impl Drop for Member {
 }
 
 impl<'t> Cluster<'t> {
-    /// Provisions a cluster in which `devices` are firmware.
-    pub(super) fn new(tools: &'t Tools, name: &str, devices: &[u8]) -> Result<Self> {
+    /// Provisions a cluster in which `devices` are firmware, on the hub if
+    /// there is one.
+    pub(super) fn new(tools: &'t Tools, name: &str, devices: &[u8], hub: Option<u16>) -> Result<Self> {
         let dir = tools.folder.join(name);
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
@@ -74,7 +76,7 @@ impl<'t> Cluster<'t> {
         init.arg("init").arg("--dir").arg(&dir).args(["--base-port", &base.to_string()]);
         init.args(["--admin-port", &(base + u16::from(MEMBERS)).to_string()]);
         succeed(&mut init)?;
-        Ok(Cluster { tools, dir, base, devices: devices.to_vec(), running: BTreeMap::new() })
+        Ok(Cluster { tools, dir, base, hub, devices: devices.to_vec(), running: BTreeMap::new() })
     }
 
     /// Starts every member, and waits until enough of them answer.
@@ -99,9 +101,15 @@ impl<'t> Cluster<'t> {
         let mut command = Command::new(&self.tools.program);
         if self.devices.contains(&member) {
             let port = |member| self.base + u16::from(member);
-            let peers: Vec<String> = (0..MEMBERS).map(|member| format!("127.0.0.1:{}", port(member))).collect();
+            let on_hub = |member: &u8| self.hub.is_some() && self.devices.contains(member);
+            let peers: Vec<String> = (0..MEMBERS)
+                .map(|member| format!("127.0.0.1:{}", if on_hub(&member) { 0 } else { port(member) }))
+                .collect();
             command.arg("device").arg("--folder").arg(self.folder(member)).arg("--image").arg(&self.tools.image);
             command.args(["--port", &port(member).to_string(), "--peers", &peers.join(","), "--view-timeout-ms", VIEW]);
+            if let Some(hub) = self.hub {
+                command.args(["--hub", &hub.to_string()]);
+            }
         } else {
             command.arg("start").arg("--dir").arg(&self.dir).args(["--node", &member.to_string(), "--json"]);
             command.args(["--view-timeout-ms", VIEW]);
@@ -219,7 +227,7 @@ pub(super) fn reference(tools: &Tools, prompt: &str, tokens: usize) -> Result<St
 }
 
 /// The first of `count` ports in a row that are free.
-fn free_ports(count: u16) -> Result<u16> {
+pub(super) fn free_ports(count: u16) -> Result<u16> {
     let bound = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     for _ in 0..64 {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
