@@ -80,18 +80,7 @@ impl<const N: usize> Party<N> {
     /// # Errors
     /// When the block does not describe a member of a cluster that this build holds.
     pub fn new(provision: &Provision<'_>, longest_message: u32) -> Result<Self, PartyError> {
-        let roster: Roster<N> = wire::decode(provision.roster).map_err(|_| PartyError::Roster)?;
-        if roster.members.len() > N {
-            return Err(PartyError::Roster);
-        }
-        let timing = provision.timing;
-        let timing = cluster::Timing {
-            view: Millis(timing.view),
-            view_cap: Millis(timing.view_cap),
-            retransmit: Millis(timing.retransmit),
-            escalate: Millis(timing.escalate),
-        };
-        let cluster = Cluster::new(roster, timing).map_err(PartyError::Cluster)?;
+        let cluster = read_cluster(provision)?;
         let key = SigningKey::from_bytes(&provision.identity);
         let public = PublicKey(key.verifying_key().to_bytes());
         let me = cluster.roster().members.iter().position(|member| *member == public).ok_or(PartyError::Stranger)?;
@@ -165,6 +154,27 @@ impl<const N: usize> Members for Party<N> {
     }
 }
 
+/// In a function of its own, as [`read_peers`]: each needs much of the stack,
+/// and none needs it for long.
+#[inline(never)]
+fn read_cluster<const N: usize>(provision: &Provision<'_>) -> Result<Cluster<N>, PartyError> {
+    let timing = provision.timing;
+    let timing = cluster::Timing {
+        view: Millis(timing.view),
+        view_cap: Millis(timing.view_cap),
+        retransmit: Millis(timing.retransmit),
+        escalate: Millis(timing.escalate),
+    };
+    Cluster::new(read_roster(provision)?, timing).map_err(PartyError::Cluster)
+}
+
+#[inline(never)]
+fn read_roster<const N: usize>(provision: &Provision<'_>) -> Result<Roster<N>, PartyError> {
+    let roster: Roster<N> = wire::decode(provision.roster).map_err(|_| PartyError::Roster)?;
+    if roster.members.len() > N { Err(PartyError::Roster) } else { Ok(roster) }
+}
+
+#[inline(never)]
 fn read_peers<const N: usize>(
     provision: &Provision<'_>,
     cluster: &Cluster<N>,
