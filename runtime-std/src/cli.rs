@@ -205,8 +205,11 @@ struct Device {
     #[arg(long, value_delimiter = ',')]
     peers: Vec<SocketAddr>,
     /// Join the network of a hub on this port instead of this machine's
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tap")]
     hub: Option<u16>,
+    /// Be a process on this TAP interface; the image is then its program
+    #[arg(long)]
+    tap: Option<String>,
 }
 
 /// What was asked for cannot be: the message says what would do.

@@ -7,6 +7,7 @@
 
 mod cluster;
 mod hub;
+mod namespace;
 mod scenarios;
 
 use std::path::Path;
@@ -77,10 +78,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let (image, sizes) = firmware::build_all()?;
     test::cargo(&["test", "-p", "butterfly-runtime-embedded", "-p", "butterfly-provisioning"])?;
     test::cargo(&["build", "--release", "-p", "butterfly-runtime-std"])?;
-    let program = workspace::target().join("release").join("butterfly");
+    test::cargo(&["build", "--release", "-p", "butterfly-embedded-host"])?;
+    let built = |name: &str| workspace::target().join("release").join(name);
+    let (program, host) = (built("butterfly"), built("butterfly-embedded-host"));
     let folder = workspace::target().join("test-embedded");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let tools = Tools { program, image, folder };
+    let tools = Tools { program, image, host, folder };
     let mut outcome = Outcome {
         flash_bytes: sizes.flash,
         ram_bytes: sizes.ram,
@@ -121,6 +124,9 @@ fn install() -> Result<()> {
     let has = |program: &str| process::finish(Command::new(program).arg("--version")).is_ok();
     if !has("qemu-system-arm") {
         debian::install(&["qemu-system-arm"])?;
+    }
+    if process::finish(Command::new("ip").arg("-Version")).is_err() {
+        debian::install(&["iproute2"])?;
     }
     ensure!(has("setpriv") || Path::new("/usr/bin/setpriv").exists(), "`setpriv` of util-linux is missing");
     Ok(())

@@ -71,7 +71,7 @@ impl Flash {
     ///
     /// # Errors
     /// When an address is none that a device can reach, or the file fails.
-    pub fn write_block(&self, peers: &[SocketAddr], network: Network) -> Result<()> {
+    pub fn write_block(&self, peers: &[SocketAddr], network: &Network) -> Result<()> {
         let keys = Keys::read(&self.folder)?;
         let cluster = &self.member.cluster;
         let records: Vec<u8> = keys::read_record_bytes(&self.folder, cluster)?;

@@ -8,12 +8,13 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::Outcome;
-use super::cluster::{Cluster, MEMBERS, Tools, finish, flood, free_ports, reference};
+use super::cluster::{Cluster, Ground, MEMBERS, Tools, finish, flood, free_ports, reference};
 use super::hub::{Hub, Trouble};
+use super::namespace::Namespace;
 use crate::process::succeed;
 
 /// Bytes of stack that a device may use.
-pub(super) const STACK: u64 = 270_000;
+pub(super) const STACK: u64 = 100_000;
 
 const PROMPT: &str = "Return the ";
 /// Six epochs: every member leads one.
@@ -31,7 +32,7 @@ struct Scenario {
     run: fn(&Tools, &mut Outcome) -> Result<()>,
 }
 
-const SCENARIOS: [Scenario; 7] = [
+const SCENARIOS: [Scenario; 8] = [
     Scenario { name: "refusal", about: "a device without random numbers does not start", run: refusal },
     Scenario { name: "beside-servers", about: "three servers and a device, which votes, attests and leads", run: one },
     Scenario { name: "demo", about: "the demonstration with one device", run: demo },
@@ -43,6 +44,7 @@ const SCENARIOS: [Scenario; 7] = [
         about: "two servers and two devices on a network that loses, repeats, reorders and parts",
         run: on_a_hub,
     },
+    Scenario { name: "tap", about: "three servers and a device that is a process on a TAP interface", run: tap },
 ];
 
 /// Runs those that are `wanted`, or all.
@@ -63,7 +65,7 @@ pub(super) fn run(tools: &Tools, wanted: &[String], outcome: &mut Outcome) -> Re
 }
 
 fn refusal(tools: &Tools, _: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "refusal", &[3], None)?;
+    let mut cluster = Cluster::new(tools, "refusal", &[3], Ground::Loopback)?;
     // It is provisioned, and starts with random numbers.
     cluster.start(3)?;
     cluster.kill(3);
@@ -92,7 +94,7 @@ fn refusal(tools: &Tools, _: &mut Outcome) -> Result<()> {
 }
 
 fn one(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "beside-servers", &[3], None)?;
+    let mut cluster = Cluster::new(tools, "beside-servers", &[3], Ground::Loopback)?;
     cluster.start_all()?;
     submit_until_all_take_part(&cluster, tools, &[3])?;
     outcome.count(&cluster.said(3));
@@ -109,7 +111,7 @@ fn demo(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn restart(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "restart", &[3], None)?;
+    let mut cluster = Cluster::new(tools, "restart", &[3], Ground::Loopback)?;
     cluster.start_all()?;
     let mut last = 0;
     for _ in 0..2 {
@@ -131,7 +133,7 @@ fn restart(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn two(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "two", &[2, 3], None)?;
+    let mut cluster = Cluster::new(tools, "two", &[2, 3], Ground::Loopback)?;
     cluster.start_all()?;
     submit_until_all_take_part(&cluster, tools, &[2, 3])?;
     let expected = reference(tools, PROMPT, TOKENS)?;
@@ -154,7 +156,7 @@ fn two(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn four(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "alone", &[0, 1, 2, 3], None)?;
+    let mut cluster = Cluster::new(tools, "alone", &[0, 1, 2, 3], Ground::Loopback)?;
     cluster.start_all()?;
     submit_until_all_take_part(&cluster, tools, &[0, 1, 2, 3])?;
     (0..MEMBERS).for_each(|device| outcome.count(&cluster.said(device)));
@@ -164,7 +166,7 @@ fn four(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 fn on_a_hub(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
     const DEVICES: [u8; 2] = [2, 3];
     let port = free_ports(CABLES)?;
-    let mut cluster = Cluster::new(tools, "hub", &DEVICES, Some(port))?;
+    let mut cluster = Cluster::new(tools, "hub", &DEVICES, Ground::Hub(port))?;
     let hub = Hub::start(port, cluster.base, u16::from(MEMBERS), &DEVICES)?;
     cluster.start_all()?;
     hub.trouble(Trouble { lost: 3, repeated: 5, late: 5 });
@@ -187,6 +189,17 @@ fn on_a_hub(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
         "  {} frames, {} lost, {} repeated, {} late, {} cut off",
         counts.carried, counts.lost, counts.repeated, counts.late, counts.cut
     );
+    cluster.blames_nobody()
+}
+
+fn tap(tools: &Tools, _: &mut Outcome) -> Result<()> {
+    let mut cluster = Cluster::new(tools, "tap", &[3], Ground::Namespace(Namespace::new()?))?;
+    cluster.start_all()?;
+    submit_until_all_take_part(&cluster, tools, &[3])?;
+    cluster.kill(3);
+    let ready = cluster.start(3)?;
+    ensure!(ready["learner"] == false && ready["epoch"].as_u64() > Some(1), "the device lost its vote record: {ready}");
+    submit_until_all_take_part(&cluster, tools, &[3])?;
     cluster.blames_nobody()
 }
 
