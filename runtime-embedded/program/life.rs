@@ -80,20 +80,22 @@ fn prepare(spawner: Spawner, mut flash: Flash, random: Random) -> Result<Prepare
     let random = RANDOM.init(random);
     let mut draw = || host::draw_nonce(random).map_err(|without| Reason::Start(without.into()));
     let (nonce, seed) = (draw()?, draw()?);
-    let (party, network) = read_party(&mut flash)?;
+    let memory = HOST.take();
+    let (party, network) = read_party(&mut flash, memory.room())?;
     let record = open_record(party, flash)?;
     let node = begin_node(party, record)?;
-    let mut host = furnish(party, node, record)?;
+    let mut host = furnish(party, node, record, memory)?;
     let stack = connect(spawner, &network, seed)?;
     begin(&mut host, nonce)?;
     Ok(Prepared { party, host, stack: (stack, network.port), random })
 }
 
 #[inline(never)]
-fn read_party(flash: &mut Flash) -> Result<(&'static Party<MEMBERS>, Network), Reason> {
-    let mut block = [0; BLOCK];
-    flash.read(0, &mut block).map_err(|_| Reason::Start(StartError::Flash))?;
-    let provision = Provision::read(&block).map_err(Reason::Provision)?;
+fn read_party(flash: &mut Flash, room: &mut [u8; COPY]) -> Result<(&'static Party<MEMBERS>, Network), Reason> {
+    const { assert!(BLOCK <= COPY, "a block fits where it is read") };
+    let block = room.first_chunk_mut::<BLOCK>().ok_or(Reason::Start(StartError::Flash))?;
+    flash.read(0, block).map_err(|_| Reason::Start(StartError::Flash))?;
+    let provision = Provision::read(block).map_err(Reason::Provision)?;
     let party = Party::new(&provision, MESSAGE as u32).map_err(Reason::Party)?;
     Ok((PARTY.init(party), provision.network))
 }
@@ -113,8 +115,9 @@ fn furnish(
     party: &'static Party<MEMBERS>,
     node: &'static mut Node<MEMBERS>,
     record: &'static mut Record,
+    memory: &'static mut HostMemory<MEMBERS, MESSAGE, PARKING, COPY>,
 ) -> Result<Host, Reason> {
-    Host::new(party, node, record, JOURNAL.take(), HOST.take(), DESKS.take()).map_err(Reason::Start)
+    Host::new(party, node, record, JOURNAL.take(), memory, DESKS.take()).map_err(Reason::Start)
 }
 
 #[inline(never)]

@@ -73,6 +73,11 @@ impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usi
             tasks: Deque::new(),
         }
     }
+
+    /// Room that is used by nobody before there is a host, for what a start needs.
+    pub fn room(&mut self) -> &mut [u8; COPY] {
+        &mut self.scratch
+    }
 }
 
 impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize> Default
@@ -392,6 +397,8 @@ impl<
     }
 
     /// None if it is not genuine; nothing inside if the node does not listen to it.
+    /// What decoding needs of the stack is free again before the step.
+    #[inline(never)]
     #[allow(clippy::type_complexity, reason = "a pair")]
     fn verify(&self, message: &[u8]) -> Option<Option<(NodeId, Verified<Envelope<N>>)>> {
         let envelope: Envelope<N> = wire::decode(message).ok()?;

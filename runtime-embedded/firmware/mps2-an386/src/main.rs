@@ -91,7 +91,7 @@ unsafe fn DefaultHandler(number: i16) {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     cortex_m::interrupt::disable();
-    journal::tell_failure(&info.message());
+    // The place says enough; messages and what they print would take flash.
     if let Some(place) = info.location() {
         journal::tell_failure(place);
     }
