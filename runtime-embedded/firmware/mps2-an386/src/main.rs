@@ -91,9 +91,13 @@ unsafe fn DefaultHandler(number: i16) {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     cortex_m::interrupt::disable();
-    // The place says enough; messages and what they print would take flash.
-    if let Some(place) = info.location() {
-        journal::tell_failure(place);
+    if cfg!(feature = "panics") {
+        journal::tell_failure(&info.message());
+        if let Some(place) = info.location() {
+            journal::tell_failure(place);
+        }
+    } else {
+        journal::tell_failure(&"a panic; an image with the feature `panics` says which one");
     }
     stand_still()
 }
