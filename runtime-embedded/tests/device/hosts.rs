@@ -245,7 +245,7 @@ fn a_device_that_is_cut_off_costs_its_fellows_a_bounded_queue_and_catches_up() {
             }
         }
         assert!(said[1..].iter().all(|said| said.borrow().text == text));
-        let decided = |host: &Host| host.node().head().decided().map(|decided| decided.header.clone());
+        let decided = |host: &Host| host.node().head().decided().map(|decided| decided.header);
         assert_eq!(decided(&hosts[0]), decided(&hosts[1]));
         assert!(said.iter().all(|said| said.borrow().evidence == 0));
     });
