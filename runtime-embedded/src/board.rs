@@ -48,6 +48,8 @@ pub enum Event<'e, const N: usize> {
     Commit {
         /// What was decided.
         decided: &'e Decided<N>,
+        /// Its canonical encoding; empty if there was no room for it.
+        encoding: &'e [u8],
         /// What it adds to the text; nothing when the device caught up with it.
         tokens: &'e [u8],
         /// It may not sign in agreement (yet).

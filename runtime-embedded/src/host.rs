@@ -54,6 +54,8 @@ pub struct HostMemory<const N: usize, const MESSAGE: usize, const PARKING: usize
     chronicle: Chronicle<MESSAGE>,
     scratch: [u8; COPY],
     parked: Vec<u8, MESSAGE>,
+    timers: Timers,
+    tasks: Deque<Task<N>, TASKS>,
 }
 
 impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize>
@@ -67,7 +69,14 @@ impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usi
             chronicle: Chronicle::new(),
             scratch: [0; COPY],
             parked: Vec::new(),
+            timers: Timers::new(),
+            tasks: Deque::new(),
         }
+    }
+
+    /// Room that is used by nobody before there is a host, for what a start needs.
+    pub fn room(&mut self) -> &mut [u8; COPY] {
+        &mut self.scratch
     }
 }
 
@@ -99,8 +108,8 @@ pub struct Host<
     scratch: &'m mut [u8; COPY],
     parked: &'m mut Vec<u8, MESSAGE>,
     stages: Stages<'m, N, POSITIONS>,
-    timers: Timers,
-    tasks: Deque<Task<N>, TASKS>,
+    timers: &'m mut Timers,
+    tasks: &'m mut Deque<Task<N>, TASKS>,
     signed: Signed,
     blockade: Option<Blockade>,
     /// Why it acts no more.
@@ -239,7 +248,7 @@ impl<
         if model.manifest != ours || !fits {
             return Err(StartError::Model);
         }
-        let HostMemory { queues, parking, chronicle, scratch, parked } = memory;
+        let HostMemory { queues, parking, chronicle, scratch, parked, timers, tasks } = memory;
         let stages = Stages::new(party.me(), desks);
         Ok(Host {
             party,
@@ -252,8 +261,8 @@ impl<
             scratch,
             parked,
             stages,
-            timers: Timers::new(),
-            tasks: Deque::new(),
+            timers,
+            tasks,
             signed: Signed::default(),
             blockade: None,
             stopped: None,
@@ -388,6 +397,8 @@ impl<
     }
 
     /// None if it is not genuine; nothing inside if the node does not listen to it.
+    /// What decoding needs of the stack is free again before the step.
+    #[inline(never)]
     #[allow(clippy::type_complexity, reason = "a pair")]
     fn verify(&self, message: &[u8]) -> Option<Option<(NodeId, Verified<Envelope<N>>)>> {
         let envelope: Envelope<N> = wire::decode(message).ok()?;
@@ -410,8 +421,8 @@ impl<
             me: self.party.me(),
             queues: self.queues,
             scratch: self.scratch,
-            timers: &mut self.timers,
-            tasks: &mut self.tasks,
+            timers: self.timers,
+            tasks: self.tasks,
             voice: self.voice,
             signed: &mut self.signed,
             blockade: &mut self.blockade,
@@ -465,7 +476,7 @@ impl<
     /// Turns to another run, and says what there is of its past.
     fn assign(&mut self) {
         let Some(run) = self.node.run() else { return };
-        let tasks = &mut self.tasks;
+        let tasks = &mut *self.tasks;
         let mut full = false;
         let assigned = self.stages.assign(self.party.cluster(), run, |held| {
             full |= tasks.push_back(Task::Holding(run.id, held.stage, held.upto, held.link)).is_err();
@@ -479,7 +490,8 @@ impl<
         self.timers.drop_before(self.node.epoch());
         let Some(decided) = self.node.head().decided().filter(|decided| decided.header.epoch == epoch) else { return };
         let learner = self.node.role() == Role::Learner;
-        self.voice.say(Event::Commit { decided, tokens: &tokens, learner, signed: self.signed });
+        let encoding = wire::encode(decided, self.scratch).unwrap_or_default();
+        self.voice.say(Event::Commit { decided, encoding, tokens: &tokens, learner, signed: self.signed });
         let told = Answer::Told(Told { decided: decided.clone(), tokens, latency_us: None });
         if let Ok(told) = wire::encode(&told, self.scratch) {
             self.chronicle.add(epoch, told);

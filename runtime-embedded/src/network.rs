@@ -10,10 +10,12 @@ mod links;
 mod seats;
 
 use core::cell::RefCell;
+use core::pin::{Pin, pin};
 
+use butterfly_kernel::types::NodeId;
 use butterfly_session::gate::{Gate, Moment, Patience, Ticket};
 use butterfly_session::{Ephemeral, MicroSession};
-use embassy_futures::join::{join, join_array, join3};
+use embassy_futures::join::{join_array, join3};
 use embassy_futures::select::{Either, select};
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
@@ -37,11 +39,12 @@ const TRANSMIT: usize = 2_048;
 /// Bytes of the direction in which little is said, but to clients.
 const LITTLE: usize = 512;
 
-/// The memory of all connections, for a static. `SEATS` is N and three more:
-/// one for each other member, one for clients, two for handshakes, one so that
-/// whoever comes is heard at all.
-pub struct NetworkMemory<const N: usize, const SEATS: usize, const MESSAGE: usize> {
-    links: [LinkMemory; N],
+/// The memory of all connections, for a static. `LINKS` is one less than N: one
+/// for each other member. `SEATS` is N and three more: one for each other
+/// member, one for clients, two for handshakes, one so that whoever comes is
+/// heard at all.
+pub struct NetworkMemory<const N: usize, const LINKS: usize, const SEATS: usize, const MESSAGE: usize> {
+    links: [LinkMemory; LINKS],
     seats: [SeatMemory; SEATS],
     /// Where messages that come in parts are put together: one for each
     /// member, ours for clients.
@@ -64,8 +67,13 @@ struct SeatMemory {
     out: Frame,
 }
 
-impl<const N: usize, const SEATS: usize, const MESSAGE: usize> NetworkMemory<N, SEATS, MESSAGE> {
-    const ENOUGH: () = assert!(SEATS > N + HALF_OPEN, "a seat for each member and client, and those at the door");
+impl<const N: usize, const LINKS: usize, const SEATS: usize, const MESSAGE: usize>
+    NetworkMemory<N, LINKS, SEATS, MESSAGE>
+{
+    const ENOUGH: () = {
+        assert!(LINKS + 1 == N, "a link to each other member");
+        assert!(SEATS > N + HALF_OPEN, "a seat for each member and client, and those at the door");
+    };
 
     /// Unused.
     pub const fn new() -> Self {
@@ -78,7 +86,7 @@ impl<const N: usize, const SEATS: usize, const MESSAGE: usize> NetworkMemory<N, 
                     transmit: [0; TRANSMIT],
                     out: [0; MicroSession::ROOM],
                 }
-            }; N],
+            }; LINKS],
             seats: [const {
                 SeatMemory {
                     session: MicroSession::new(),
@@ -93,7 +101,9 @@ impl<const N: usize, const SEATS: usize, const MESSAGE: usize> NetworkMemory<N, 
     }
 }
 
-impl<const N: usize, const SEATS: usize, const MESSAGE: usize> Default for NetworkMemory<N, SEATS, MESSAGE> {
+impl<const N: usize, const LINKS: usize, const SEATS: usize, const MESSAGE: usize> Default
+    for NetworkMemory<N, LINKS, SEATS, MESSAGE>
+{
     fn default() -> Self {
         NetworkMemory::new()
     }
@@ -148,6 +158,7 @@ pub async fn run<
     'm,
     F: NorFlash,
     const N: usize,
+    const LINKS: usize,
     const SEATS: usize,
     const MESSAGE: usize,
     const PARKING: usize,
@@ -158,7 +169,7 @@ pub async fn run<
     host: Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>,
     (stack, port): (Stack<'m>, u16),
     random: &'m mut dyn RandomSource,
-    memory: &'m mut NetworkMemory<N, SEATS, MESSAGE>,
+    memory: &'m mut NetworkMemory<N, LINKS, SEATS, MESSAGE>,
 ) -> Stopped {
     let NetworkMemory { links, seats, wholes, long } = memory;
     let shared = Shared {
@@ -182,15 +193,27 @@ pub async fn run<
     };
     // What the start of the node wants sent waits already.
     shared.wake();
-    let mut place = 0..N;
-    let links = links.each_mut().map(|memory| shared.link(place.next(), memory));
-    let mut place = 0..SEATS;
-    let seats = seats.each_mut().map(|memory| shared.seat(place.next().unwrap_or(0), memory));
-    let all = join3(join_array(links), join_array(seats), join(shared.keep_time(), core::future::pending::<()>()));
+    let mut all = pin!(None);
+    put_in_place(all.as_mut(), || {
+        let mut others = (0..u8::MAX).map(NodeId).filter(|node| *node != party.me());
+        let links = links.each_mut().map(|memory| shared.link(others.next(), memory));
+        let mut place = 0..SEATS;
+        let seats = seats.each_mut().map(|memory| shared.seat(place.next().unwrap_or(0), memory));
+        join3(join_array(links), join_array(seats), shared.keep_time())
+    });
+    let Some(all) = all.as_mut().as_pin_mut() else { return Stopped::Flash };
     match select(shared.stopped.wait(), all).await {
         Either::First(stopped) => stopped,
         Either::Second(_) => Stopped::Flash,
     }
+}
+
+/// Makes a value in a function of its own: what making it needs of the stack is
+/// not needed again each time that it is polled.
+#[inline(never)]
+fn put_in_place<T>(place: Pin<&mut Option<T>>, make: impl FnOnce() -> T) {
+    let mut place = place;
+    place.set(Some(make()));
 }
 
 impl<

@@ -6,7 +6,7 @@ use butterfly_kernel::cluster::ClusterError;
 use butterfly_kernel::crypto::ed25519::PublicKey;
 use butterfly_kernel::types::{ClientId, MAX_CLIENTS, Millis, NodeId};
 use butterfly_kernel::{cluster, wire};
-use butterfly_provisioning::{Address, Provision, ProvisionError};
+use butterfly_provisioning::{Address, Provision, ProvisionError, Timing};
 use butterfly_session::keys::RECORD;
 use butterfly_session::{ClusterId, ExchangeSecret, IdentityKey, KeyRecord, Local, Members, Peer};
 use ed25519_dalek::SigningKey;
@@ -79,19 +79,9 @@ impl<const N: usize> Party<N> {
     ///
     /// # Errors
     /// When the block does not describe a member of a cluster that this build holds.
+    #[inline(never)]
     pub fn new(provision: &Provision<'_>, longest_message: u32) -> Result<Self, PartyError> {
-        let roster: Roster<N> = wire::decode(provision.roster).map_err(|_| PartyError::Roster)?;
-        if roster.members.len() > N {
-            return Err(PartyError::Roster);
-        }
-        let timing = provision.timing;
-        let timing = cluster::Timing {
-            view: Millis(timing.view),
-            view_cap: Millis(timing.view_cap),
-            retransmit: Millis(timing.retransmit),
-            escalate: Millis(timing.escalate),
-        };
-        let cluster = Cluster::new(roster, timing).map_err(PartyError::Cluster)?;
+        let cluster = found(read_roster(provision)?, provision.timing)?;
         let key = SigningKey::from_bytes(&provision.identity);
         let public = PublicKey(key.verifying_key().to_bytes());
         let me = cluster.roster().members.iter().position(|member| *member == public).ok_or(PartyError::Stranger)?;
@@ -165,6 +155,26 @@ impl<const N: usize> Members for Party<N> {
     }
 }
 
+/// In a function of its own, as the two below: each needs much of the stack,
+/// and none needs it for long.
+#[inline(never)]
+fn read_roster<const N: usize>(provision: &Provision<'_>) -> Result<Roster<N>, PartyError> {
+    let roster: Roster<N> = wire::decode(provision.roster).map_err(|_| PartyError::Roster)?;
+    if roster.members.len() > N { Err(PartyError::Roster) } else { Ok(roster) }
+}
+
+#[inline(never)]
+fn found<const N: usize>(roster: Roster<N>, timing: Timing) -> Result<Cluster<N>, PartyError> {
+    let timing = cluster::Timing {
+        view: Millis(timing.view),
+        view_cap: Millis(timing.view_cap),
+        retransmit: Millis(timing.retransmit),
+        escalate: Millis(timing.escalate),
+    };
+    Cluster::new(roster, timing).map_err(PartyError::Cluster)
+}
+
+#[inline(never)]
 fn read_peers<const N: usize>(
     provision: &Provision<'_>,
     cluster: &Cluster<N>,

@@ -204,6 +204,12 @@ struct Device {
     /// without it, whoever started this says so on standard input
     #[arg(long, value_delimiter = ',')]
     peers: Vec<SocketAddr>,
+    /// Join the network of a hub on this port instead of this machine's
+    #[arg(long, conflicts_with = "tap")]
+    hub: Option<u16>,
+    /// Be a process on this TAP interface; the image is then its program
+    #[arg(long)]
+    tap: Option<String>,
 }
 
 /// What was asked for cannot be: the message says what would do.

@@ -22,7 +22,7 @@ use crate::control::{Command, Commit, Event};
 use crate::host::{Voice, end_with_parent};
 use crate::traffic::Traffic;
 use crate::transport::Peers;
-use emulator::{Emulator, Network};
+use emulator::{Cable, Emulator, Network};
 use flash::Flash;
 
 /// How to run a device.
@@ -40,6 +40,8 @@ pub struct DeviceOptions {
     pub view_timeout: u32,
     /// Whom it tells what happens.
     pub voice: Voice,
+    /// What its network card is connected to.
+    pub cable: Cable,
 }
 
 /// What a device says on its serial line.
@@ -99,9 +101,9 @@ async fn attend(options: &DeviceOptions) -> Result<()> {
     loop {
         let known: Option<Vec<SocketAddr>> = peers.iter().copied().collect();
         if let (None, Some(known)) = (&emulator, known.filter(|known| known.len() == flash.members())) {
-            let network = Network { listen };
-            flash.write_block(&known, network)?;
-            emulator = Some(Emulator::start(&options.image, &flash, network)?);
+            let network = Network { listen, cable: options.cable.clone() };
+            flash.write_block(&known, &network)?;
+            emulator = Some(Emulator::start(&options.image, &flash, &network)?);
         }
         let said = async {
             match &mut emulator {

@@ -38,10 +38,10 @@ struct Image {
     ram: u64,
 }
 
-/// What the images take, and a fiftieth.
+/// What the images take, and a fiftieth. The aim for four is 262,144 of flash.
 const IMAGES: [Image; 2] = [
-    Image { members: 7, features: &["--features", "seven"], flash: 381_000, ram: 422_000 },
-    Image { members: 4, features: &[], flash: 377_000, ram: 270_000 },
+    Image { members: 7, features: &["--features", "seven"], flash: 253_000, ram: 396_000 },
+    Image { members: 4, features: &[], flash: 252_000, ram: 244_000 },
 ];
 
 /// Where memory begins that is not flash.
@@ -95,6 +95,8 @@ pub(crate) struct Arguments {
 /// As [`run`].
 pub(crate) fn build_all() -> Result<(PathBuf, Sizes)> {
     let toolchain = Toolchain::find()?;
+    let telling = build(&toolchain, BINARY, &["--features", "panics"])?;
+    panics::check(&telling)?;
     let mut last = None;
     // The one for four is built last, and stays.
     for image in &IMAGES {
@@ -136,7 +138,6 @@ impl Image {
         print_parts(&elf);
         print_statics(&elf);
         check_no_allocator(&symbols)?;
-        panics::check(&elf)?;
         ensure!(
             sizes.flash <= self.flash,
             "the image takes {} bytes of flash, and may take {}",
@@ -153,6 +154,8 @@ fn build(toolchain: &Toolchain, binary: &str, features: &[&str]) -> Result<PathB
     let folder = workspace::root().join(CRATE);
     let target = folder.join("target");
     let mut cargo = toolchain.cargo_build();
+    // Its flags are in the folder's own configuration.
+    cargo.current_dir(&folder);
     cargo.args(["--locked", "--release", "--target", TARGET, "--bin", binary]).args(features);
     cargo.arg("--manifest-path").arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&target);
     // Flags meant for the machine that builds would reach the target's compiler too.

@@ -11,11 +11,12 @@ pub(crate) struct Arguments {
     check: bool,
 }
 
-/// Writes `bindings/golden/vectors`, or compares it.
+/// Writes `bindings/golden/vectors` and `kernel/session/vectors/sessions.json`, or compares them.
 ///
 /// # Errors
 /// When a vector does not do what it says, or with `check` is not the one in the files.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let check: &[&str] = if arguments.check { &["--", "--check"] } else { &[] };
-    cargo(&[&["run", "--quiet", "--release", "-p", "butterfly-golden"][..], check].concat())
+    cargo(&[&["run", "--quiet", "--release", "-p", "butterfly-golden"][..], check].concat())?;
+    cargo(&[&["run", "--quiet", "-p", "butterfly-session", "--example", "vectors"][..], check].concat())
 }

@@ -51,7 +51,7 @@ enum Task {
     Mutants(mutants::Arguments),
     /// The live page of a node, in a browser
     Page(page::Arguments),
-    /// Firmware beside servers in an emulator: killed, flooded
+    /// Firmware beside servers in an emulator: killed, flooded, cut off
     TestEmbedded(test_embedded::Arguments),
     /// Everything that must hold before a commit is released
     Test(test::Arguments),

@@ -78,7 +78,7 @@ const STEPS: [Step; 19] = [
     },
     Step {
         name: "embedded",
-        about: "firmware in an emulator: alone and beside servers, killed, flooded; its sizes",
+        about: "firmware in an emulator: alone and beside servers, killed, flooded, cut off; its sizes",
         run: test_embedded::step,
     },
     Step { name: "trace", about: "what real nodes did under each fault, against the specification", run: trace::step },

@@ -2,10 +2,12 @@
 //!
 //! Builds the images, holds their sizes against the limits, and runs whole
 //! clusters in which one, two and all four members are firmware: what they
-//! commit must be what one machine says, whatever becomes of the devices and their
-//! flash. Closes with one document.
+//! commit must be what one machine says, whatever becomes of the devices, their
+//! flash and their network. Closes with one document.
 
 mod cluster;
+mod hub;
+mod namespace;
 mod scenarios;
 
 use std::path::Path;
@@ -76,10 +78,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let (image, sizes) = firmware::build_all()?;
     test::cargo(&["test", "-p", "butterfly-runtime-embedded", "-p", "butterfly-provisioning"])?;
     test::cargo(&["build", "--release", "-p", "butterfly-runtime-std"])?;
-    let program = workspace::target().join("release").join("butterfly");
+    test::cargo(&["build", "--release", "-p", "butterfly-embedded-host"])?;
+    let built = |name: &str| workspace::target().join("release").join(name);
+    let (program, host) = (built("butterfly"), built("butterfly-embedded-host"));
     let folder = workspace::target().join("test-embedded");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let tools = Tools { program, image, folder };
+    let tools = Tools { program, image, host, folder };
     let mut outcome = Outcome {
         flash_bytes: sizes.flash,
         ram_bytes: sizes.ram,
@@ -120,6 +124,9 @@ fn install() -> Result<()> {
     let has = |program: &str| process::finish(Command::new(program).arg("--version")).is_ok();
     if !has("qemu-system-arm") {
         debian::install(&["qemu-system-arm"])?;
+    }
+    if process::finish(Command::new("ip").arg("-Version")).is_err() {
+        debian::install(&["iproute2"])?;
     }
     ensure!(has("setpriv") || Path::new("/usr/bin/setpriv").exists(), "`setpriv` of util-linux is missing");
     Ok(())

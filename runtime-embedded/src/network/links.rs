@@ -28,12 +28,10 @@ impl<
     const POSITIONS: usize,
 > Shared<'_, F, N, SEATS, MESSAGE, PARKING, COPY, POSITIONS>
 {
-    /// Dials the member at `place`, sends until that fails, and dials again.
-    pub(super) async fn link(&self, place: Option<usize>, memory: &mut LinkMemory) {
-        let node = place.and_then(|place| u8::try_from(place).ok()).map(NodeId);
-        let Some(node) = node.filter(|node| *node != self.party.me() && self.party.peer(*node).is_some()) else {
-            return;
-        };
+    /// Dials `node`, if there is such a member, sends until that fails, and
+    /// dials again.
+    pub(super) async fn link(&self, node: Option<NodeId>, memory: &mut LinkMemory) {
+        let Some(node) = node.filter(|node| self.party.peer(*node).is_some()) else { return };
         let mut pause = FIRST_PAUSE;
         loop {
             let LinkMemory { session, receive, transmit, out } = memory;

@@ -6,6 +6,8 @@ use butterfly_kernel::wire;
 use butterfly_runtime_embedded::protocol::{Cluster, Envelope, Record, Roster, SignedRequest};
 use serde_json::Value;
 
+use crate::replay::{Runtime, play_all};
+
 const MEMBERS: usize = 4;
 
 macro_rules! vectors {
@@ -71,4 +73,9 @@ fn vote_records_are_those_of_a_server() {
         assert_eq!(wire::encode(&record, &mut again), Ok(bytes.as_slice()));
     }
     assert!(longest > 1_000);
+}
+
+#[test]
+fn sessions_speak_as_devices_do_in_the_vectors() {
+    assert_eq!(play_all(Runtime::Device), 4);
 }

@@ -222,6 +222,35 @@ fn nothing_leaves_a_device_whose_flash_fails() {
     });
 }
 
+#[test]
+fn a_device_that_is_cut_off_costs_its_fellows_a_bounded_queue_and_catches_up() {
+    on_a_large_stack(|| {
+        let flashes: Vec<Flash> = (0..MEMBERS as u8).map(provisioned).collect();
+        let (mut hosts, said): (Vec<Host>, Vec<_>) = flashes.iter().map(|flash| boot(flash, 0)).unzip();
+        for host in &mut hosts[1..] {
+            host.submit(request(), ClientId(0)).unwrap().unwrap();
+        }
+        // What waits for it is the newest, and no more than there is room for.
+        while hosts[1..].iter_mut().any(|host| host.queue(NodeId(0)).unwrap().dropped() == 0) {
+            if !carry_among(&mut hosts) {
+                hosts[1..].iter_mut().for_each(|host| host.expire_timers().unwrap());
+            }
+        }
+        let text = expected();
+        while said[1..].iter().any(|said| said.borrow().text.len() < TOKENS)
+            || hosts[0].node().epoch() < hosts[1].node().epoch()
+        {
+            if !carry(&mut hosts) {
+                hosts.iter_mut().for_each(|host| host.expire_timers().unwrap());
+            }
+        }
+        assert!(said[1..].iter().all(|said| said.borrow().text == text));
+        let decided = |host: &Host| host.node().head().decided().map(|decided| decided.header);
+        assert_eq!(decided(&hosts[0]), decided(&hosts[1]));
+        assert!(said.iter().all(|said| said.borrow().evidence == 0));
+    });
+}
+
 /// As [`carry`], without the first device.
 fn carry_among(hosts: &mut [Host]) -> bool {
     let mut carried = false;

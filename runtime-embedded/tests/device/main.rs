@@ -4,3 +4,5 @@
 mod board;
 mod golden;
 mod hosts;
+#[path = "../../../kernel/session/tests/replay/mod.rs"]
+mod replay;

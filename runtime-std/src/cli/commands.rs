@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Command, Demo, Device, Node, Reference, STOPPED, Usage, asking, operator, shell, top, verify};
 use crate::demo::{self, Ending, Plan, Wishes};
+use crate::device::emulator::Cable;
 use crate::device::{self, DeviceOptions};
 use crate::host::{self, NodeOptions, Voice};
 use crate::model::{Transformer, prompt_of, text_of};
@@ -101,6 +102,11 @@ fn run_device(device: Device) -> Result<ExitCode> {
         voice: if device.peers.is_empty() { Voice::Supervised } else { Voice::Programs },
         peers: device.peers.into_iter().map(Some).collect(),
         view_timeout: device.view_timeout_ms,
+        cable: match (device.hub, device.tap) {
+            (Some(port), _) => Cable::Hub(port),
+            (None, Some(interface)) => Cable::Tap(interface),
+            (None, None) => Cable::Machine,
+        },
     })?;
     Ok(ExitCode::SUCCESS)
 }

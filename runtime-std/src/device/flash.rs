@@ -71,14 +71,14 @@ impl Flash {
     ///
     /// # Errors
     /// When an address is none that a device can reach, or the file fails.
-    pub fn write_block(&self, peers: &[SocketAddr], network: Network) -> Result<()> {
+    pub fn write_block(&self, peers: &[SocketAddr], network: &Network) -> Result<()> {
         let keys = Keys::read(&self.folder)?;
         let cluster = &self.member.cluster;
         let records: Vec<u8> = keys::read_record_bytes(&self.folder, cluster)?;
         ensure!(records.len() == RECORD * self.members(), "a key record is missing");
-        let places = peers.iter().map(|peer| match peer.ip() {
+        let places = (0_u8..).zip(peers).map(|(place, peer)| match peer.ip() {
             IpAddr::V4(host) => {
-                let seen = network.seen_from_inside(host.octets(), peer.port());
+                let seen = network.seen_from_inside(place, host.octets(), peer.port());
                 Ok(Address { host: seen.0, port: seen.1 }.to_bytes())
             }
             IpAddr::V6(_) => bail!("a device cannot reach {peer}"),

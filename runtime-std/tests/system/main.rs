@@ -9,6 +9,7 @@ mod documents;
 mod durability;
 mod events;
 mod faults;
+mod golden;
 mod harness;
 mod intruder;
 mod net;
@@ -18,6 +19,8 @@ mod operator;
 mod page;
 mod partitions;
 mod processes;
+#[path = "../../../kernel/session/tests/replay/mod.rs"]
+mod replay;
 mod sessions;
 mod snapshots;
 mod top;

@@ -6,6 +6,8 @@
 //! the table below with the reason why it does not happen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol};
@@ -13,7 +15,7 @@ use object::{Object, ObjectSection, ObjectSymbol};
 use super::plain;
 
 /// Functions that never return, by the ends of their names.
-const KINDS: [(&str, &str); 18] = [
+const KINDS: [(&str, &str); 19] = [
     ("panic_fmt", "capacities that heapless, smoltcp and embassy check before they are used up"),
     ("panicking::panic", "assertions of smoltcp and of embassy's cells about their own callers"),
     (
@@ -23,6 +25,7 @@ const KINDS: [(&str, &str); 18] = [
     ("panic_const_add_overflow", "positions in buffers and limbs of numbers, which stay far below the largest"),
     ("panic_const_sub_overflow", "as sums"),
     ("panic_const_mul_overflow", "bits of what was hashed: below 2^61 bytes"),
+    ("panic_const_div_by_zero", "parts of slices, which are as long as a constant says"),
     ("panic_const_neg_overflow", "recoding of scalars in the cryptography"),
     ("panic_const_shl_overflow", "as above"),
     ("panic_const_shr_overflow", "as above"),
@@ -37,12 +40,16 @@ const KINDS: [(&str, &str); 18] = [
     ("slice_index_fail", "parts of frames in smoltcp, whose lengths were checked"),
 ];
 
-/// Prints which crates call what, and checks that every kind is known.
+/// Prints which crates call what in the image at `path`, and checks that every
+/// kind is known. Its panics must have words: without them several kinds are
+/// the same function.
 ///
 /// # Errors
 /// When one is not.
-pub(super) fn check(elf: &object::File<'_>) -> Result<()> {
-    let functions = functions(elf);
+pub(super) fn check(path: &Path) -> Result<()> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let elf = object::File::parse(&*bytes).context("the firmware is not an object file")?;
+    let functions = functions(&elf);
     let ends: BTreeMap<u64, &str> =
         functions.iter().filter(|(_, name)| panics(name)).map(|(at, name)| (*at, name.as_str())).collect();
     ensure!(!ends.is_empty(), "nothing in the image panics: the symbols are not read as they are written");

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use super::namespace::{Namespace, TAP};
 use crate::process::succeed;
 
 /// Members of every cluster here.
@@ -29,8 +30,20 @@ pub(super) struct Tools {
     pub(super) program: PathBuf,
     /// The firmware for four members.
     pub(super) image: PathBuf,
+    /// The same as a process of this machine.
+    pub(super) host: PathBuf,
     /// Where clusters are made.
     pub(super) folder: PathBuf,
+}
+
+/// Where members are.
+pub(super) enum Ground {
+    /// All on this machine's loopback, a device behind a port of it.
+    Loopback,
+    /// Devices on the hub on this port, servers on the loopback.
+    Hub(u16),
+    /// Servers in a namespace, a device as a process on its TAP interface.
+    Namespace(Namespace),
 }
 
 /// A cluster in a folder of its own. Everything ends with it.
@@ -40,6 +53,8 @@ pub(super) struct Cluster<'t> {
     pub(super) base: u16,
     devices: Vec<u8>,
     running: BTreeMap<u8, Member>,
+    /// Ends after what runs there.
+    ground: Ground,
 }
 
 /// A member's process, and what it has said: one document on each line.
@@ -64,7 +79,7 @@ impl Drop for Member {
 
 impl<'t> Cluster<'t> {
     /// Provisions a cluster in which `devices` are firmware.
-    pub(super) fn new(tools: &'t Tools, name: &str, devices: &[u8]) -> Result<Self> {
+    pub(super) fn new(tools: &'t Tools, name: &str, devices: &[u8], ground: Ground) -> Result<Self> {
         let dir = tools.folder.join(name);
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
@@ -74,7 +89,42 @@ impl<'t> Cluster<'t> {
         init.arg("init").arg("--dir").arg(&dir).args(["--base-port", &base.to_string()]);
         init.args(["--admin-port", &(base + u16::from(MEMBERS)).to_string()]);
         succeed(&mut init)?;
-        Ok(Cluster { tools, dir, base, devices: devices.to_vec(), running: BTreeMap::new() })
+        let cluster = Cluster { tools, dir, base, devices: devices.to_vec(), running: BTreeMap::new(), ground };
+        if let Ground::Namespace(_) = cluster.ground {
+            cluster.move_in()?;
+        }
+        Ok(cluster)
+    }
+
+    /// Writes down for servers and clients where members are in a namespace.
+    fn move_in(&self) -> Result<()> {
+        let nodes = (0..MEMBERS).map(|member| self.folder(member).join("node.toml"));
+        for file in nodes.chain([self.dir.join("client-0/client.toml")]) {
+            let moved = (0..MEMBERS).fold(fs::read_to_string(&file)?, |text, member| {
+                let before = format!("\"127.0.0.1:{}\"", self.base + u16::from(member));
+                text.replace(&before, &format!("\"{}\"", self.address(member)))
+            });
+            fs::write(&file, moved)?;
+        }
+        Ok(())
+    }
+
+    /// Where a member is for a device. On a hub a device has no port.
+    fn address(&self, member: u8) -> String {
+        match (&self.ground, self.devices.contains(&member)) {
+            (Ground::Namespace(_), true) => format!("10.0.2.{}:7000", 20 + member),
+            (Ground::Namespace(_), false) => format!("10.0.2.2:{}", self.base + u16::from(member)),
+            (Ground::Hub(_), true) => "127.0.0.1:0".to_owned(),
+            _ => format!("127.0.0.1:{}", self.base + u16::from(member)),
+        }
+    }
+
+    /// The program, where the cluster is.
+    fn command(&self) -> Command {
+        match &self.ground {
+            Ground::Namespace(namespace) => namespace.command(&self.tools.program),
+            _ => Command::new(&self.tools.program),
+        }
     }
 
     /// Starts every member, and waits until enough of them answer.
@@ -82,8 +132,7 @@ impl<'t> Cluster<'t> {
         (0..MEMBERS).try_for_each(|member| self.start(member).map(drop))?;
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let status =
-                crate::process::finish(Command::new(&self.tools.program).arg("status").arg("--dir").arg(&self.dir))?;
+            let status = crate::process::finish(self.command().arg("status").arg("--dir").arg(&self.dir))?;
             if status.status.success() {
                 return Ok(());
             }
@@ -96,16 +145,20 @@ impl<'t> Cluster<'t> {
     /// Starts one member, from whatever its folder holds, and returns what it
     /// says at first.
     pub(super) fn start(&mut self, member: u8) -> Result<Value> {
-        let mut command = Command::new(&self.tools.program);
+        let mut command = self.command();
         if self.devices.contains(&member) {
-            let port = |member| self.base + u16::from(member);
-            let peers: Vec<String> = (0..MEMBERS).map(|member| format!("127.0.0.1:{}", port(member))).collect();
-            command.arg("device").arg("--folder").arg(self.folder(member)).arg("--image").arg(&self.tools.image);
-            command.args(["--port", &port(member).to_string(), "--peers", &peers.join(","), "--view-timeout-ms", VIEW]);
+            let peers: Vec<String> = (0..MEMBERS).map(|member| self.address(member)).collect();
+            command.arg("device").arg("--folder").arg(self.folder(member)).args(["--peers", &peers.join(",")]);
+            command.args(["--port", &(self.base + u16::from(member)).to_string(), "--image"]);
+            match &self.ground {
+                Ground::Loopback => command.arg(&self.tools.image),
+                Ground::Hub(port) => command.arg(&self.tools.image).args(["--hub", &port.to_string()]),
+                Ground::Namespace(_) => command.arg(&self.tools.host).args(["--tap", TAP]),
+            };
         } else {
             command.arg("start").arg("--dir").arg(&self.dir).args(["--node", &member.to_string(), "--json"]);
-            command.args(["--view-timeout-ms", VIEW]);
         }
+        command.args(["--view-timeout-ms", VIEW]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot start a member")?;
         let out = child.stdout.take().context("a member without standard output")?;
@@ -169,7 +222,7 @@ impl<'t> Cluster<'t> {
 
     /// Hands a request in; [`finish`] waits for the answer.
     pub(super) fn begin_submit(&self, prompt: &str, tokens: usize) -> Result<Child> {
-        let mut submit = Command::new(&self.tools.program);
+        let mut submit = self.command();
         submit.arg("submit").arg("--dir").arg(&self.dir).args(["--prompt", prompt, "--json"]);
         submit.args(["--tokens", &tokens.to_string(), "--patience", "180"]);
         submit.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -219,7 +272,7 @@ pub(super) fn reference(tools: &Tools, prompt: &str, tokens: usize) -> Result<St
 }
 
 /// The first of `count` ports in a row that are free.
-fn free_ports(count: u16) -> Result<u16> {
+pub(super) fn free_ports(count: u16) -> Result<u16> {
     let bound = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     for _ in 0..64 {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();

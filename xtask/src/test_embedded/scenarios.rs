@@ -8,17 +8,21 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::Outcome;
-use super::cluster::{Cluster, MEMBERS, Tools, finish, flood, reference};
+use super::cluster::{Cluster, Ground, MEMBERS, Tools, finish, flood, free_ports, reference};
+use super::hub::{Hub, Trouble};
+use super::namespace::Namespace;
 use crate::process::succeed;
 
 /// Bytes of stack that a device may use.
-pub(super) const STACK: u64 = 270_000;
+pub(super) const STACK: u64 = 100_000;
 
 const PROMPT: &str = "Return the ";
 /// Six epochs: every member leads one.
 const TOKENS: usize = 24;
 /// Requests after which every member must have taken part.
 const REQUESTS: usize = 10;
+/// Ports of a hub and its cables.
+const CABLES: u16 = 64;
 /// What a device needs to refuse to start.
 const BOOT: Duration = Duration::from_secs(60);
 
@@ -28,13 +32,19 @@ struct Scenario {
     run: fn(&Tools, &mut Outcome) -> Result<()>,
 }
 
-const SCENARIOS: [Scenario; 6] = [
+const SCENARIOS: [Scenario; 8] = [
     Scenario { name: "refusal", about: "a device without random numbers does not start", run: refusal },
     Scenario { name: "beside-servers", about: "three servers and a device, which votes, attests and leads", run: one },
     Scenario { name: "demo", about: "the demonstration with one device", run: demo },
     Scenario { name: "restart", about: "the device is killed at work, and goes on from its flash", run: restart },
     Scenario { name: "two", about: "two servers and two devices, under a flood of garbage", run: two },
     Scenario { name: "alone", about: "four devices and nobody else", run: four },
+    Scenario {
+        name: "hub",
+        about: "two servers and two devices on a network that loses, repeats, reorders and parts",
+        run: on_a_hub,
+    },
+    Scenario { name: "tap", about: "three servers and a device that is a process on a TAP interface", run: tap },
 ];
 
 /// Runs those that are `wanted`, or all.
@@ -55,7 +65,7 @@ pub(super) fn run(tools: &Tools, wanted: &[String], outcome: &mut Outcome) -> Re
 }
 
 fn refusal(tools: &Tools, _: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "refusal", &[3])?;
+    let mut cluster = Cluster::new(tools, "refusal", &[3], Ground::Loopback)?;
     // It is provisioned, and starts with random numbers.
     cluster.start(3)?;
     cluster.kill(3);
@@ -84,7 +94,7 @@ fn refusal(tools: &Tools, _: &mut Outcome) -> Result<()> {
 }
 
 fn one(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "beside-servers", &[3])?;
+    let mut cluster = Cluster::new(tools, "beside-servers", &[3], Ground::Loopback)?;
     cluster.start_all()?;
     submit_until_all_take_part(&cluster, tools, &[3])?;
     outcome.count(&cluster.said(3));
@@ -101,7 +111,7 @@ fn demo(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn restart(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "restart", &[3])?;
+    let mut cluster = Cluster::new(tools, "restart", &[3], Ground::Loopback)?;
     cluster.start_all()?;
     let mut last = 0;
     for _ in 0..2 {
@@ -123,7 +133,7 @@ fn restart(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn two(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "two", &[2, 3])?;
+    let mut cluster = Cluster::new(tools, "two", &[2, 3], Ground::Loopback)?;
     cluster.start_all()?;
     submit_until_all_take_part(&cluster, tools, &[2, 3])?;
     let expected = reference(tools, PROMPT, TOKENS)?;
@@ -146,11 +156,60 @@ fn two(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn four(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = Cluster::new(tools, "alone", &[0, 1, 2, 3])?;
+    let mut cluster = Cluster::new(tools, "alone", &[0, 1, 2, 3], Ground::Loopback)?;
     cluster.start_all()?;
     submit_until_all_take_part(&cluster, tools, &[0, 1, 2, 3])?;
     (0..MEMBERS).for_each(|device| outcome.count(&cluster.said(device)));
     cluster.blames_nobody()
+}
+
+fn on_a_hub(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
+    const DEVICES: [u8; 2] = [2, 3];
+    let port = free_ports(CABLES)?;
+    let mut cluster = Cluster::new(tools, "hub", &DEVICES, Ground::Hub(port))?;
+    let hub = Hub::start(port, cluster.base, u16::from(MEMBERS), &DEVICES)?;
+    cluster.start_all()?;
+    hub.trouble(Trouble { lost: 3, repeated: 5, late: 5 });
+    submit_until(&cluster, tools, || DEVICES.iter().all(|device| signed(&cluster, *device, "votes") > 0))?;
+    // One is cut off in the middle of a request, which the others finish.
+    let request = cluster.begin_submit(PROMPT, TOKENS)?;
+    let before = (newest_epoch(&cluster, 2), signed(&cluster, 3, "votes"));
+    cluster.wait_for(2, "that another epoch is decided", |line| epoch_of(line) > before.0)?;
+    hub.cut(&[3]);
+    ensure!(finish(request)? == reference(tools, PROMPT, TOKENS)?, "the text is another one");
+    let decided = newest_epoch(&cluster, 2);
+    ensure!(hub.counts().cut > 0, "nothing was cut off");
+    hub.cut(&[]);
+    cluster.wait_for(3, "what was decided without it", |line| epoch_of(line) >= decided)?;
+    submit_until(&cluster, tools, || signed(&cluster, 3, "votes") > before.1)?;
+    DEVICES.iter().for_each(|device| outcome.count(&cluster.said(*device)));
+    let counts = hub.counts();
+    ensure!(counts.lost > 0 && counts.repeated > 0 && counts.late > 0, "nothing went wrong: {counts:?}");
+    eprintln!(
+        "  {} frames, {} lost, {} repeated, {} late, {} cut off",
+        counts.carried, counts.lost, counts.repeated, counts.late, counts.cut
+    );
+    cluster.blames_nobody()
+}
+
+fn tap(tools: &Tools, _: &mut Outcome) -> Result<()> {
+    let mut cluster = Cluster::new(tools, "tap", &[3], Ground::Namespace(Namespace::new()?))?;
+    cluster.start_all()?;
+    submit_until_all_take_part(&cluster, tools, &[3])?;
+    cluster.kill(3);
+    let ready = cluster.start(3)?;
+    ensure!(ready["learner"] == false && ready["epoch"].as_u64() > Some(1), "the device lost its vote record: {ready}");
+    submit_until_all_take_part(&cluster, tools, &[3])?;
+    cluster.blames_nobody()
+}
+
+/// The epoch that a line says is decided.
+fn epoch_of(line: &Value) -> Option<u64> {
+    line["epoch"].as_u64().filter(|_| line["event"] == "commit")
+}
+
+fn newest_epoch(cluster: &Cluster<'_>, device: u8) -> Option<u64> {
+    cluster.said(device).iter().filter_map(epoch_of).max()
 }
 
 fn check_text(cluster: &Cluster<'_>, tools: &Tools, tokens: usize) -> Result<()> {
@@ -163,16 +222,22 @@ fn check_text(cluster: &Cluster<'_>, tools: &Tools, tokens: usize) -> Result<()>
 /// that is not connected yet, or slower than the others, is no part of an epoch
 /// that these decide without it.
 fn submit_until_all_take_part(cluster: &Cluster<'_>, tools: &Tools, devices: &[u8]) -> Result<()> {
-    let takes_part = |device| ROLES.iter().all(|role| signed(cluster, device, role) > 0);
+    let takes_part = |device: &u8| ROLES.iter().all(|role| signed(cluster, *device, role) > 0);
+    submit_until(cluster, tools, || devices.iter().all(takes_part)).with_context(|| {
+        let said: Vec<Vec<u64>> =
+            devices.iter().map(|device| ROLES.iter().map(|role| signed(cluster, *device, role)).collect()).collect();
+        format!("{devices:?} have made {said:?} {ROLES:?}")
+    })
+}
+
+fn submit_until(cluster: &Cluster<'_>, tools: &Tools, holds: impl Fn() -> bool) -> Result<()> {
     for _ in 0..REQUESTS {
         check_text(cluster, tools, TOKENS)?;
-        if devices.iter().all(|device| takes_part(*device)) {
+        if holds() {
             return Ok(());
         }
     }
-    let said: Vec<Vec<u64>> =
-        devices.iter().map(|device| ROLES.iter().map(|role| signed(cluster, *device, role)).collect()).collect();
-    bail!("after {REQUESTS} requests {devices:?} have made {said:?} {ROLES:?}")
+    bail!("{REQUESTS} requests were not enough")
 }
 
 /// What a device signs when it takes part.

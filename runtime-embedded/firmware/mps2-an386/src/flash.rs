@@ -25,14 +25,6 @@ impl Flash {
         Flash(())
     }
 
-    /// Copies the first bytes: what the device was provisioned with.
-    pub(crate) fn front<const LENGTH: usize>(&self, bytes: &mut [u8; LENGTH]) {
-        const { assert!(LENGTH <= BYTES) };
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = self.byte(at);
-        }
-    }
-
     fn byte(&self, at: usize) -> u8 {
         // SAFETY: callers stay within the memory, which is this value's.
         unsafe { ((BASE + at) as *const u8).read_volatile() }

@@ -9,63 +9,29 @@
 
 mod clock;
 mod flash;
+#[path = "../../../program/journal.rs"]
+mod journal;
 mod lan9118;
+#[path = "../../../program/life.rs"]
+mod life;
 mod random;
 mod register;
 mod serial;
 mod stack;
 
-use core::fmt::{Display, Formatter};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use butterfly_kernel::types::Nonce;
-use butterfly_provisioning::{BLOCK, Network, Provision, ProvisionError, VOTE_RECORD};
-use butterfly_record::Store;
-use butterfly_runtime_embedded::host::{self, Desk, HostMemory, StartError, Stopped};
-use butterfly_runtime_embedded::network::{self, NetworkMemory};
-use butterfly_runtime_embedded::party::{Party, PartyError};
-use butterfly_runtime_embedded::protocol::Node;
-use butterfly_runtime_embedded::record::Region;
 use cortex_m_rt::{entry, exception};
-use embassy_executor::Spawner;
 use embassy_executor::raw::Executor;
-use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
-use static_cell::{ConstStaticCell, StaticCell};
+use static_cell::StaticCell;
 
 use flash::Flash;
-use lan9118::Lan9118;
+use lan9118::Lan9118 as Card;
 use random::Random;
-use serial::Serial;
+use serial::Line;
+use stack::high_water as stack_used;
 
-/// Members that the cluster may have.
-const MEMBERS: usize = if cfg!(feature = "seven") { 7 } else { 4 };
-/// The longest message: a decision or a payload with its certificates.
-const MESSAGE: usize = if cfg!(feature = "seven") { 6 * 1024 } else { 4 * 1024 };
-/// For messages whose time has not come: a device is slower than its fellows.
-const PARKING: usize = 4 * MESSAGE;
-/// For one copy of the vote record, in sectors.
-const COPY: usize = if cfg!(feature = "seven") { 12 * 1024 } else { 8 * 1024 };
-/// Stages that may be assigned to one member: there are no more.
-const STAGES: usize = 4;
-/// The longest request.
-const POSITIONS: usize = 256;
-/// Connections from others at a time.
-const SEATS: usize = MEMBERS + 3;
-
-type Record = Store<Region<Flash>, COPY>;
-
-static SERIAL: ConstStaticCell<Serial> = ConstStaticCell::new(Serial::new());
-static PROVISION: ConstStaticCell<[u8; BLOCK]> = ConstStaticCell::new([0; BLOCK]);
-static HOST: ConstStaticCell<HostMemory<MEMBERS, MESSAGE, PARKING, COPY>> = ConstStaticCell::new(HostMemory::new());
-/// What one request takes: caches and signals.
-static DESKS: ConstStaticCell<[Desk<POSITIONS>; STAGES]> = ConstStaticCell::new([const { Desk::new() }; STAGES]);
-static NETWORK: ConstStaticCell<NetworkMemory<MEMBERS, SEATS, MESSAGE>> = ConstStaticCell::new(NetworkMemory::new());
-static PARTY: StaticCell<Party<MEMBERS>> = StaticCell::new();
-static NODE: StaticCell<Node<MEMBERS>> = StaticCell::new();
-static RECORD: StaticCell<Record> = StaticCell::new();
-static RANDOM: StaticCell<Random> = StaticCell::new();
-static SOCKETS: StaticCell<StackResources<{ MEMBERS + SEATS }>> = StaticCell::new();
 static EXECUTOR: StaticCell<Executor> = StaticCell::new();
 
 /// Somebody wants to be polled.
@@ -79,7 +45,9 @@ fn main() -> ! {
     clock::start(core.SYST);
     let executor = EXECUTOR.init(Executor::new(core::ptr::null_mut()));
     let spawner = executor.spawner();
-    match live(spawner) {
+    // SAFETY: this is the only place, and is passed once.
+    let flash = unsafe { Flash::take() };
+    match life::live(spawner, flash, Random::find()) {
         Ok(task) => spawner.spawn(task),
         Err(_) => stand_still(),
     }
@@ -102,95 +70,8 @@ fn pend(_context: *mut ()) {
     PENDING.store(true, Ordering::Release);
 }
 
-type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, PARKING, COPY, POSITIONS>;
-
-/// The device's life.
-#[embassy_executor::task]
-async fn live(spawner: Spawner) {
-    let Prepared { party, host, stack, random } = match prepare(spawner) {
-        Ok(prepared) => prepared,
-        Err(reason) => return serial::fail(&reason),
-    };
-    serial::fail(&network::run(party, host, stack, random, NETWORK.take()).await);
-}
-
-/// A node that has begun, and its network.
-struct Prepared {
-    party: &'static Party<MEMBERS>,
-    host: Host,
-    stack: (Stack<'static>, u16),
-    random: &'static mut Random,
-}
-
-/// Starts everything that there is. A function of its own, so that what it
-/// needs of the stack is free again when the device lives.
-#[inline(never)]
-fn prepare(spawner: Spawner) -> Result<Prepared, Reason> {
-    // SAFETY: called once, since this task is spawned once.
-    let flash = unsafe { Flash::take() };
-    let block = PROVISION.take();
-    flash.front(block);
-    let provision = Provision::read(block).map_err(Reason::Provision)?;
-    // Before anything else: without random numbers nothing of this may happen.
-    let random = RANDOM.init(Random::find());
-    let mut draw = || host::draw_nonce(random).map_err(|without| Reason::Start(without.into()));
-    let (nonce, seed) = (draw()?, draw()?);
-    let party: &Party<MEMBERS> = PARTY.init(Party::new(&provision, MESSAGE as u32).map_err(Reason::Party)?);
-    let record = RECORD.init(host::open_record(party, flash, VOTE_RECORD as u32).map_err(Reason::Start)?);
-    let node = begin_node(party, record)?;
-    let mut host = Host::new(party, node, record, SERIAL.take(), HOST.take(), DESKS.take()).map_err(Reason::Start)?;
-    let stack = connect(spawner, &provision.network, seed)?;
-    host.start(nonce).map_err(Reason::Stopped)?;
-    Ok(Prepared { party, host, stack: (stack, provision.network.port), random })
-}
-
-#[inline(never)]
-fn begin_node(party: &Party<MEMBERS>, record: &Record) -> Result<&'static mut Node<MEMBERS>, Reason> {
-    Ok(NODE.init(host::open_node(party, record).map_err(Reason::Start)?))
-}
-
-fn connect(spawner: Spawner, network: &Network, Nonce(seed): Nonce) -> Result<Stack<'static>, Reason> {
-    let [a, b, c, d] = network.address;
-    let [e, f, g, h] = network.gateway;
-    let config = StaticConfigV4 {
-        address: Ipv4Cidr::new(Ipv4Address::new(a, b, c, d), network.prefix),
-        gateway: Some(Ipv4Address::new(e, f, g, h)),
-        dns_servers: Default::default(),
-    };
-    // For ports and sequence numbers.
-    let seed = u64::from_le_bytes(seed.as_chunks().0[0]);
-    let sockets = SOCKETS.init(StackResources::new());
-    let card = Lan9118::start(network.hardware);
-    let (stack, runner) = embassy_net::new(card, Config::ipv4_static(config), sockets, seed);
-    spawner.spawn(carry(runner).map_err(|_| Reason::Task)?);
-    Ok(stack)
-}
-
-/// Carries frames to and fro.
-#[embassy_executor::task]
-async fn carry(mut runner: Runner<'static, Lan9118>) {
-    runner.run().await
-}
-
-/// Why the device does nothing more.
-enum Reason {
-    Provision(ProvisionError),
-    Party(PartyError),
-    Start(StartError),
-    Task,
-    Stopped(Stopped),
-}
-
-impl Display for Reason {
-    fn fmt(&self, out: &mut Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Reason::Provision(reason) => reason.fmt(out),
-            Reason::Party(reason) => reason.fmt(out),
-            Reason::Start(reason) => reason.fmt(out),
-            Reason::Task => out.write_str("a task was started twice"),
-            Reason::Stopped(reason) => reason.fmt(out),
-        }
-    }
+fn start_card(hardware: [u8; 6]) -> Card {
+    Card::start(hardware)
 }
 
 fn stand_still() -> ! {
@@ -210,9 +91,13 @@ unsafe fn DefaultHandler(number: i16) {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     cortex_m::interrupt::disable();
-    serial::fail(&info.message());
-    if let Some(place) = info.location() {
-        serial::fail(place);
+    if cfg!(feature = "panics") {
+        journal::tell_failure(&info.message());
+        if let Some(place) = info.location() {
+            journal::tell_failure(place);
+        }
+    } else {
+        journal::tell_failure(&"a panic; an image with the feature `panics` says which one");
     }
     stand_still()
 }

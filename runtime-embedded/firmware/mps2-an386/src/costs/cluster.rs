@@ -2,8 +2,8 @@
 
 use butterfly_kernel::assignment::Layers;
 use butterfly_kernel::cluster::{Assignment, Model, Timing as Waits};
-use butterfly_kernel::crypto::ed25519::{Ed25519, PublicKey};
 use butterfly_kernel::crypto::Scheme;
+use butterfly_kernel::crypto::ed25519::{Ed25519, PublicKey};
 use butterfly_kernel::message::inference::{Request, Sampling};
 use butterfly_kernel::node::Role;
 use butterfly_kernel::types::{ClientId, Resilience};
