@@ -1,9 +1,10 @@
 //! What clients and nodes say to each other.
 //!
 //! A client has a session with a node as members have, on the same port: it is
-//! in the roster, and its keys show it. It may ask how the node stands, hand in
-//! requests, which it signed, and follow what is decided. Nothing that a node
-//! answers needs to be believed: a decision carries its certificate.
+//! in the roster, and its keys show it. It may ask how the node stands and whom it
+//! can prove to be faulty, hand in requests, which it signed, and follow what is
+//! decided. Nothing that a node answers needs to be believed: a decision carries
+//! its certificate, evidence its signatures.
 //!
 //! One message of a session is one [`Ask`] or one [`Answer`], in its canonical
 //! encoding.
@@ -19,7 +20,7 @@ use butterfly_kernel::wire;
 use serde::{Deserialize, Serialize};
 
 use crate::control::{Blocked, Commit};
-use crate::protocol::{Decided, SignedRequest};
+use crate::protocol::{Decided, Evidence, SignedRequest};
 pub(crate) use chronicle::Chronicle;
 pub(crate) use clients::{Clients, Submission};
 
@@ -34,6 +35,9 @@ pub enum Ask {
     /// Tell me of every epoch from this one on that you know, and of later
     /// ones once they are decided: [`Answer::Told`] for each.
     Follow(Epoch),
+    /// What was somebody proven to have done? The proof with this number, from
+    /// 0 on. Answered with [`Answer::Evidence`].
+    Evidence(u16),
 }
 
 /// What a node says.
@@ -48,6 +52,8 @@ pub enum Answer {
     Refused(Refusal),
     /// An epoch was decided.
     Told(Told),
+    /// A proof that a member is faulty; none with that number, nor a later one.
+    Evidence(Option<Evidence>),
 }
 
 /// Where a node is.
@@ -93,7 +99,8 @@ pub struct Told {
     pub decided: Decided,
     /// What it added to the text; nothing when the node caught up with it.
     pub tokens: Tokens,
-    /// Microseconds from the commit before, or from the request's arrival.
+    /// Microseconds from the commit before, or from the request's arrival, to the
+    /// decision. It is flushed with the decision, so that flush is not in it.
     pub latency_us: Option<u64>,
 }
 

@@ -1,6 +1,7 @@
 //! The commands of the binary.
 
 mod asking;
+mod bench;
 mod commands;
 mod operator;
 mod shell;
@@ -45,6 +46,8 @@ enum Command {
     Status(asking::Status),
     /// Watch a cluster: what each node says of itself, again and again
     Top(top::Top),
+    /// Measure what agreement costs on this machine, beside what it costs at least
+    Bench(bench::Bench),
     /// Continue a text on one machine, without a cluster: what the cluster must say
     Reference(Reference),
     /// Check a commit proof or evidence, offline
@@ -61,6 +64,9 @@ enum Command {
     /// Run one node; `demo` starts these
     #[command(hide = true)]
     Node(Node),
+    /// Run one process that does the least that agreement needs; `bench` starts these
+    #[command(hide = true)]
+    Floor(bench::Floor),
     /// Run one member as firmware in an emulator; `demo --firmware` starts these
     #[command(hide = true)]
     Device(Device),
@@ -181,6 +187,15 @@ struct Node {
     /// Misbehave: KIND@EPOCH
     #[arg(long, value_parser = misbehaviour)]
     misbehave: Option<(Misbehaviour, u64)>,
+    /// Measure this many epochs, and say little else
+    #[arg(long, value_name = "EPOCHS")]
+    measure: Option<u64>,
+    /// Give notice of another speed this long after the last notice was committed
+    #[arg(long, value_name = "MS", requires = "measure")]
+    notices_after_ms: Option<u64>,
+    /// Give notice of another speed whenever it leads the epoch
+    #[arg(long, requires = "measure", conflicts_with = "notices_after_ms")]
+    notices_as_leader: bool,
     /// Write down each step, with times since this many microseconds after the Unix epoch
     #[arg(long, value_name = "MICROSECONDS")]
     trace_since: Option<u64>,

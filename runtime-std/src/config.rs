@@ -5,6 +5,8 @@
 //! file overrides defaults. A field that nobody knows is refused, since it is
 //! one that somebody meant.
 
+mod switch;
+
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
@@ -16,6 +18,8 @@ use butterfly_kernel::types::NodeId;
 use serde::{Deserialize, Serialize};
 
 use crate::folder::read;
+use crate::log::{LogFormat, LogLevel};
+pub use switch::Switch;
 
 /// The first view of an epoch may take this many milliseconds, unless said otherwise.
 pub const VIEW_TIMEOUT: u32 = 2_000;
@@ -27,6 +31,9 @@ const MAX_CONFIG: u64 = 64 * 1024;
 const LISTEN: &str = "BUTTERFLY_LISTEN";
 const ADMIN: &str = "BUTTERFLY_ADMIN";
 const VIEW_TIMEOUT_MS: &str = "BUTTERFLY_VIEW_TIMEOUT_MS";
+const LOG_FORMAT: &str = "BUTTERFLY_LOG_FORMAT";
+const LOG_LEVEL: &str = "BUTTERFLY_LOG_LEVEL";
+const TRACES: &str = "BUTTERFLY_TRACES";
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -62,15 +69,27 @@ pub struct Setting<T> {
     pub source: Source,
 }
 
+impl<T> Setting<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Setting<U> {
+        Setting { value: change(self.value), source: self.source }
+    }
+}
+
 /// What is said on the command line.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Overrides {
     /// Where to listen.
     pub listen: Option<SocketAddr>,
     /// Where to answer operators.
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<Switch>,
     /// Milliseconds that the first view of an epoch may take.
     pub view_timeout: Option<u32>,
+    /// How lines of the log are written.
+    pub log_format: Option<LogFormat>,
+    /// What is worth a line.
+    pub log_level: Option<LogLevel>,
+    /// Where traces are sent.
+    pub traces: Option<Switch>,
 }
 
 /// What a node must know that is not part of the cluster's agreement.
@@ -84,6 +103,12 @@ pub struct NodeConfig {
     pub peers: Setting<Vec<SocketAddr>>,
     /// Milliseconds that the first view of an epoch may take, 20 to 60,000.
     pub view_timeout_ms: Setting<u32>,
+    /// How lines of the log are written.
+    pub log_format: Setting<LogFormat>,
+    /// What is worth a line.
+    pub log_level: Setting<LogLevel>,
+    /// Where a collector takes traces, on loopback; nowhere unless it is said.
+    pub traces: Setting<Option<SocketAddr>>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -92,9 +117,15 @@ struct NodeFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    admin: Option<SocketAddr>,
+    admin: Option<Switch>,
     peers: Vec<SocketAddr>,
     view_timeout_ms: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_format: Option<LogFormat>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_level: Option<LogLevel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traces: Option<Switch>,
 }
 
 impl NodeConfig {
@@ -103,12 +134,16 @@ impl NodeConfig {
     /// # Errors
     /// When it cannot be written.
     pub fn provision(path: &Path, me: NodeId, peers: &[SocketAddr], admin: SocketAddr) -> Result<()> {
-        let file =
-            NodeFile { listen: None, admin: Some(admin), peers: peers.to_vec(), view_timeout_ms: Some(VIEW_TIMEOUT) };
+        let file = NodeFile {
+            admin: Some(Switch::At(admin)),
+            peers: peers.to_vec(),
+            view_timeout_ms: Some(VIEW_TIMEOUT),
+            ..NodeFile::default()
+        };
         let about = format!(
             "# Node {0}. `peers`: where the members listen, in the roster's order; this one listens at its own\n\
              # address there unless `listen` says otherwise. `admin`: where it shows operators its health, metrics and\n\
-             # state, on this machine only; nowhere without it. `butterfly config check` shows what holds.\n",
+             # state, on this machine only; nowhere without it, or with \"off\". `butterfly config check` shows what holds.\n",
             me.0
         );
         write(path, &about, &file)
@@ -126,7 +161,7 @@ impl NodeConfig {
         environment: impl Fn(&str) -> Option<String>,
         overrides: Overrides,
     ) -> Result<NodeConfig> {
-        let NodeFile { listen, admin, peers, view_timeout_ms } = parse(path)?;
+        let NodeFile { listen, admin, peers, view_timeout_ms, log_format, log_level, traces } = parse(path)?;
         ensure!(
             peers.len() == members,
             "{}: `peers` names {} addresses; the roster has {members} members, so give one for each, in its order",
@@ -136,7 +171,7 @@ impl NodeConfig {
         let own = peers.get(me.index()).copied().context("a member beyond the roster")?;
         let config = NodeConfig {
             listen: settle(own, listen, from(&environment, LISTEN)?, overrides.listen),
-            admin: settle(None, admin.map(Some), from(&environment, ADMIN)?.map(Some), overrides.admin.map(Some)),
+            admin: settle(Switch::Off, admin, from(&environment, ADMIN)?, overrides.admin).map(Switch::address),
             peers: Setting { value: peers, source: Source::File },
             view_timeout_ms: settle(
                 VIEW_TIMEOUT,
@@ -144,6 +179,9 @@ impl NodeConfig {
                 from(&environment, VIEW_TIMEOUT_MS)?,
                 overrides.view_timeout,
             ),
+            log_format: settle(LogFormat::default(), log_format, from(&environment, LOG_FORMAT)?, overrides.log_format),
+            log_level: settle(LogLevel::default(), log_level, from(&environment, LOG_LEVEL)?, overrides.log_level),
+            traces: settle(Switch::Off, traces, from(&environment, TRACES)?, overrides.traces).map(Switch::address),
         };
         let Setting { value, source } = config.view_timeout_ms;
         ensure!(
@@ -157,6 +195,14 @@ impl NodeConfig {
                 address.ip().is_loopback(),
                 "`admin` is {address} ({source}); whoever can reach it is answered, without a token, so it must be on \
                  loopback: 127.0.0.1:{}",
+                address.port()
+            );
+        }
+        if let Setting { value: Some(address), source } = config.traces {
+            ensure!(
+                address.ip().is_loopback(),
+                "`traces` is {address} ({source}); they are sent in the clear, so the collector must be on loopback: \
+                 one that passes them on, at 127.0.0.1:{}",
                 address.port()
             );
         }

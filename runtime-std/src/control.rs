@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use butterfly_kernel::message::agreement::Path;
 use serde::{Deserialize, Serialize};
 
+use crate::bench::Measured;
 use crate::traffic::Traffic;
 use crate::transport::Peers;
 
@@ -72,6 +73,8 @@ pub enum Event {
         #[serde(with = "hex")]
         evidence: Vec<u8>,
     },
+    /// What was to be measured of it.
+    Measured(Measured),
     /// Everything that it has sent, and received in vain, since it was started.
     Sent {
         /// By kind.

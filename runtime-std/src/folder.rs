@@ -125,7 +125,7 @@ impl Member {
 
     fn read_entry(&self, answer: Vec<u8>) -> Option<Entry> {
         let Ok(Answer::Told(Told { decided, .. })) = wire::decode(&answer) else { return None };
-        self.cluster.decided_is_genuine(&decided).then_some((decided.header.epoch, answer))
+        self.cluster.decided_is_genuine(&decided).then_some((decided.header.epoch, answer.into()))
     }
 }
 

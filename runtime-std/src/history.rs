@@ -16,18 +16,19 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use butterfly_kernel::types::Epoch;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use sha2::{Digest as _, Sha256};
+use tracing::warn;
 
 use crate::storage::JOURNAL_SLOTS;
 
@@ -41,27 +42,43 @@ const VERSION: u8 = 1;
 const DIGEST_BYTES: usize = 32;
 
 /// Decisions in one transaction, at most.
-const BATCH: usize = JOURNAL_SLOTS / 2;
+const BATCH: usize = (JOURNAL_SLOTS - 1) / 2;
 /// And how long the first of them waits for others.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(500);
 /// Decisions that wait while a batch is written. With that batch and the one
 /// that the event loop has in its hands there are no more than slots in the journal.
 const QUEUE: usize = JOURNAL_SLOTS - BATCH - 1;
+const _: () = assert!(BATCH <= QUEUE, "a batch must fit in the queue");
 /// Epochs that are kept; older ones are removed.
 const EPOCHS_KEPT: u64 = 100_000;
 /// Of pages in memory.
 const CACHE_BYTES: usize = 4 * 1024 * 1024;
 
 /// An encoded answer, and its epoch.
-pub(crate) type Entry = (Epoch, Vec<u8>);
+pub(crate) type Entry = (Epoch, Arc<[u8]>);
 
 /// The open history of one node.
 pub(crate) struct History {
     shelf: Shelf,
-    /// Taken away to end the writer.
-    queue: Option<SyncSender<Entry>>,
+    queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
-    failure: Arc<Mutex<Option<String>>>,
+}
+
+/// Decisions on their way to the writer. It is woken for the first of a batch
+/// and when the batch is complete, not for each.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    entries: VecDeque<Entry>,
+    /// Nothing more is added.
+    ended: bool,
+    /// Why nothing more is written.
+    failure: Option<String>,
 }
 
 /// Where the entries are read.
@@ -87,11 +104,10 @@ impl History {
         })?;
         let shelf = Shelf { database: Arc::new(database), path: path.into() };
         shelf.write(journalled)?;
-        let (queue, entries) = sync_channel(QUEUE);
-        let failure = Arc::default();
-        let writer = Writer { shelf: shelf.clone(), failure: Arc::clone(&failure) };
-        let writer = std::thread::Builder::new().name("history".into()).spawn(move || writer.run(&entries))?;
-        Ok(History { shelf, queue: Some(queue), writer: Some(writer), failure })
+        let queue = Arc::<Queue>::default();
+        let writer = Writer { shelf: shelf.clone(), queue: Arc::clone(&queue) };
+        let writer = std::thread::Builder::new().name("history".into()).spawn(move || writer.run())?;
+        Ok(History { shelf, queue, writer: Some(writer) })
     }
 
     /// Where its entries are read.
@@ -105,8 +121,15 @@ impl History {
     /// When an earlier one could not be written. The node must stop: it could
     /// no longer say what was decided.
     pub(crate) fn add(&self, entry: Entry) -> Result<()> {
-        let taken = self.queue.as_ref().is_some_and(|queue| queue.send(entry).is_ok());
-        ensure!(taken, "{}", self.failure().unwrap_or_else(|| "the history is closed".into()));
+        let full = |waiting: &mut Waiting| waiting.entries.len() == QUEUE && waiting.failure.is_none();
+        let mut waiting = self.queue.wait_while(self.queue.lock(), full);
+        if let Some(failure) = &waiting.failure {
+            bail!("{failure}");
+        }
+        waiting.entries.push_back(entry);
+        if waiting.entries.len() == 1 || waiting.entries.len() >= BATCH {
+            self.queue.changed.notify_all();
+        }
         Ok(())
     }
 
@@ -117,17 +140,14 @@ impl History {
     pub(crate) fn close(mut self) -> Result<()> {
         let panicked = self.end();
         ensure!(!panicked, "the history's writer panicked");
-        self.failure().map_or(Ok(()), |failure| bail!("{failure}"))
+        self.queue.lock().failure.clone().map_or(Ok(()), |failure| bail!("{failure}"))
     }
 
     /// Whether the writer panicked instead of ending.
     fn end(&mut self) -> bool {
-        self.queue = None;
+        self.queue.lock().ended = true;
+        self.queue.changed.notify_all();
         self.writer.take().is_some_and(|writer| writer.join().is_err())
-    }
-
-    fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -138,33 +158,53 @@ impl Drop for History {
     }
 }
 
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_while<'w>(
+        &self,
+        waiting: MutexGuard<'w, Waiting>,
+        condition: impl FnMut(&mut Waiting) -> bool,
+    ) -> MutexGuard<'w, Waiting> {
+        self.changed.wait_while(waiting, condition).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next entries to be written together; none when there are no more.
+    fn next_batch(&self) -> Vec<Entry> {
+        let waiting = self.wait_while(self.lock(), |waiting| waiting.entries.is_empty() && !waiting.ended);
+        let incomplete = |waiting: &mut Waiting| waiting.entries.len() < BATCH && !waiting.ended;
+        let waited = self.changed.wait_timeout_while(waiting, PAUSE, incomplete);
+        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let count = BATCH.min(waiting.entries.len());
+        let batch = waiting.entries.drain(..count).collect();
+        drop(waiting);
+        self.changed.notify_all();
+        batch
+    }
+}
+
 struct Writer {
     shelf: Shelf,
-    failure: Arc<Mutex<Option<String>>>,
+    queue: Arc<Queue>,
 }
 
 impl Writer {
     /// Until nobody adds anything any more, or the disk fails.
-    fn run(self, entries: &Receiver<Entry>) {
-        while let Some(batch) = next_batch(entries) {
+    fn run(self) {
+        loop {
+            let batch = self.queue.next_batch();
+            if batch.is_empty() {
+                return;
+            }
             if let Err(error) = self.shelf.write(&batch) {
-                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{error:#}"));
+                self.queue.lock().failure = Some(format!("{error:#}"));
+                self.queue.changed.notify_all();
                 return;
             }
         }
     }
-}
-
-fn next_batch(entries: &Receiver<Entry>) -> Option<Vec<Entry>> {
-    let mut batch = vec![entries.recv().ok()?];
-    let deadline = Instant::now() + PAUSE;
-    while batch.len() < BATCH {
-        match entries.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(entry) => batch.push(entry),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    Some(batch)
 }
 
 /// Why a history cannot be opened.
@@ -222,8 +262,8 @@ fn open(path: &Path, owner: [u8; 32]) -> Result<Database, Unusable> {
 
 fn put_aside(path: &Path, why: &str) -> Result<()> {
     let aside = path.with_extension("damaged");
-    eprintln!(
-        "{} is damaged, and becomes {}: {why}. Another is begun; what it held, other nodes can tell.",
+    warn!(
+        "{} is damaged, and becomes {}: {why}. Another is begun; what it held, other nodes can tell",
         path.display(),
         aside.display()
     );
@@ -245,9 +285,18 @@ impl Shelf {
                 break;
             }
             let (epoch, value) = found?;
-            entries.extend(whole(epoch.value(), value.value()).map(|answer| (Epoch(epoch.value()), answer.to_vec())));
+            entries.extend(whole(epoch.value(), value.value()).map(|answer| (Epoch(epoch.value()), answer.into())));
         }
         Ok(entries)
+    }
+
+    /// The last epoch that has an entry, before all if there is none.
+    pub(crate) fn last(&self) -> Result<Epoch> {
+        let read = || -> Result<Epoch> {
+            let table = self.database.begin_read()?.open_table(EPOCHS)?;
+            Ok(Epoch(table.last()?.map_or(0, |(epoch, _)| epoch.value())))
+        };
+        read().with_context(|| format!("the history {} cannot be read", self.path.display()))
     }
 
     /// One durable transaction.

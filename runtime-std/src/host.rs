@@ -15,9 +15,13 @@
 //!    result is the next input.
 //! 5. Messages that were too early are offered again once their place is reached.
 //!
-//! The loop has a thread for itself. Sockets, decoding and signature checks
-//! live on the threads of the runtime.
+//! The loop shares its thread with nothing but the tasks that send: a message
+//! is on its way without another thread being woken. What is received, decoding
+//! and signature checks live on the threads of a runtime of their own.
 
+mod deciding;
+mod lap;
+mod measuring;
 mod parking;
 mod process;
 mod telling;
@@ -25,37 +29,40 @@ mod timers;
 mod voice;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Arguments;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Rejection, Transmission};
-use butterfly_kernel::message::agreement::Path;
-use butterfly_kernel::node::{Blockade, Coordinator, Role};
-use butterfly_kernel::types::{NodeSet, Nonce, Position, View};
+use butterfly_kernel::node::{Blockade, Coordinator};
+use butterfly_kernel::types::{NodeSet, Nonce, Position};
 use butterfly_kernel::wire;
 use butterfly_trace::Step;
 use tokio::sync::watch;
 
-use crate::access::{Answer, Chronicle, Refusal, Standing, Submission, Told};
+use crate::access::{Chronicle, Refusal, Standing, Submission};
 use crate::admin::Board;
 use crate::checkpoints::Checkpoints;
-use crate::control::{Blocked, Commit, Event};
+use crate::control::{Blocked, Event};
 use crate::executor::{Executor, Held, StageError};
 use crate::faults::{Faults, Outgoing};
 use crate::folder::Member;
 use crate::history::History;
+use crate::log::{self, Place};
 use crate::metrics::Metrics;
 use crate::model::Transformer;
-use crate::protocol::{
-    Digest, Envelope, Evidence, Horizon, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode,
-};
+use crate::protocol::{Digest, Envelope, Horizon, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
+use crate::spans::Collector;
 use crate::storage::RecordFile;
 use crate::stream::{Happening, Stream};
 use crate::trace::{self, TraceFile};
 use crate::traffic::{Traffic, Unread};
 use crate::transport::Mesh;
+use lap::{Lap, proposes};
+use measuring::Measuring;
+pub use measuring::{Measure, Notices};
 use parking::Parking;
 pub(crate) use process::end_with_parent;
 pub use process::{NodeOptions, run};
@@ -92,12 +99,20 @@ struct Host {
     doing: Coordinator,
     /// Whom it suspected then.
     suspects: NodeSet,
-    /// When the open epoch's work began.
-    began: Option<Instant>,
+    /// The times of the open epoch.
+    lap: Lap,
+    /// Room for what a step asks for: an output has as much as the longest message.
+    outputs: Vec<Output>,
+    /// Statements that it signed.
+    said: u64,
+    /// Takes traces, if anybody does.
+    collector: Option<Collector>,
+    /// What is measured, if anything is.
+    measuring: Option<Measuring>,
     /// Whom this node has blamed, and for what.
     blamed: BTreeSet<(u8, &'static str)>,
-    /// Takes events, in order.
-    tell: Box<dyn FnMut(Event) -> Result<()> + Send>,
+    /// Whom it tells what happens.
+    voice: Voice,
 }
 
 impl Host {
@@ -107,6 +122,7 @@ impl Host {
         // Without a random source a node that lost its record could not say so.
         getrandom::fill(&mut nonce).context("the system gives no random numbers")?;
         let _rejected = self.settle(Input::Start { nonce: Nonce(nonce) })?;
+        self.plan_notice(true);
         Ok(())
     }
 
@@ -119,16 +135,16 @@ impl Host {
     /// Takes a client's request, if the client signed it.
     fn submit(&mut self, request: &[u8]) -> Result<()> {
         let Ok(request) = wire::decode::<SignedRequest>(request) else {
-            eprintln!("node {}: a request that cannot be understood is refused", self.member.me.0);
+            self.complain(format_args!("a request that cannot be understood is refused"));
             return Ok(());
         };
         match self.member.cluster.verify_submission(request) {
             Ok(request) => {
                 if let Err(refusal) = self.take(request)? {
-                    eprintln!("node {}: a request is refused: {refusal}", self.member.me.0);
+                    self.complain(format_args!("a request is refused: {refusal}"));
                 }
             }
-            Err(reason) => eprintln!("node {}: a request is refused: {reason}", self.member.me.0),
+            Err(reason) => self.complain(format_args!("a request is refused: {reason}")),
         }
         Ok(())
     }
@@ -200,7 +216,9 @@ impl Host {
         let seat = member.seat();
         let mut line = self.trace.as_mut().map(|trace| trace.begin(seat.me, &self.node, &input));
         let heard = self.heard(&input);
-        let mut outputs = Vec::new();
+        let is_proposal = matches!(&input, Input::Receive(envelope) if proposes(&envelope.get().message));
+        let begin = Instant::now();
+        let mut outputs = std::mem::take(&mut self.outputs);
         let outcome = self.node.step(&seat, input, &mut |output| outputs.push(output));
         // Before anything is sent: an answer must not meet an older horizon.
         self.horizon.send_if_modified(|shown| {
@@ -215,32 +233,41 @@ impl Host {
         if let Some(heard) = heard.filter(|_| outcome.is_ok()) {
             self.stream.tell(&heard);
         }
+        if is_proposal && outcome.is_ok() {
+            self.lap.propose(begin);
+        }
         if !outputs.iter().any(|output| matches!(output, Output::Persist)) {
             self.write_down(line.take())?;
         }
-        let mut told = self.tell_of(&outputs)?;
+        let mut told = self.told_by(&outputs)?;
         let mut durable = false;
-        for output in outputs {
+        // By reference: each has room for the longest message, and is not moved about.
+        for output in &outputs {
             match output {
                 Output::Persist if durable => {}
                 Output::Persist => {
-                    let begin = Instant::now();
-                    if let Some((_, answer)) = &told {
-                        self.record.journal(answer)?;
-                    }
-                    self.record.write(&encode(&self.node.record())?)?;
-                    self.metrics.flushed(begin.elapsed());
+                    self.persist(told.as_ref())?;
                     durable = true;
                     self.write_down(line.take())?;
                 }
                 Output::Send { to, envelope, transmission } => {
-                    self.tell_sent(seat.me, &envelope, transmission);
-                    self.send(&seat, Outgoing::now(to, envelope), transmission)?;
+                    if envelope.from == seat.me && *transmission == Transmission::First {
+                        self.said += 1;
+                        if proposes(&envelope.message) {
+                            self.lap.propose(begin);
+                        }
+                    }
+                    self.tell_sent(seat.me, envelope, *transmission);
+                    self.send(&seat, *to, envelope, *transmission)?;
                 }
-                Output::Commit { path, view, .. } => self.committed(path, view, told.take())?,
+                Output::Commit { path, view, notice, .. } => {
+                    self.committed((*path, *view), notice.map(|(author, _)| author), told.take())?;
+                }
                 other => self.perform(other, results)?,
             }
         }
+        outputs.clear();
+        self.outputs = outputs;
         self.chronicle.stand(|shown| update(shown, &self.node));
         self.count(&seat, outcome);
         Ok(outcome)
@@ -248,8 +275,10 @@ impl Host {
 
     fn count(&mut self, seat: &Seat<'_>, outcome: Result<(), Rejection>) {
         self.metrics.stepped(self.node.epoch(), self.node.agreement().view(), outcome);
+        self.stream.be_at(self.node.epoch(), self.node.agreement().view());
         let doing = self.node.coordinator(seat);
         if doing != self.doing {
+            self.lap.turn(doing, Instant::now());
             self.metrics.turned(self.doing, doing);
             self.board.turn(doing);
             self.stream.tell(&Happening::State(doing));
@@ -268,40 +297,42 @@ impl Host {
         self.trace.as_mut().zip(line).map_or(Ok(()), |(trace, line)| trace.end(&line))
     }
 
-    fn perform(&mut self, output: Output, results: &mut VecDeque<Input>) -> Result<()> {
+    fn perform(&mut self, output: &Output, results: &mut VecDeque<Input>) -> Result<()> {
         match output {
             Output::Persist | Output::Send { .. } | Output::Commit { .. } => {}
-            Output::SetTimer { timer, after } => self.timers.set(timer, after),
+            Output::SetTimer { timer, after } => self.timers.set(*timer, *after),
             Output::Assign { .. } => self.assign(results),
-            Output::Provide { stage, position, signal, .. } => self.executor.provide(stage, position, signal),
+            Output::Provide { stage, position, signal, .. } => self.executor.provide(*stage, *position, signal.clone()),
             Output::Restore { stage, position, signals, .. } => {
                 for (at, signal) in (position.0..).map(Position).zip(signals) {
-                    self.executor.provide(stage, at, signal);
+                    self.executor.provide(*stage, at, signal.clone());
                 }
             }
             Output::Supply { to, run, stage, position, source } => {
-                if let Some(history) = self.executor.supply(run, (stage, position), source) {
-                    results.push_back(Input::Supplied { to, history });
+                if let Some(history) = self.executor.supply(*run, (*stage, *position), *source) {
+                    results.push_back(Input::Supplied { to: *to, history });
                 }
             }
             Output::Compute { .. } if self.faults.as_ref().is_some_and(|faults| !faults.computes(&self.node)) => {}
             Output::Compute { run, stage, position, sampling, asker } => {
-                match self.executor.compute(stage, position, sampling) {
+                let (run, stage, position, asker) = (*run, *stage, *position, *asker);
+                match self.executor.compute(stage, position, *sampling) {
                     Ok(signal) => results.push_back(Input::Computed { run, stage, position, signal, asker }),
                     Err(error) => self.abstain(error),
                 }
             }
-            Output::Checkpoint { run, position } => self.keep_checkpoint(&run.plan, position),
-            Output::Blocked(blockade) => self.tell_blockade(Some(blockade))?,
+            Output::Checkpoint { run, position } => self.keep_checkpoint(&run.plan, *position),
+            Output::Blocked(blockade) => self.tell_blockade(Some(*blockade))?,
             Output::Resumed => self.tell_blockade(None)?,
             // Rosters that `init` makes name no operator, so they stay as they are.
             Output::Changed => bail!("the cluster changed its roster, which this node cannot follow"),
-            Output::Evidence(evidence) => self.blame(&evidence)?,
+            Output::Evidence(evidence) => self.blame(evidence)?,
             Output::EnterView { epoch, view } => {
+                let (epoch, view) = (*epoch, *view);
                 self.metrics.entered_view();
                 let leader = self.member.cluster.leader(epoch, view);
                 self.stream.tell(&Happening::View { epoch, view, leader });
-                (self.tell)(Event::EnterView { epoch: epoch.0, view: view.0 })?;
+                self.voice.tell(&Event::EnterView { epoch: epoch.0, view: view.0 })?;
             }
         }
         Ok(())
@@ -309,7 +340,7 @@ impl Host {
 
     /// Turns to another run, and says what there is of its past.
     fn assign(&mut self, results: &mut VecDeque<Input>) {
-        self.began.get_or_insert_with(Instant::now);
+        self.lap.begin(Instant::now());
         self.tell_assigned();
         let Some(run) = self.node.run() else { return };
         let first = run.first();
@@ -330,7 +361,7 @@ impl Host {
     fn keep_checkpoint(&mut self, plan: &Digest, position: Position) {
         for (stage, kept) in self.executor.keep(position) {
             if let Err(error) = self.checkpoints.keep(plan, stage, &kept) {
-                eprintln!("node {}: a checkpoint is not kept: {error}", self.member.me.0);
+                self.complain(format_args!("a checkpoint is not kept: {error}"));
                 return;
             }
         }
@@ -342,22 +373,25 @@ impl Host {
         let by = blockade.map(|by| Blocked { silent: numbers(by.silent), learners: numbers(by.learners) });
         self.chronicle.stand(|standing| standing.blocked.clone_from(&by));
         self.stream.tell(&Happening::Blocked(by.clone()));
-        (self.tell)(Event::Blocked { by })
+        self.voice.tell(&Event::Blocked { by })
     }
 
     /// More than f members lied about an input, or it is lost: say nothing,
     /// which fellows of the stage make up for.
     fn abstain(&self, error: StageError) {
-        eprintln!("node {}: {error}; it abstains", self.member.me.0);
+        self.complain(format_args!("{error}; it abstains"));
+    }
+
+    fn complain(&self, what: Arguments<'_>) {
+        let (epoch, view) = (self.node.epoch(), self.node.agreement().view());
+        log::complain(Place { node: self.member.me, epoch, view }, what);
     }
 
     /// Queues a message, or what the member's faults make of it.
-    fn send(&mut self, seat: &Seat<'_>, sent: Outgoing, transmission: Transmission) -> Result<()> {
-        let outgoing = match &mut self.faults {
-            None => vec![sent],
-            Some(faults) => faults.rewrite(seat, &self.node, sent),
-        };
-        outgoing.into_iter().try_for_each(|outgoing| self.queue(outgoing, transmission))
+    fn send(&mut self, seat: &Seat<'_>, to: NodeSet, envelope: &Envelope, transmission: Transmission) -> Result<()> {
+        let Some(faults) = &mut self.faults else { return self.queue(to, envelope, Duration::ZERO, transmission) };
+        let outgoing = faults.rewrite(seat, &self.node, Outgoing::now(to, envelope.clone()));
+        self.queue_all(&outgoing, transmission)
     }
 
     /// Queues what the member's faults make of a message that arrived.
@@ -365,79 +399,20 @@ impl Host {
         let Some(faults) = &mut self.faults else { return Ok(()) };
         let member = Arc::clone(&self.member);
         let outgoing = faults.hear(&member.seat(), &self.node, heard);
-        outgoing.into_iter().try_for_each(|outgoing| self.queue(outgoing, Transmission::First))
+        self.queue_all(&outgoing, Transmission::First)
     }
 
-    fn queue(&mut self, Outgoing { to, envelope, delay }: Outgoing, transmission: Transmission) -> Result<()> {
-        let frame: Arc<[u8]> = encode(&envelope)?.into();
+    fn queue_all(&mut self, outgoing: &[Outgoing], transmission: Transmission) -> Result<()> {
+        outgoing.iter().try_for_each(|Outgoing { to, envelope, delay }| self.queue(*to, envelope, *delay, transmission))
+    }
+
+    fn queue(&mut self, to: NodeSet, envelope: &Envelope, delay: Duration, transmission: Transmission) -> Result<()> {
+        let frame: Arc<[u8]> = encode(envelope)?.into();
         let kind = envelope.message.kind();
         self.traffic.add(kind, transmission, to.len(), frame.len());
         self.metrics.sent(kind, transmission, to.len(), frame.len());
         self.mesh.send(to, &frame, delay);
         Ok(())
-    }
-
-    /// What is to be told of the epoch that a step decided, if it did, and the
-    /// same as clients are answered.
-    fn tell_of(&mut self, outputs: &[Output]) -> Result<Option<(Told, Vec<u8>)>> {
-        let committed = outputs.iter().find_map(|output| match output {
-            Output::Commit { epoch, tokens, .. } => Some((*epoch, tokens.clone())),
-            _ => None,
-        });
-        let Some((epoch, tokens)) = committed else { return Ok(None) };
-        let latency = self.began.take().filter(|_| !tokens.is_empty()).map(|began| began.elapsed());
-        if self.node.head().state().active.is_some() {
-            self.began = Some(Instant::now());
-        }
-        let Some(decided) = self.node.head().decided().filter(|decided| decided.header.epoch == epoch) else {
-            return Ok(None);
-        };
-        let latency_us = latency.and_then(|latency| u64::try_from(latency.as_micros()).ok());
-        let told = Told { decided: decided.clone(), tokens, latency_us };
-        let answer = encode(&Answer::Told(told.clone()))?;
-        Ok(Some((told, answer)))
-    }
-
-    fn committed(&mut self, path: Path, view: View, told: Option<(Told, Vec<u8>)>) -> Result<()> {
-        self.timers.drop_before(self.node.epoch());
-        if let Some(run) = self.node.run() {
-            self.executor.follow(run);
-        }
-        let Some((Told { decided, tokens, latency_us }, answer)) = told else { return Ok(()) };
-        self.metrics.committed(path, tokens.len(), latency_us.map(Duration::from_micros));
-        let epoch = decided.header.epoch;
-        let next_leader = self.member.cluster.leader(self.node.epoch(), View::ZERO);
-        self.stream.tell(&Happening::Decided { epoch, view, path, tokens: tokens.len(), latency_us, next_leader });
-        self.history.add((epoch, answer.clone()))?;
-        self.chronicle.add(&decided, answer);
-        (self.tell)(Event::Commit(Commit {
-            epoch: epoch.0,
-            view: view.0,
-            path,
-            decided: encode(&decided)?,
-            tokens: tokens.to_vec(),
-            latency_us,
-            learner: self.node.role() == Role::Learner,
-        }))?;
-        self.report()
-    }
-
-    /// Evidence may be repeated: the first for each member and fault is told.
-    fn blame(&mut self, evidence: &Evidence) -> Result<()> {
-        if self.blamed.insert((evidence.accused.0, evidence.fault.name())) {
-            self.metrics.blamed(evidence.accused);
-            self.board.add(evidence.clone());
-            let Evidence { accused, fault } = evidence;
-            self.stream.tell(&Happening::Evidence { accused: *accused, fault: fault.name() });
-            (self.tell)(Event::Evidence { evidence: encode(evidence)? })?;
-        }
-        Ok(())
-    }
-
-    fn report(&mut self) -> Result<()> {
-        let mut traffic = self.traffic.clone();
-        traffic.add_unread(&self.unread);
-        (self.tell)(Event::Sent { traffic })
     }
 }
 

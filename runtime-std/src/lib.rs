@@ -19,6 +19,8 @@
 //! | [`folder`] | a node's files |
 //! | [`keys`] | identities and exchange keys, and their files |
 //! | [`control`] | commands to a node and events from it |
+//! | [`log`] | what a node writes about itself |
+//! | `spans` | what a collector of traces is told |
 //! | [`trace`] | what was done, step by step |
 //! | [`metrics`] | what the host sees, as numbers |
 //! | [`traffic`] | what was sent, by kind |
@@ -27,12 +29,14 @@
 //! | [`operate`] | a cluster's folder, and its processes |
 //! | [`device`] | a member that is firmware, in an emulator |
 //! | [`top`] | what the nodes say of themselves, on a terminal |
+//! | [`bench`] | what agreement costs, beside what it costs at least |
 //! | [`demo`] | a cluster of processes, driven by a client |
 //! | [`cli`] | the commands of the binary |
 #![forbid(unsafe_code)]
 
 pub mod access;
 mod admin;
+pub mod bench;
 pub mod checkpoints;
 pub mod cli;
 pub mod client;
@@ -48,12 +52,14 @@ mod history;
 pub mod host;
 pub mod keys;
 mod ledger;
+pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod operate;
 mod process;
 pub mod protocol;
 pub mod provision;
+mod spans;
 pub mod storage;
 mod stream;
 pub mod top;

@@ -8,7 +8,8 @@
 //! | `butterfly_voters`, `butterfly_faults_tolerated`, `butterfly_quorum` | what the roster says: n, f, n - f |
 //! | `butterfly_coordinator_state` | 1 for what the node is doing, 0 for every other `state` |
 //! | `butterfly_blocked` | 1 while it finds that no epoch can be decided |
-//! | `butterfly_commit_latency_seconds` | from the commit before, or from the request's arrival, to a commit of tokens |
+//! | `butterfly_commit_latency_seconds` | from the commit before, or from the request's arrival, to a commit of tokens: until it is durable, and can be told |
+//! | `butterfly_agreement_latency_seconds` | of epochs that this node led: from its proposal to the commit, until that is durable |
 //! | `butterfly_epochs_total` | epochs that it decided or caught up with, by the `path` of their certificates |
 //! | `butterfly_tokens_total` | tokens that they added; none where it caught up |
 //! | `butterfly_view_changes_total` | how often it left for a later view |
@@ -23,6 +24,7 @@
 //! | `butterfly_sessions_opened_total` | how many of those there have been |
 //! | `butterfly_handshakes_failed_total` | connections that never became one |
 //! | `butterfly_evidence_total` | proofs that the node holds against `accused`, one for each fault |
+//! | `butterfly_epochs_untraced_total` | epochs that the collector of traces did not take |
 //! | `butterfly_record_flush_seconds` | what it takes until the vote record is durable |
 //!
 //! Units are seconds and bytes. Every label has few values: of enumerations of
@@ -70,6 +72,7 @@ pub struct Metrics {
     coordinator: Family<OfState, Gauge>,
     blocked: Gauge,
     latency: Histogram,
+    agreement: Histogram,
     epochs: Family<OfPath, Counter>,
     tokens: Counter,
     view_changes: Counter,
@@ -84,6 +87,7 @@ pub struct Metrics {
     sessions: Family<OfParty, Gauge>,
     sessions_ever: Family<OfParty, Counter>,
     handshakes_failed: Counter,
+    untraced: Counter,
     evidence: Family<OfAccused, Counter>,
     flushes: Histogram,
 }
@@ -127,6 +131,7 @@ impl Metrics {
             coordinator: Family::default(),
             blocked: Gauge::default(),
             latency: Histogram::new(exponential_buckets(LATENCIES.0, 2.0, LATENCIES.1)),
+            agreement: Histogram::new(exponential_buckets(LATENCIES.0, 2.0, LATENCIES.1)),
             epochs: Family::default(),
             tokens: Counter::default(),
             view_changes: Counter::default(),
@@ -141,6 +146,7 @@ impl Metrics {
             sessions: Family::default(),
             sessions_ever: Family::default(),
             handshakes_failed: Counter::default(),
+            untraced: Counter::default(),
             evidence: Family::default(),
             flushes: Histogram::new(exponential_buckets(FLUSHES.0, 2.0, FLUSHES.1)),
         };
@@ -158,6 +164,8 @@ impl Metrics {
         registry.register("blocked", "Whether no epoch can be decided", self.blocked.clone());
         let help = "From the commit before, or the request's arrival, to a commit of tokens";
         registry.register_with_unit("commit_latency", help, Unit::Seconds, self.latency.clone());
+        let help = "From this node's proposal to the commit";
+        registry.register_with_unit("agreement_latency", help, Unit::Seconds, self.agreement.clone());
         registry.register("epochs", "Epochs decided or caught up with", self.epochs.clone());
         registry.register("tokens", "Tokens committed, where it did not catch up", self.tokens.clone());
         registry.register("view_changes", "How often it left for a later view", self.view_changes.clone());
@@ -180,6 +188,8 @@ impl Metrics {
         registry.register("sessions_opened", "Sessions that others dialled", opened);
         let failed = self.handshakes_failed.clone();
         registry.register("handshakes_failed", "Connections that became no session", failed);
+        let untraced = self.untraced.clone();
+        registry.register("epochs_untraced", "Epochs that the collector of traces did not take", untraced);
     }
 
     fn begin_every_series(&self, cluster: &Cluster, me: NodeId) {
@@ -247,6 +257,17 @@ impl Metrics {
         }
     }
 
+    /// This node's proposal was decided.
+    pub(crate) fn agreed(&self, latency: Duration) {
+        self.agreement.observe(latency.as_secs_f64());
+    }
+
+    /// Messages whose signatures were checked.
+    pub(crate) fn checked(&self) -> u64 {
+        let of = |family: &Family<OfKind, Counter>, kind| family.get_or_create(&OfKind::from(kind)).get();
+        Kind::ALL.into_iter().map(|kind| of(&self.received, kind).saturating_sub(of(&self.unread, kind))).sum()
+    }
+
     pub(crate) fn entered_view(&self) {
         self.view_changes.inc();
     }
@@ -296,6 +317,11 @@ impl Metrics {
         let party = OfParty::from(who);
         self.sessions_ever.get_or_create(&party).inc();
         Present::new(&self.sessions.get_or_create(&party))
+    }
+
+    /// A collector did not take what was to be told of as many epochs.
+    pub(crate) fn untold(&self, epochs: u64) {
+        self.untraced.inc_by(epochs);
     }
 
     pub(crate) fn handshake_failed(&self) {

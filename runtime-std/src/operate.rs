@@ -21,6 +21,7 @@ use butterfly_kernel::types::{ClientId, NodeId};
 use crate::config::{NodeConfig, Overrides};
 use crate::folder::Member;
 use crate::host::{NodeOptions, Voice};
+use crate::log::Log;
 use crate::protocol::timing;
 use crate::provision::node_folder;
 pub use init::{Initialised, Ports, init};
@@ -67,6 +68,9 @@ pub fn node_options(dir: &Path, node: NodeId, overrides: Overrides, voice: Voice
         view_timeout: config.view_timeout_ms.value,
         fault: None,
         voice,
+        log: Log { format: config.log_format.value, level: config.log_level.value },
+        traces: config.traces.value,
+        measure: None,
         trace_since: None,
     })
 }

@@ -11,12 +11,14 @@
 mod happening;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use butterfly_kernel::types::{Epoch, NodeId, View};
 use tokio::sync::watch;
 
+use crate::log::{self, Place};
 pub(crate) use happening::Happening;
 
 /// Happenings that are kept: some seconds of a cluster at its fastest.
@@ -45,6 +47,10 @@ pub(crate) struct Stream {
 
 #[derive(Debug)]
 struct Shared {
+    node: NodeId,
+    /// Where it is.
+    epoch: AtomicU64,
+    view: AtomicU32,
     is_wanted: AtomicBool,
     began: Instant,
     kept: Mutex<Kept>,
@@ -75,9 +81,13 @@ pub(crate) struct Reader {
 pub(crate) struct Behind;
 
 impl Stream {
-    pub(crate) fn new() -> Stream {
+    /// For what happens at `node`.
+    pub(crate) fn new(node: NodeId) -> Stream {
         Stream {
             shared: Arc::new(Shared {
+                node,
+                epoch: AtomicU64::new(0),
+                view: AtomicU32::new(0),
                 is_wanted: AtomicBool::new(false),
                 began: Instant::now(),
                 kept: Mutex::default(),
@@ -91,8 +101,20 @@ impl Stream {
         self.shared.is_wanted.load(Ordering::Relaxed)
     }
 
-    /// It happened, now.
+    /// The node is here now; the log says so with each line.
+    pub(crate) fn be_at(&self, epoch: Epoch, view: View) {
+        self.shared.epoch.store(epoch.0, Ordering::Relaxed);
+        self.shared.view.store(view.0, Ordering::Relaxed);
+    }
+
+    fn place(&self) -> Place {
+        let Shared { node, epoch, view, .. } = &*self.shared;
+        Place { node: *node, epoch: Epoch(epoch.load(Ordering::Relaxed)), view: View(view.load(Ordering::Relaxed)) }
+    }
+
+    /// It happened, now. The log hears of it as well.
     pub(crate) fn tell(&self, happening: &Happening) {
+        log::happened(self.place(), happening);
         if !self.is_wanted() {
             return;
         }

@@ -63,6 +63,16 @@ impl Traffic {
         self.kinds.get(&kind).copied().unwrap_or_default()
     }
 
+    /// The counts of all kinds together.
+    pub fn all(&self) -> Count {
+        self.kinds.values().fold(Count::default(), |all, count| Count {
+            first: all.first + count.first,
+            retransmitted: all.retransmitted + count.retransmitted,
+            bytes: all.bytes + count.bytes,
+            unread: all.unread + count.unread,
+        })
+    }
+
     /// Bytes of all kinds.
     pub fn bytes(&self) -> u64 {
         self.kinds.values().map(|count| count.bytes).sum()

@@ -2,7 +2,7 @@
 //! memory, before that from its history.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use butterfly_kernel::types::Epoch;
@@ -23,17 +23,23 @@ pub(crate) struct Chronicle {
     history: Shelf,
 }
 
-#[derive(Default)]
 struct Past {
     last: Option<Decided>,
+    /// Nothing behind this epoch is known here, neither in memory nor on disk.
+    end: Epoch,
     /// Encoded answers, by their epochs, in order.
-    told: VecDeque<(Epoch, Vec<u8>)>,
+    told: VecDeque<Entry>,
 }
 
 impl Chronicle {
-    pub(crate) fn new(standing: Standing, last: Option<Decided>, history: Shelf) -> Chronicle {
-        let past = Mutex::new(Past { last, told: VecDeque::new() });
-        Chronicle { standing: watch::Sender::new(standing), past, history }
+    /// With the decision at which the node goes on, and what it has on disk.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub(crate) fn new(standing: Standing, last: Option<Decided>, history: Shelf) -> Result<Chronicle> {
+        let end = history.last()?;
+        let past = Mutex::new(Past { last, end, told: VecDeque::new() });
+        Ok(Chronicle { standing: watch::Sender::new(standing), past, history })
     }
 
     /// Where the node is now.
@@ -46,13 +52,14 @@ impl Chronicle {
     }
 
     /// The node decided an epoch, or learned that it was: an encoded [`Answer::Told`].
-    pub(crate) fn add(&self, decided: &Decided, answer: Vec<u8>) {
+    pub(crate) fn add(&self, decided: Decided, answer: Arc<[u8]>) {
         let mut past = self.past();
         if past.told.len() == EPOCHS_KEPT {
             past.told.pop_front();
         }
+        past.end = past.end.max(decided.header.epoch);
         past.told.push_back((decided.header.epoch, answer));
-        past.last = Some(decided.clone());
+        past.last = Some(decided);
     }
 
     /// Changes when there is something new to tell.
@@ -90,6 +97,10 @@ impl Chronicle {
     pub(crate) fn range(&self, from: Epoch, limit: usize) -> Result<Vec<Entry>> {
         let (first, recent): (Option<Epoch>, Vec<Entry>) = {
             let past = self.past();
+            if from > past.end {
+                // Whoever follows asks at each change; the disk is left alone.
+                return Ok(Vec::new());
+            }
             let kept = past.told.iter().filter(|(epoch, _)| *epoch >= from).take(limit);
             (past.told.front().map(|(epoch, _)| *epoch), kept.cloned().collect())
         };

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::chronicle::Chronicle;
 use super::{Answer, Ask, Refusal};
+use crate::admin::Board;
 use crate::protocol::{Cluster, SignedRequest, encode};
 use crate::transport::Connection;
 
@@ -34,6 +35,7 @@ pub(crate) struct Submission {
 pub(crate) struct Clients {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) chronicle: Arc<Chronicle>,
+    pub(crate) board: Arc<Board>,
     /// Takes requests. When it is full, clients wait.
     pub(crate) submissions: mpsc::Sender<Submission>,
 }
@@ -67,6 +69,10 @@ impl Clients {
                     self.say(&mut connection, &answer).await?;
                 }
                 Ask::Follow(from) => follows = Some(from),
+                Ask::Evidence(number) => {
+                    let evidence = self.board.proof(usize::from(number));
+                    self.say(&mut connection, &Answer::Evidence(evidence)).await?;
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the event loop shows beside what clients are told.
+//! What the event loop shows beside what was decided.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use butterfly_kernel::types::NodeSet;
 
 use crate::protocol::Evidence;
 
-/// Written by the event loop, read by those who answer operators.
+/// Written by the event loop, read by those who answer operators and clients.
 pub(crate) struct Board {
     shown: Mutex<Shown>,
 }
@@ -43,6 +43,11 @@ impl Board {
     /// It holds proof that a member is faulty: the first of its kind.
     pub(crate) fn add(&self, evidence: Evidence) {
         self.shown().evidence.push(evidence);
+    }
+
+    /// The proof with this number, in the order in which they were found.
+    pub(crate) fn proof(&self, number: usize) -> Option<Evidence> {
+        self.shown().evidence.get(number).cloned()
     }
 
     pub(super) fn doing(&self) -> Coordinator {

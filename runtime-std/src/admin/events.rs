@@ -131,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_greets_tells_and_says_why_it_ends() {
-        let stream = Stream::new();
+        let stream = Stream::new(butterfly_kernel::types::NodeId(0));
         let sending = sending(&stream);
         let (text, sending) = sending.next().await.unwrap();
         let hello = "retry: 1000\nevent: hello\ndata: {\"node\":2,\"start\":\"anew\",\"version\":1}\n\n";

@@ -115,6 +115,10 @@ pub(super) fn status(status: &Status) -> Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!("{}\n{}", headline(&report), table(&report));
+        for member in report.members.iter().filter(|member| !member.faults.is_empty()) {
+            let faults: Vec<&str> = member.faults.iter().copied().collect();
+            println!("node {} is proven faulty: {}", member.id, faults.join(", "));
+        }
     }
     Ok(if report.state == ClusterState::Stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

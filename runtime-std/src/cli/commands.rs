@@ -7,16 +7,18 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Command, Demo, Device, Node, Reference, STOPPED, Usage, asking, operator, shell, top, verify};
+use super::{Command, Demo, Device, Node, Reference, STOPPED, Usage, asking, bench, operator, shell, top, verify};
 use crate::demo::{self, Ending, Plan, Wishes};
 use crate::device::emulator::Cable;
 use crate::device::{self, DeviceOptions};
-use crate::host::{self, NodeOptions, Voice};
+use crate::host::{self, Measure, NodeOptions, Notices, Voice};
+use crate::log::Log;
 use crate::model::{Transformer, prompt_of, text_of};
 
 pub(super) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(demo) => run_demo(demo),
+        Command::Bench(arguments) => bench::bench(&arguments),
         Command::Reference(reference) => run_reference(&reference),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Init(arguments) => operator::init(&arguments),
@@ -29,6 +31,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
         Command::Completions(arguments) => shell::completions(&arguments),
         Command::Man(arguments) => shell::manual(&arguments),
         Command::Node(node) => run_node(node),
+        Command::Floor(floor) => bench::floor(floor),
         Command::Device(device) => run_device(device),
     }
 }
@@ -81,6 +84,12 @@ fn run_reference(reference: &Reference) -> Result<ExitCode> {
 }
 
 fn run_node(node: Node) -> Result<ExitCode> {
+    let notices = match node.notices_after_ms {
+        Some(pause) => Notices::After(Duration::from_millis(pause)),
+        None if node.notices_as_leader => Notices::AsLeader,
+        None => Notices::Never,
+    };
+    let measure = node.measure.map(|epochs| Measure { epochs, notices });
     host::run(&NodeOptions {
         folder: node.folder,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, node.port)),
@@ -88,7 +97,10 @@ fn run_node(node: Node) -> Result<ExitCode> {
         peers: Vec::new(),
         view_timeout: node.view_timeout_ms,
         fault: node.misbehave,
-        voice: Voice::Supervised,
+        voice: if measure.is_some() { Voice::Measured } else { Voice::Supervised },
+        log: Log::WARNINGS,
+        traces: None,
+        measure,
         trace_since: node.trace_since.map(Duration::from_micros),
     })?;
     Ok(ExitCode::SUCCESS)

@@ -12,9 +12,10 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::Usage;
-use crate::config::{NodeConfig, Overrides, Setting};
+use crate::config::{NodeConfig, Overrides, Setting, Switch};
 use crate::host::{self, Voice};
 use crate::keys::Keys;
+use crate::log::{LogFormat, LogLevel};
 use crate::operate::Ports;
 use crate::{operate, provision};
 
@@ -65,7 +66,7 @@ pub(super) struct Start {
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
     /// Run every node; they end with this process
-    #[arg(long, conflicts_with_all = ["listen", "admin", "view_timeout_ms"])]
+    #[arg(long, conflicts_with_all = ["listen", "admin", "view_timeout_ms", "log_format", "log_level", "traces"])]
     all: bool,
     /// Run this node
     #[arg(long, value_name = "NODE")]
@@ -85,19 +86,31 @@ struct Flags {
     /// Listen here; overrides BUTTERFLY_LISTEN and node.toml
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Show operators health, metrics and state here, on loopback; overrides
-    /// BUTTERFLY_ADMIN and node.toml
+    /// Show operators health, metrics and state here, on loopback, or nowhere:
+    /// `off`; overrides BUTTERFLY_ADMIN and node.toml
     #[arg(long, value_name = "ADDRESS")]
-    admin: Option<SocketAddr>,
+    admin: Option<Switch>,
     /// How long the first leader of an epoch may take, 20 to 60000; overrides
     /// BUTTERFLY_VIEW_TIMEOUT_MS and node.toml
     #[arg(long, value_name = "MS")]
     view_timeout_ms: Option<u32>,
+    /// How lines of the log are written, on standard error; overrides
+    /// BUTTERFLY_LOG_FORMAT and node.toml
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// What is worth a line; overrides BUTTERFLY_LOG_LEVEL and node.toml
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
+    /// Send traces to the collector here, on loopback, as OTLP over HTTP, or
+    /// nowhere: `off`; overrides BUTTERFLY_TRACES and node.toml
+    #[arg(long, value_name = "ADDRESS")]
+    traces: Option<Switch>,
 }
 
 impl Flags {
     fn overrides(&self) -> Overrides {
-        Overrides { listen: self.listen, admin: self.admin, view_timeout: self.view_timeout_ms }
+        let Flags { listen, admin, view_timeout_ms, log_format, log_level, traces } = *self;
+        Overrides { listen, admin, view_timeout: view_timeout_ms, log_format, log_level, traces }
     }
 }
 
@@ -257,12 +270,16 @@ pub(super) fn check(check: &Check) -> Result<ExitCode> {
         let mut row = |name: &str, value: String, source: String| {
             table.add_row([id.to_string(), name.into(), value, source]);
         };
-        let NodeConfig { listen, admin, peers, view_timeout_ms } = config;
+        let NodeConfig { listen, admin, peers, view_timeout_ms, log_format, log_level, traces } = config;
+        let switched = |address: Option<SocketAddr>| address.map_or("off".into(), |address| address.to_string());
         row("listen", listen.value.to_string(), listen.source.to_string());
-        row("admin", admin.value.map_or("off".into(), |address| address.to_string()), admin.source.to_string());
+        row("admin", switched(admin.value), admin.source.to_string());
         let Setting { value, source } = peers;
         row("peers", value.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), source.to_string());
         row("view_timeout_ms", view_timeout_ms.value.to_string(), view_timeout_ms.source.to_string());
+        row("log_format", log_format.value.to_string(), log_format.source.to_string());
+        row("log_level", log_level.value.to_string(), log_level.source.to_string());
+        row("traces", switched(traces.value), traces.source.to_string());
     }
     println!("{table}");
     Ok(ExitCode::SUCCESS)

@@ -4,18 +4,22 @@
 //! that is shown has been reached by f + 1 members, one of which is honest.
 
 use butterfly_kernel::node::Role;
-use butterfly_kernel::types::{Epoch, NodeId, View};
+use butterfly_kernel::types::{Epoch, NodeId, NodeSet, View};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::{ANSWER_TIME, Client, ask, hear};
 use crate::access::{Answer, Ask, Standing};
 use crate::control::Blocked;
-use crate::protocol::Decided;
+use crate::protocol::{Decided, Evidence};
+use crate::transport::Connection;
 use anyhow::{Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::time::timeout;
+
+/// Proofs that are asked of one node, at most.
+const MOST_PROOFS: u16 = 64;
 
 /// The document that `status --json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -63,6 +67,8 @@ pub struct MemberReport {
     pub state: MemberState,
     /// The last epoch that it holds decided, with a certificate; none if it does not answer.
     pub last_epoch: Option<u64>,
+    /// What it is proven to have done, as evidence says that was checked here.
+    pub faults: BTreeSet<&'static str>,
     /// Where it should listen.
     pub address: String,
 }
@@ -97,39 +103,70 @@ impl Answered {
 impl Client {
     /// Asks every member at once.
     pub async fn status(self: &Arc<Self>) -> StandingReport {
-        let answers = self.standings().await;
-        self.report(&answers)
-    }
-
-    /// Those who answer in time, and truly as far as that can be checked.
-    pub(super) async fn standings(self: &Arc<Self>) -> BTreeMap<NodeId, Answered> {
-        let mut asked = JoinSet::new();
-        for node in self.cluster().members().iter() {
-            let client = Arc::clone(self);
-            asked.spawn(async move { (node, timeout(ANSWER_TIME, client.standing(node)).await) });
-        }
+        let ask = |client: Arc<Client>, node| async move {
+            let mut connection = client.connect(node).await?;
+            let answered = client.standing(&mut connection).await?;
+            let proven = client.evidence(&mut connection).await?;
+            // Whoever does not wait for the end is not missed.
+            let _ended = connection.end().await;
+            Ok((answered, proven))
+        };
         let mut answers = BTreeMap::new();
-        while let Some(answered) = asked.join_next().await {
-            if let Ok((node, Ok(Ok(answer)))) = answered {
-                answers.insert(node, answer);
+        let mut faults: BTreeMap<NodeId, BTreeSet<&'static str>> = BTreeMap::new();
+        let ask = |node| ask(Arc::clone(self), node);
+        for (node, (answered, proven)) in ask_all(self.cluster().members(), ask, |_| false).await {
+            answers.insert(node, answered);
+            for Evidence { accused, fault } in proven {
+                faults.entry(accused).or_default().insert(fault.name());
             }
         }
-        answers
+        self.report(&answers, &faults)
     }
 
-    async fn standing(&self, node: NodeId) -> Result<Answered> {
-        let mut connection = self.connect(node).await?;
-        ask(&mut connection, &Ask::Standing).await?;
-        let Answer::Standing(standing, decided) = hear(&mut connection).await? else { bail!("an answer to nothing") };
+    /// How those voters stand who answer first: as many as a decision needs, so
+    /// that nobody waits for one that is cut off.
+    pub(super) async fn standings(self: &Arc<Self>) -> BTreeMap<NodeId, Answered> {
+        let ask = |client: Arc<Client>, node| async move {
+            let mut connection = client.connect(node).await?;
+            let answered = client.standing(&mut connection).await?;
+            let _ended = connection.end().await;
+            Ok(answered)
+        };
+        let quorum = self.cluster().resilience().view_change_quorum();
+        let voters =
+            |answers: &BTreeMap<NodeId, Answered>| answers.keys().filter(|node| self.cluster().votes(**node)).count();
+        let ask = |node| ask(Arc::clone(self), node);
+        ask_all(self.cluster().members(), ask, |answers| voters(answers) >= quorum).await
+    }
+
+    async fn standing(&self, connection: &mut Connection) -> Result<Answered> {
+        ask(connection, &Ask::Standing).await?;
+        let Answer::Standing(standing, decided) = hear(connection).await? else { bail!("an answer to nothing") };
         if decided.as_ref().is_some_and(|decided| !self.cluster().decided_is_genuine(decided)) {
             bail!("a decision without a certificate");
         }
-        // Whoever does not wait for the end is not missed.
-        let _ended = connection.end().await;
         Ok(Answered { standing, decided })
     }
 
-    fn report(&self, answers: &BTreeMap<NodeId, Answered>) -> StandingReport {
+    /// Proofs that hold.
+    async fn evidence(&self, connection: &mut Connection) -> Result<Vec<Evidence>> {
+        let mut proven = Vec::new();
+        for number in 0..MOST_PROOFS {
+            ask(connection, &Ask::Evidence(number)).await?;
+            let Answer::Evidence(evidence) = hear(connection).await? else { bail!("an answer to nothing") };
+            let Some(evidence) = evidence else { break };
+            if evidence.verify(self.cluster()).is_ok() {
+                proven.push(evidence);
+            }
+        }
+        Ok(proven)
+    }
+
+    fn report(
+        &self,
+        answers: &BTreeMap<NodeId, Answered>,
+        faults: &BTreeMap<NodeId, BTreeSet<&'static str>>,
+    ) -> StandingReport {
         let cluster = self.cluster();
         let f = cluster.resilience().f();
         let (epoch, view) = reached(answers.values().map(|answer| &answer.standing), f);
@@ -151,6 +188,7 @@ impl Client {
                 Role::Worker => MemberState::Worker,
             }),
             last_epoch: answers.get(&node).map(|answer| answer.last().0),
+            faults: faults.get(&node).cloned().unwrap_or_default(),
             address: self.nodes.get(node.index()).map(ToString::to_string).unwrap_or_default(),
         };
         StandingReport {
@@ -168,9 +206,58 @@ impl Client {
     }
 }
 
+/// What every one of `nodes` answers, until it is `enough` or nobody is waited for.
+async fn ask_all<T: Send + 'static, A: Future<Output = Result<T>> + Send + 'static>(
+    nodes: NodeSet,
+    ask: impl Fn(NodeId) -> A,
+    enough: impl Fn(&BTreeMap<NodeId, T>) -> bool,
+) -> BTreeMap<NodeId, T> {
+    let mut asked = JoinSet::new();
+    for node in nodes.iter() {
+        let answer = timeout(ANSWER_TIME, ask(node));
+        asked.spawn(async move { (node, answer.await) });
+    }
+    let mut answers = BTreeMap::new();
+    while !enough(&answers)
+        && let Some(answered) = asked.join_next().await
+    {
+        if let Ok((node, Ok(Ok(answer)))) = answered {
+            answers.insert(node, answer);
+        }
+    }
+    answers
+}
+
 /// The place that f + 1 of those who answer have reached; of fewer, the least.
 fn reached<'a>(standings: impl Iterator<Item = &'a Standing>, f: usize) -> (Epoch, View) {
     let mut places: Vec<(Epoch, View)> = standings.map(|standing| (standing.epoch, standing.view)).collect();
     places.sort_unstable_by(|one, other| other.cmp(one));
     places.get(f).or(places.last()).copied().unwrap_or((Epoch::GENESIS.next(), View::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    async fn answer(node: NodeId) -> Result<u8> {
+        match node.0 {
+            2 => pending().await,
+            3 => bail!("it is gone"),
+            answer => Ok(answer),
+        }
+    }
+
+    /// The clock moves only when everybody waits for it.
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_cut_off_is_not_waited_for_when_others_are_enough() {
+        let begin = tokio::time::Instant::now();
+        let answers = ask_all(NodeSet::first(4), answer, |answers| answers.len() == 2).await;
+        assert_eq!(answers.into_values().collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(begin.elapsed().as_millis(), 0);
+        let answers = ask_all(NodeSet::first(4), answer, |_| false).await;
+        assert_eq!(answers.into_values().collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(begin.elapsed().as_secs(), ANSWER_TIME.as_secs());
+    }
 }

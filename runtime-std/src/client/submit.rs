@@ -189,7 +189,7 @@ impl Client {
                     give_up(&refusals, f)?;
                     ask_another(&asked, node, cluster.voters());
                 }
-                Answer::Taken | Answer::Standing(..) => {}
+                Answer::Taken | Answer::Standing(..) | Answer::Evidence(_) => {}
             }
         }
         tasks.shutdown().await;

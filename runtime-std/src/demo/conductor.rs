@@ -231,6 +231,8 @@ impl<'d> Conductor<'d> {
             Event::Sent { traffic } => {
                 self.sent.insert((node, run), traffic);
             }
+            // Nobody is measured here.
+            Event::Measured(_) => {}
         }
         Ok(())
     }

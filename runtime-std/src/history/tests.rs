@@ -54,12 +54,13 @@ fn what_was_added_is_there_after_it_was_closed_and_read_in_order() {
     assert_eq!(shelf.range(Epoch(10), Epoch(20), 3).unwrap(), entries(10..13));
     assert_eq!(shelf.range(Epoch(10), Epoch(12), 3).unwrap(), entries(10..12));
     assert_eq!(shelf.range(Epoch(EPOCHS + 1), Epoch(u64::MAX), 3).unwrap(), []);
+    assert_eq!(shelf.last().unwrap(), Epoch(EPOCHS));
 }
 
 #[test]
 fn what_the_journal_holds_comes_first_and_what_was_told_first_stays() {
     let folder = Folder::filled();
-    let caught_up = (Epoch(EPOCHS), vec![1, 2, 3]);
+    let caught_up = (Epoch(EPOCHS), vec![1, 2, 3].into());
     let history = folder.open(&[entry(EPOCHS + 1), caught_up]);
     assert_eq!(all(&history), entries(1..=EPOCHS + 1));
 }
@@ -112,7 +113,7 @@ fn damage_while_it_is_open_is_passed_over() {
     let bytes = fs::read(folder.path()).unwrap();
     let value = entry(17).1;
     let places: Vec<usize> =
-        bytes.windows(value.len()).enumerate().filter(|(_, found)| *found == value).map(|(at, _)| at).collect();
+        bytes.windows(value.len()).enumerate().filter(|(_, found)| **found == *value).map(|(at, _)| at).collect();
     assert!(!places.is_empty());
     let file = OpenOptions::new().write(true).open(folder.path()).unwrap();
     places.iter().for_each(|at| file.write_all_at(&[0xFF], *at as u64).unwrap());

@@ -1,19 +1,25 @@
 //! A node's process: its folder, its socket, its commands.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::node::{Coordinator, Role};
 use butterfly_kernel::types::{Epoch, NodeSet};
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::Host;
+use super::lap::Lap;
+use super::measuring::{Measure, Measuring};
 use super::parking::Parking;
 use super::timers::Timers;
 use super::voice::{Commands, Voice};
@@ -24,9 +30,11 @@ use crate::control::{Command, Event};
 use crate::executor::Executor;
 use crate::faults::{Faults, Misbehaviour};
 use crate::folder::Member;
+use crate::log::{self, Log, Place};
 use crate::metrics::Metrics;
 use crate::model::Transformer;
 use crate::protocol::{Node, VerifiedEnvelope, timing};
+use crate::spans::Collector;
 use crate::stream::Stream;
 use crate::trace::{self, TraceFile};
 use crate::traffic::{Traffic, Unread};
@@ -39,9 +47,9 @@ const INBOX: usize = 1024;
 const SUBMISSIONS: usize = 16;
 /// Questions of operators whether the event loop is there.
 const PROBES: usize = 16;
-/// Threads for sockets and signature checks. Members of a demonstration share
-/// one machine.
-const WORKERS: usize = 2;
+/// Threads for what is received, with its signature checks, for clients and for
+/// operators: what the event loop leaves of the machine, up to this many.
+const MOST_WORKERS: usize = 2;
 /// The folder of checkpoints inside that of the node.
 const CHECKPOINTS: &str = "checkpoints";
 /// Messages are kilobytes and have no heap to live on, so frames are large.
@@ -64,6 +72,12 @@ pub struct NodeOptions {
     pub fault: Option<(Misbehaviour, u64)>,
     /// Whom it tells what happens.
     pub voice: Voice,
+    /// What it writes on standard error.
+    pub log: Log,
+    /// Where a collector takes traces, if anywhere.
+    pub traces: Option<SocketAddr>,
+    /// What is measured of it, if anything is.
+    pub measure: Option<Measure>,
     /// If it writes down what it does: when that began, after the Unix epoch.
     pub trace_since: Option<Duration>,
 }
@@ -73,7 +87,8 @@ pub struct NodeOptions {
 /// # Errors
 /// When it cannot start or its disk fails; standard output was told.
 pub fn run(options: &NodeOptions) -> Result<()> {
-    if options.voice == Voice::Supervised {
+    options.log.begin();
+    if matches!(options.voice, Voice::Supervised | Voice::Measured) {
         end_with_parent()?;
     }
     let builder = std::thread::Builder::new().name("node".into()).stack_size(STACK);
@@ -104,25 +119,25 @@ pub(crate) fn end_with_parent() -> Result<()> {
 }
 
 fn run_here(options: &NodeOptions) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .thread_stack_size(STACK)
-        .enable_all()
-        .build()?;
-    let outcome = runtime.block_on(serve(options));
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let count = cores.saturating_sub(1).clamp(1, MOST_WORKERS);
+    let workers = Builder::new_multi_thread().worker_threads(count).thread_stack_size(STACK).enable_all().build()?;
+    let outcome = Builder::new_current_thread().enable_all().build()?.block_on(serve(options, workers.handle()));
     // Connections have nothing to finish: what they carry may be lost.
-    runtime.shutdown_background();
+    workers.shutdown_background();
     outcome
 }
 
-async fn serve(options: &NodeOptions) -> Result<()> {
+/// The event loop, and on its thread what members are sent: a message leaves
+/// without waking anybody. Everything else has the `workers`.
+async fn serve(options: &NodeOptions, workers: &Handle) -> Result<()> {
     // From here on a signal is a wish, and not the end.
     let mut wishes = Wishes::new(options.voice)?;
     let member = Arc::new(Member::open(&options.folder, timing(options.view_timeout))?);
     let (record, found) = member.open_record()?;
     let history = member.open_history(&record)?;
     let address = options.listen;
-    let listener = TcpListener::bind(address).await.with_context(|| {
+    let listener = listen(workers, address).await.with_context(|| {
         format!(
             "cannot listen on {address}; if the port is in use, choose another with --base-port, \
              or with `listen` in node.toml"
@@ -132,10 +147,13 @@ async fn serve(options: &NodeOptions) -> Result<()> {
     let node = Box::new(Node::new(&member.seat(), found)?);
     let learner = node.role() == Role::Learner;
     if learner {
-        eprintln!(
-            "node {}: the vote record is lost. This node cannot know what it signed, so it follows and computes, \
-             but signs nothing in agreement until the cluster admits it again.",
-            member.me.0
+        let place = Place { node: member.me, epoch: node.epoch(), view: node.agreement().view() };
+        log::complain(
+            place,
+            format_args!(
+                "the vote record is lost. This node cannot know what it signed, so it follows and computes, but \
+                 signs nothing in agreement until the cluster admits it again"
+            ),
         );
     }
     let voice = options.voice;
@@ -152,9 +170,9 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         working: false,
         blocked: None,
     };
-    let chronicle = Arc::new(Chronicle::new(standing, node.head().decided().cloned(), history.shelf()));
+    let chronicle = Arc::new(Chronicle::new(standing, node.head().decided().cloned(), history.shelf())?);
     let board = Arc::new(Board::new());
-    let stream = Stream::new();
+    let stream = Stream::new(member.me);
     let (probes, mut probed) = mpsc::channel(PROBES);
     let answering = Admin {
         cluster: Arc::clone(&cluster),
@@ -167,9 +185,14 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         peers: peers.clone(),
         probes,
     };
-    let admin = listen_for_operators(options.admin).await?;
+    let admin = listen_for_operators(workers, options.admin).await?;
     let (submit, mut submissions) = mpsc::channel(SUBMISSIONS);
-    let clients = Clients { cluster: Arc::clone(&cluster), chronicle: Arc::clone(&chronicle), submissions: submit };
+    let clients = Clients {
+        cluster: Arc::clone(&cluster),
+        chronicle: Arc::clone(&chronicle),
+        board: Arc::clone(&board),
+        submissions: submit,
+    };
     let inbound = Inbound {
         party: Arc::clone(&member.party),
         horizon: shown,
@@ -178,6 +201,7 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         inbox,
         clients,
     };
+    let collector = options.traces.map(|address| Collector::start(workers, address, &cluster, member.me, &metrics));
     let trace = options.trace_since.map(|since| TraceFile::open(&options.folder, since));
     let mut host = Host {
         executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
@@ -200,11 +224,15 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         stream,
         doing: Coordinator::Initializing,
         suspects: NodeSet::EMPTY,
-        began: None,
+        lap: Lap::new(Coordinator::Initializing, std::time::Instant::now()),
+        collector,
+        outputs: Vec::new(),
+        measuring: options.measure.map(Measuring::new),
+        said: 0,
         blamed: std::collections::BTreeSet::new(),
-        tell: Box::new(move |event| voice.tell(&event)),
+        voice,
     };
-    let receiving = tokio::spawn(receive_from_all(listener, inbound));
+    let receiving = workers.spawn(receive_from_all(listener, inbound));
     let told = Event::Ready {
         address,
         admin: admin.as_ref().map(|(_, address)| *address),
@@ -212,7 +240,7 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         epoch: host.node.epoch().0,
     };
     if let Some((listener, address)) = admin {
-        tokio::spawn(admin::serve(listener, address, answering));
+        workers.spawn(admin::serve(listener, address, answering));
     }
     voice.tell(&told)?;
     host.start()?;
@@ -222,9 +250,17 @@ async fn serve(options: &NodeOptions) -> Result<()> {
     host.finish().await
 }
 
-async fn listen_for_operators(admin: Option<SocketAddr>) -> Result<Option<(TcpListener, SocketAddr)>> {
+/// A listener of which the workers accept.
+async fn listen(workers: &Handle, address: SocketAddr) -> Result<TcpListener> {
+    Ok(workers.spawn(TcpListener::bind(address)).await??)
+}
+
+async fn listen_for_operators(
+    workers: &Handle,
+    admin: Option<SocketAddr>,
+) -> Result<Option<(TcpListener, SocketAddr)>> {
     let Some(address) = admin else { return Ok(None) };
-    let listener = TcpListener::bind(address).await.with_context(|| {
+    let listener = listen(workers, address).await.with_context(|| {
         format!("operators cannot be answered on {address}; choose another `admin` in node.toml, or take it out")
     })?;
     let address = listener.local_addr()?;
@@ -260,19 +296,24 @@ impl Host {
                     let _gone = probe.send(());
                 }
                 () = run_out(next_timer) => self.expire_timers()?,
+                () = run_out(self.next_notice()) => self.give_notice()?,
+            }
+            if self.mesh.has_more() {
+                // What was said leaves before more is heard.
+                yield_now().await;
             }
         }
     }
 
     /// After the last step: what was said leaves, and everything is told.
     async fn finish(self) -> Result<()> {
-        let Host { mesh, mut traffic, unread, mut tell, mut trace, history, .. } = self;
+        let Host { mesh, mut traffic, unread, voice, mut trace, history, .. } = self;
         trace.as_mut().map_or(Ok(()), TraceFile::close)?;
         history.close()?;
         mesh.finish().await;
         traffic.add_unread(&unread);
         // Whoever started this node may be gone.
-        let _unheard = tell(Event::Sent { traffic });
+        let _unheard = voice.tell(&Event::Sent { traffic });
         Ok(())
     }
 }

@@ -15,6 +15,9 @@ pub enum Voice {
     /// Commands on standard input, events on standard output, as JSON; the
     /// node ends with the process that started it.
     Supervised,
+    /// As [`Voice::Supervised`], without what is told of each decision: that
+    /// costs more than some of what is measured.
+    Measured,
     /// Events on standard output, as JSON.
     Programs,
     /// What an operator must know, on standard output.
@@ -37,13 +40,21 @@ impl Voice {
                 let evidence: Evidence = wire::decode(evidence).ok()?;
                 Some(format!("proves that node {} is faulty ({})", evidence.accused.0, evidence.fault.name()))
             }
-            Event::Commit(_) | Event::EnterView { .. } | Event::Sent { .. } => None,
+            Event::Commit(_) | Event::EnterView { .. } | Event::Sent { .. } | Event::Measured(_) => None,
+        }
+    }
+
+    /// Whether each decision is told, with all that was sent by then.
+    pub(crate) fn hears_commits(self) -> bool {
+        match self {
+            Voice::Supervised | Voice::Programs => true,
+            Voice::Measured | Voice::People => false,
         }
     }
 
     pub(crate) fn tell(self, event: &Event) -> Result<()> {
         let line = match self {
-            Voice::Supervised | Voice::Programs => Some(serde_json::to_string(event)?),
+            Voice::Supervised | Voice::Measured | Voice::Programs => Some(serde_json::to_string(event)?),
             // The error is printed when the process ends.
             Voice::People if matches!(event, Event::Failed { .. }) => None,
             Voice::People => Voice::line(event),
@@ -53,7 +64,7 @@ impl Voice {
         let mut out = std::io::stdout().lock();
         let told = out.write_all(line.as_bytes()).and_then(|()| out.flush());
         match self {
-            Voice::Supervised => told.context("nobody listens to this node any more"),
+            Voice::Supervised | Voice::Measured => told.context("nobody listens to this node any more"),
             // Whoever does not look any more does not stop a node that runs by itself.
             Voice::Programs | Voice::People => Ok(()),
         }
@@ -65,7 +76,7 @@ impl Voice {
         let open = match self {
             // A thread of its own: reading standard input cannot be
             // interrupted, and must not keep the process from ending.
-            Voice::Supervised => {
+            Voice::Supervised | Voice::Measured => {
                 std::thread::spawn(move || read_commands(&sender));
                 None
             }

@@ -17,7 +17,7 @@ async fn all(reader: &mut Reader, count: usize) -> Vec<u64> {
 
 #[tokio::test]
 async fn nothing_is_kept_while_nobody_looks_on() {
-    let stream = Stream::new();
+    let stream = Stream::new(NodeId(0));
     tell(&stream, 3);
     assert!(!stream.is_wanted());
     let (mut reader, start) = stream.read(None).unwrap();
@@ -28,7 +28,7 @@ async fn nothing_is_kept_while_nobody_looks_on() {
 
 #[tokio::test]
 async fn who_comes_back_goes_on_where_it_was_if_that_is_kept() {
-    let stream = Stream::new();
+    let stream = Stream::new(NodeId(0));
     let (mut reader, _) = stream.read(None).unwrap();
     tell(&stream, 5);
     assert_eq!(all(&mut reader, 5).await, [1, 2, 3, 4, 5]);
@@ -46,7 +46,7 @@ async fn who_comes_back_goes_on_where_it_was_if_that_is_kept() {
 
 #[tokio::test]
 async fn what_was_not_kept_is_missed_and_not_passed_over() {
-    let stream = Stream::new();
+    let stream = Stream::new(NodeId(0));
     let (mut reader, _) = stream.read(None).unwrap();
     tell(&stream, 1);
     assert_eq!(all(&mut reader, 1).await, [1]);
@@ -59,7 +59,7 @@ async fn what_was_not_kept_is_missed_and_not_passed_over() {
 
 #[tokio::test]
 async fn a_reader_that_is_too_slow_is_told_so() {
-    let stream = Stream::new();
+    let stream = Stream::new(NodeId(0));
     let (mut reader, _) = stream.read(None).unwrap();
     tell(&stream, KEPT);
     assert_eq!(reader.next().await.unwrap().len(), BATCH);
@@ -71,7 +71,7 @@ async fn a_reader_that_is_too_slow_is_told_so() {
 
 #[tokio::test]
 async fn readers_are_counted() {
-    let stream = Stream::new();
+    let stream = Stream::new(NodeId(0));
     let mut readers: Vec<_> = (0..READERS).map(|_| stream.read(None).unwrap()).collect();
     assert!(stream.read(None).is_none());
     readers.pop();

@@ -28,8 +28,26 @@ pub struct Connection {
     out: Vec<u8>,
     /// What was received of a message, or the last one.
     message: Vec<u8>,
-    /// Since when frames are sealed with the key of now.
-    key_since: Instant,
+    /// Of the key that frames are sealed with.
+    key: KeyAge,
+}
+
+/// Since when a key is in use.
+struct KeyAge(Instant);
+
+impl KeyAge {
+    fn new() -> KeyAge {
+        KeyAge(Instant::now())
+    }
+
+    /// Whether the key has been in use for too long; if so, another is from now on.
+    fn is_over(&mut self) -> bool {
+        let is_over = self.0.elapsed() >= KEY_TIME;
+        if is_over {
+            self.0 = Instant::now();
+        }
+        is_over
+    }
 }
 
 /// A connection on which a first message came that was made for us. Nothing
@@ -55,7 +73,7 @@ impl Connection {
             session: Box::new(ServerSession::new()),
             out: vec![0; HANDSHAKE_ROOM],
             message: Vec::new(),
-            key_since: Instant::now(),
+            key: KeyAge::new(),
         })
     }
 
@@ -95,9 +113,8 @@ impl Connection {
     /// # Errors
     /// When the stream fails, or the peer takes no message of that length.
     pub async fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        if self.key_since.elapsed() >= KEY_TIME {
+        if self.key.is_over() {
             self.session.change_key();
-            self.key_since = Instant::now();
         }
         let mut message = Outgoing::new(message);
         while !message.is_sent() {
@@ -195,7 +212,7 @@ impl Connection {
     /// The handshake is over: frames may be as long as they can be.
     fn open(&mut self) {
         self.out.resize(ServerSession::ROOM, 0);
-        self.key_since = Instant::now();
+        self.key = KeyAge::new();
     }
 }
 
@@ -220,4 +237,21 @@ impl Knocking {
 
 fn out_of_turn() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a message of the handshake came out of turn")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_given_up_after_each_hour() {
+        let mut key = KeyAge::new();
+        for _ in 0..3 {
+            tokio::time::advance(KEY_TIME - Duration::from_secs(1)).await;
+            assert!(!key.is_over());
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(key.is_over());
+            assert!(!key.is_over(), "once");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Sending: a bounded queue and a task for each peer.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -35,6 +36,8 @@ const FINISH_TIME: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Mesh {
     queues: Queues,
+    /// Something was queued since this was asked last.
+    has_more: Cell<bool>,
     metrics: Metrics,
     links: JoinSet<()>,
     finishing: watch::Sender<bool>,
@@ -69,12 +72,14 @@ impl Mesh {
             links.spawn(link.run());
             (peer, queue)
         };
-        Mesh { queues: others.iter().map(&mut start).collect(), metrics: metrics.clone(), links, finishing }
+        let queues = others.iter().map(&mut start).collect();
+        Mesh { queues, has_more: Cell::new(false), metrics: metrics.clone(), links, finishing }
     }
 
     /// Queues `frame` for each of `to`, after `delay`.
     pub fn send(&self, to: NodeSet, frame: &Arc<[u8]>, delay: Duration) {
         if delay.is_zero() {
+            self.has_more.set(true);
             return push(&self.queues, to, frame, &self.metrics);
         }
         let (queues, frame, metrics) = (Arc::clone(&self.queues), Arc::clone(frame), self.metrics.clone());
@@ -82,6 +87,12 @@ impl Mesh {
             sleep(delay).await;
             push(&queues, to, &frame, &metrics);
         });
+    }
+
+    /// Whether anything was queued since this was asked last: the tasks that send
+    /// it share a thread with whoever queues it, who lets them by.
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_more.take()
     }
 
     /// Lets what is queued leave, as far as peers take it, and ends every session.

@@ -7,14 +7,17 @@ use butterfly_kernel::cluster::Timing;
 use butterfly_kernel::types::{NodeId, Resilience};
 use butterfly_session::{KeyRecord, Members, Peer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::connection::Connection;
 use super::door::Door;
+use super::outbound::Mesh;
 use super::party::{LONGEST_MESSAGE, Party, Who};
 use crate::keys::{Keys, session_cluster};
+use crate::metrics::Metrics;
 use crate::protocol::Cluster;
 use crate::provision::Founded;
+use crate::stream::Stream;
 
 /// A client of a cluster, and a party for each of its four members.
 fn parties() -> (Arc<Party>, Vec<Arc<Party>>) {
@@ -107,6 +110,55 @@ async fn the_oldest_session_makes_room() {
     let _fifth = door.establish(&peer, 3);
     assert_eq!(sessions.iter_mut().map(is_open).collect::<Vec<_>>(), [false, true]);
     assert!(is_open(&mut others), "others are left alone");
+}
+
+/// Time passes for both ends; the sockets are real.
+#[tokio::test]
+async fn sessions_outlive_their_keys() {
+    let (_, members) = parties();
+    let (dialled, answered) = connect(&members[0], &members[1], NodeId(1)).await;
+    let (mut dialled, (mut answered, _)) = (dialled.unwrap(), answered.unwrap());
+    tokio::time::pause();
+    for hour in 0..3_u8 {
+        for message in [[hour; 20], [hour + 100; 20]] {
+            dialled.send(&message).await.unwrap();
+            dialled.flush().await.unwrap();
+            assert_eq!(answered.receive().await.unwrap(), Some(&message[..]), "hour {hour}");
+        }
+        tokio::time::advance(std::time::Duration::from_secs(60 * 60)).await;
+    }
+}
+
+/// Member 1 reads nothing after the handshake, member 2 everything.
+#[tokio::test]
+async fn a_peer_that_takes_nothing_holds_up_nobody_else() {
+    const FRAMES: u32 = 2_500;
+    let (_, members) = parties();
+    let cluster = members[0].cluster();
+    let listen = || async { TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap() };
+    let (stalled, reading) = (listen().await, listen().await);
+    let addresses = vec![None, Some(stalled.local_addr().unwrap()), Some(reading.local_addr().unwrap()), None];
+    let (_announce, peers) = watch::channel(addresses);
+    let metrics = Metrics::new(cluster, NodeId(0));
+    let mesh = Mesh::start(&members[0], NodeId(0), &peers, &metrics, &Stream::new(NodeId(0)));
+    let answer = |listener: TcpListener, member: Arc<Party>| async move {
+        Connection::listen(listener.accept().await.unwrap().0, &member).await.unwrap().answer().await.unwrap().0
+    };
+    let (_stalled, mut reading) =
+        tokio::join!(answer(stalled, Arc::clone(&members[1])), answer(reading, Arc::clone(&members[2])));
+    let both = [NodeId(1), NodeId(2)].into_iter().collect();
+    for number in 0..FRAMES {
+        let frame: Arc<[u8]> = number.to_le_bytes().repeat(4_000).into();
+        mesh.send(both, &frame, std::time::Duration::ZERO);
+        assert_eq!(reading.receive().await.unwrap(), Some(&*frame));
+    }
+    let dropped = |peer: u8| {
+        let scrape = metrics.scrape().unwrap();
+        let series = format!("butterfly_messages_dropped_total{{peer=\"{peer}\"}} ");
+        scrape.lines().find_map(|line| line.strip_prefix(&series)).unwrap().parse::<u32>().unwrap()
+    };
+    assert!((1..FRAMES).contains(&dropped(1)), "what is queued for it is bounded: {}", dropped(1));
+    assert_eq!(dropped(2), 0);
 }
 
 /// A task that waits for ever, as a stranger who says nothing makes one wait.
