@@ -11,11 +11,12 @@ use butterfly_kernel::types::{Epoch, NodeId, View};
 use butterfly_kernel::wire;
 use butterfly_runtime_std::folder::Member;
 use butterfly_runtime_std::protocol::{Evidence, Message};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::butterfly;
 use crate::intruder::{Intruder, connect, read_until_closed};
-use crate::operated::{Operated, wait_until};
+use crate::nodes::{Began, spawn};
+use crate::operated::{Folder, Operated, wait_until};
 
 /// As a node answers: the status, and what follows the header fields.
 struct Answer {
@@ -229,7 +230,26 @@ fn evidence_is_shown_and_can_be_checked() {
     evidence.verify(&member.cluster).unwrap();
     assert_eq!(Scrape::of(admin).sum("butterfly_evidence_total", &["accused=\"3\""]), 1.0);
     assert_eq!(document(admin, "/api/v1/members")["members"][3]["faults"][0], "votes");
+    // Clients are shown the proof as well, and check it.
+    let faults = |node: usize| cluster.status()["members"][node]["faults"].clone();
+    assert_eq!((faults(3), faults(0)), (json!(["votes"]), json!([])));
+    let told = String::from_utf8(cluster.run("status", &[]).stdout).unwrap();
+    assert!(told.contains("node 3 is proven faulty: votes"), "{told}");
     assert_eq!(cluster.end(), Some(0));
+}
+
+/// Nobody is there who could admit it again.
+#[test]
+fn a_node_that_lost_its_record_is_alive_and_not_ready() {
+    let folder = Folder::found(4);
+    std::fs::remove_file(folder.dir.join("node-2/vote-record")).unwrap();
+    let Began::Ready(node, event) = spawn(&folder, 2).begin() else { panic!("it starts without a record") };
+    assert_eq!(event["learner"], true);
+    assert_eq!(get(folder.admin(2), "/livez").status, 200);
+    let ready = get(folder.admin(2), "/readyz?verbose");
+    assert_eq!(ready.status, 503);
+    assert!(ready.body.contains("no vote record: lost"), "{}", ready.body);
+    node.stop();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The real binary, as separate processes on this machine.
 
 mod admin;
+mod bench;
 mod case;
 mod damage;
 mod demo;
@@ -24,4 +25,5 @@ mod replay;
 mod sessions;
 mod snapshots;
 mod top;
+mod traces;
 mod usage;

@@ -107,6 +107,13 @@ impl Process {
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
 
+    /// The same, and what it said on standard error.
+    pub(crate) fn stop_and_tell(mut self) -> String {
+        signal(self.child.id(), "TERM");
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        self.errors.take().unwrap().join().unwrap()
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

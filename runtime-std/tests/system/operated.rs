@@ -118,8 +118,14 @@ impl Folder {
 impl Operated {
     /// `init` and `start --all`, until every node listens.
     pub(crate) fn start(nodes: usize) -> Operated {
+        Operated::start_with(nodes, &[])
+    }
+
+    /// The same, with something in the environment.
+    pub(crate) fn start_with(nodes: usize, environment: &[(&str, &str)]) -> Operated {
         let folder = Folder::found(nodes);
         let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
+        command.envs(environment.iter().copied());
         command.args(["start", "--all", "--dir"]).arg(&folder.dir).stdout(Stdio::piped());
         let mut supervisor = command.spawn().unwrap();
         let output = BufReader::new(supervisor.stdout.take().unwrap());

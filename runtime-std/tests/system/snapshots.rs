@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use expect_test::expect_file;
 use serde_json::Value;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "",
     "demo",
     "init",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 14] = [
     "submit",
     "status",
     "top",
+    "bench",
     "reference",
     "verify",
     "config",
@@ -28,7 +29,9 @@ const COMMANDS: [&str; 14] = [
 fn run(folder: &Path, arguments: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
     command.args(arguments.split_whitespace()).current_dir(folder).env("COLUMNS", "100");
-    command.env_remove("BUTTERFLY_LISTEN").env_remove("BUTTERFLY_ADMIN").env_remove("BUTTERFLY_VIEW_TIMEOUT_MS");
+    for name in ["LISTEN", "ADMIN", "VIEW_TIMEOUT_MS", "LOG_FORMAT", "LOG_LEVEL", "TRACES"] {
+        command.env_remove(format!("BUTTERFLY_{name}"));
+    }
     command.output().unwrap()
 }
 
@@ -66,6 +69,9 @@ fn errors_and_exit_codes() {
         "start --dir nowhere --all",
         "start --dir c --node 1 --view-timeout-ms 5",
         "start --dir c --node 1 --admin 0.0.0.0:7501",
+        "start --dir c --node 1 --admin of",
+        "start --dir c --node 1 --traces 192.0.2.1:4318",
+        "start --dir c --node 1 --log-format xml",
         "submit --dir nowhere",
         "submit --dir c --prompt Return --tokens 400",
         "submit --dir c --tokens 4",
@@ -87,7 +93,9 @@ fn errors_and_exit_codes() {
         shown += &format!("$ butterfly {arguments}\n{}exit code {code}\n\n", String::from_utf8(output.stderr).unwrap());
     };
     cases.into_iter().for_each(&mut record);
-    for line in ["sulk = 1\n", "listen = \"here\"\n", "view_timeout_ms = 0\n"] {
+    for line in
+        ["sulk = 1\n", "listen = \"here\"\n", "view_timeout_ms = 0\n", "traces = \"on\"\n", "log_level = \"loud\"\n"]
+    {
         write("c/node-1/node.toml", &format!("{line}{}", config.replace("view_timeout_ms", "# ")));
         record("config check --dir c --node 1");
     }
@@ -120,6 +128,7 @@ fn json_documents() {
         "keygen --dir k --json",
         "config check --dir c --json",
         "config check --dir c --node 2 --listen 127.0.0.1:9 --json",
+        "config check --dir c --node 3 --admin off --traces 127.0.0.1:4318 --log-format json --log-level debug --json",
         "status --dir c --json",
         "top --dir c --json",
     ];
