@@ -5,6 +5,11 @@ import PackageDescription
 // `cargo xtask bindings test` leaves it.
 let library = Context.environment["BUTTERFLY_LIBRARY"] ?? "\(Context.packageDirectory)/../../target/bindings/swift"
 
+// What is written by hand. The tests of the repository take no warning in it;
+// whoever has a later compiler may be warned of more, and builds it all the same.
+let byHand: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+    + (Context.environment["BUTTERFLY_STRICT"] == nil ? [] : [.unsafeFlags(["-warnings-as-errors"])])
+
 let package = Package(
     name: "Butterfly",
     platforms: [.macOS(.v15), .iOS(.v18)],
@@ -18,8 +23,9 @@ let package = Package(
             swiftSettings: [.swiftLanguageMode(.v5)],
             linkerSettings: [.unsafeFlags(["-L\(library)"])]
         ),
-        .target(name: "Butterfly", dependencies: ["ButterflyBindings"]),
-        .executableTarget(name: "butterfly-example", dependencies: ["Butterfly"], path: "Examples"),
-        .testTarget(name: "ButterflyTests", dependencies: ["Butterfly"]),
+        .target(name: "Butterfly", dependencies: ["ButterflyBindings"], swiftSettings: byHand),
+        .executableTarget(
+            name: "butterfly-example", dependencies: ["Butterfly"], path: "Examples", swiftSettings: byHand),
+        .testTarget(name: "ButterflyTests", dependencies: ["Butterfly"], swiftSettings: byHand),
     ]
 )

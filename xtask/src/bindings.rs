@@ -8,10 +8,13 @@ mod swift;
 mod wheel;
 mod words;
 
+use std::thread;
+
 use anyhow::Result;
 use clap::Subcommand;
 
 use report::Tested;
+use swift::Toolchain;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -61,19 +64,33 @@ pub(crate) fn step() -> Result<()> {
 }
 
 fn swift() -> Result<Tested> {
-    generated::check()?;
-    swift::test(&python::butterfly()?)
+    thread::scope(|scope| {
+        let toolchain = scope.spawn(Toolchain::find);
+        generated::check()?;
+        let program = python::butterfly()?;
+        swift::test(&joined(toolchain)?, &program)
+    })
 }
 
 fn test(json: bool) -> Result<()> {
-    generated::check()?;
-    let tools = python::tools()?;
-    let built = wheel::build(&tools)?;
-    let report = python::test(&tools, &built, swift()?)?;
+    let report = thread::scope(|scope| {
+        // What is to be fetched comes while the rest is compiled.
+        let (toolchain, tools) = (scope.spawn(Toolchain::find), scope.spawn(python::tools));
+        generated::check()?;
+        let program = python::butterfly()?;
+        let tools = joined(tools)?;
+        let built = wheel::build(&tools)?;
+        let swift = swift::test(&joined(toolchain)?, &program)?;
+        python::test(&tools, &built, &program, swift)
+    })?;
     if json {
         println!("{:#}", serde_json::to_value(&report)?);
     } else {
         println!("{report}");
     }
     Ok(())
+}
+
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -1,7 +1,8 @@
 // Four members in one process agree on what a Swift function computes; one of
-// them lies. With the folder of a client, a running cluster is asked instead:
+// them lies. With the folder of a client that `butterfly init` made, a running
+// cluster is asked instead; with that of a node, its member is run:
 //
-//     swift run butterfly-example [CLIENT-FOLDER]
+//     swift run butterfly-example [FOLDER]
 
 import Butterfly
 import Foundation
@@ -13,8 +14,18 @@ func show(_ answer: ProvenAnswer, of roster: Roster) throws {
         + "signed by \(Array(proven.signers))")
 }
 
-if let folder = CommandLine.arguments.dropFirst().first {
-    let client = try Client(folder: URL(fileURLWithPath: folder))
+func run(_ member: NetworkMember) async throws {
+    print("member \(member.number) of \(member.roster)")
+    async let ended: Void = member.run()
+    for await case .committed(let commit) in member.events { print("epoch \(commit.epoch) is decided: \(commit.path)") }
+    try await ended
+}
+
+let folder = CommandLine.arguments.dropFirst().first.map { URL(fileURLWithPath: $0) }
+if let folder, FileManager.default.fileExists(atPath: folder.appendingPathComponent("node.toml").path) {
+    try await run(NetworkMember(folder: folder))
+} else if let folder {
+    let client = try Client(folder: folder)
     let prompt = try Transformer.tokens(of: "Return the ")
     let answer = try await client.submit(prompt, tokens: 40)
     print(try Transformer.text(of: answer.tokens))

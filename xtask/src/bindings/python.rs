@@ -1,6 +1,7 @@
 //! Python: environments, and what is run in them.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -79,22 +80,22 @@ fn project() -> PathBuf {
 ///
 /// # Errors
 /// The first thing that does not.
-pub(super) fn test(tools: &Environment, built: &Built, swift: Tested) -> Result<Report> {
-    println!("-- the README's first lines, with the wheel in an empty environment");
+pub(super) fn test(tools: &Environment, built: &Built, program: &Path, swift: Tested) -> Result<Report> {
+    eprintln!("-- the README's first lines, with the wheel in an empty environment");
     let empty = Environment::empty("empty")?;
     empty.install(&built.wheel)?;
     first_lines(&empty)?;
     tools.install(&built.wheel)?;
-    println!("-- pytest");
-    let pytest = pytest(tools)?;
-    println!("-- mypy and pyright");
+    eprintln!("-- pytest");
+    let pytest = pytest(tools, program)?;
+    eprintln!("-- mypy and pyright");
     let mypy = types(tools, tools.program("mypy").arg("--no-error-summary"), "mypy")?;
     let pyright = types(tools, &mut tools.program("pyright"), "pyright")?;
-    println!("-- notebook and reference");
+    eprintln!("-- notebook and reference");
     notebook(tools)?;
     let reference = workspace::target().join("bindings/reference");
     succeed(tools.program("pdoc").arg("--output-directory").arg(reference).arg("butterfly"))?;
-    println!("-- golden vectors");
+    eprintln!("-- golden vectors");
     succeed(cargo_command().args(["test", "-p", "butterfly-ffi", "-p", "butterfly-golden"]))?;
     let golden = Golden { rust: vectors()?, python: pytest.golden, swift: swift.golden };
     ensure!(
@@ -104,9 +105,9 @@ pub(super) fn test(tools: &Environment, built: &Built, swift: Tested) -> Result<
         golden.python,
         golden.swift
     );
-    println!("-- throughput");
+    eprintln!("-- throughput");
     let events_per_second = throughput(tools)?;
-    println!("-- the source distribution in an empty environment");
+    eprintln!("-- the source distribution in an empty environment");
     let source = Environment::empty("source")?;
     source.install(&built.source)?;
     first_lines(&source)?;
@@ -149,16 +150,16 @@ fn first_lines(environment: &Environment) -> Result<()> {
     command.current_dir(workspace::target()).args(["-I", "-c", program]);
     let printed = succeed(&mut command)?;
     ensure!(printed.contains("accused=2"), "the liar is not blamed: {printed}");
-    print!("{printed}");
+    eprint!("{printed}");
     Ok(())
 }
 
-fn pytest(tools: &Environment) -> Result<Tested> {
-    let binary = butterfly()?;
+fn pytest(tools: &Environment, program: &Path) -> Result<Tested> {
     let results = workspace::target().join("bindings/pytest.xml");
     let mut command = tools.program("python");
     command.current_dir(project()).args(["-m", "pytest", "-q", "--junitxml"]).arg(&results);
-    command.env("BUTTERFLY_BINARY", binary).stdin(Stdio::null());
+    // Standard output is for the report.
+    command.env("BUTTERFLY_BINARY", program).stdin(Stdio::null()).stdout(io::stderr());
     let status = command.status().context("cannot start pytest")?;
     ensure!(status.success(), "pytest ended with {status}");
     let results = fs::read_to_string(results)?;

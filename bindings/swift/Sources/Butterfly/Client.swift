@@ -1,6 +1,9 @@
 import ButterflyBindings
 import Foundation
 
+/// A node that does not answer for so long is taken to be away.
+private let answerTime = Duration.seconds(5)
+
 /// A client of a running cluster, as `butterfly init` made its folder. It
 /// believes no node: every decision is checked.
 public final class Client: Sendable {
@@ -15,13 +18,13 @@ public final class Client: Sendable {
     /// Reads the folder of a client.
     public init(folder: URL) throws(ButterflyError) {
         roster = try Roster(decoding: read(folder, "roster"))
-        keys = try Keys(identity: read(folder, "key"), exchange: read(folder, "exchange-key"))
+        keys = try Keys(folder: folder)
         party = try Party(roster: roster, keys: keys, keyRecords: read(folder, "key-records"))
         guard let place = roster.facts.clients.firstIndex(of: keys.publicKey) else {
             throw ButterflyError(.keys, "the key in \(folder.path) is not that of a client of its roster")
         }
         number = try byte(place, "clients")
-        nodes = try addresses(in: read(folder, "client.toml"))
+        nodes = try Settings(read(folder, "client.toml")).texts("nodes")
         guard nodes.count == roster.facts.members.count else {
             throw ButterflyError(.roster, "client.toml names \(nodes.count) nodes; the roster has "
                 + "\(roster.facts.members.count)")
@@ -73,18 +76,25 @@ public final class Client: Sendable {
                 lost += 1
                 guard lost < Int(roster.facts.voters) else { break }
             }
+            try Task.checkCancellation()
             throw ButterflyError(.unanswered, "every node was lost before the answer was complete")
         }
     }
 
     private func standing(of node: Int) async throws -> Standing? {
-        let link = try await Link.dial(nodes[node], member: UInt8(node), party: party)
-        defer { link.end() }
-        try link.send(encodeAsk(ask: .standing))
-        for try await message in link.messages {
-            if case .standing(let standing) = try decodeAnswer(bytes: message) { return standing }
+        try await onThread { [self] stop in
+            let link = try dial(node, until: stop)
+            defer { link.end() }
+            try link.send([encodeAsk(ask: .standing)])
+            guard let message = try link.receive(until: .now + answerTime),
+                case .standing(let standing) = try decodeAnswer(bytes: message)
+            else { return nil }
+            return standing
         }
-        return nil
+    }
+
+    private func dial(_ node: Int, until stop: Stop) throws -> Link {
+        try Link.dial(UInt8(node), at: nodes[node], as: party, until: stop)
     }
 
     /// The latest decision that anybody proves.
@@ -102,14 +112,14 @@ public final class Client: Sendable {
 
     /// The answer, if this node is the one that completes it.
     private func follow(
-        _ node: Int, _ request: Data?, ledger: Ledger, show: @Sendable (Data) -> Void
+        _ node: Int, _ request: Data?, ledger: Ledger, show: @escaping @Sendable (Data) -> Void
     ) async throws -> ProvenAnswer? {
-        let link = try await Link.dial(nodes[node], member: UInt8(node), party: party)
-        return try await withTaskCancellationHandler {
+        try await onThread { [self] stop in
+            let link = try dial(node, until: stop)
             defer { link.end() }
-            try link.send(encodeAsk(ask: .follow(epoch: ledger.nextEpoch())))
-            if let request { try link.send(encodeAsk(ask: .submit(request: request))) }
-            for try await message in link.messages {
+            try link.send([encodeAsk(ask: .follow(epoch: ledger.nextEpoch()))])
+            if let request { try link.send([encodeAsk(ask: .submit(request: request))]) }
+            while let message = try link.receive() {
                 guard case .told(let decided, let tokens) = try decodeAnswer(bytes: message) else { continue }
                 let new = try ledger.add(decided: decided, tokens: tokens)
                 if !new.isEmpty { show(new) }
@@ -118,26 +128,6 @@ public final class Client: Sendable {
                 }
             }
             return nil
-        } onCancel: {
-            link.end()
         }
     }
-}
-
-private func read(_ folder: URL, _ name: String) throws(ButterflyError) -> Data {
-    do {
-        return try Data(contentsOf: folder.appendingPathComponent(name))
-    } catch {
-        throw ButterflyError(.system, "cannot read \(name) in \(folder.path): \(error.localizedDescription)")
-    }
-}
-
-/// What `nodes = ["HOST:PORT", ...]` says; the file is `butterfly`'s own.
-private func addresses(in file: Data) throws(ButterflyError) -> [String] {
-    let text = String(decoding: file, as: UTF8.self)
-    let lines = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined()
-    guard let list = lines.range(of: #"nodes\s*=\s*\[[^\]]*\]"#, options: .regularExpression) else {
-        throw ButterflyError(.malformed, "client.toml names no nodes")
-    }
-    return lines[list].split(separator: "\"").enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
 }

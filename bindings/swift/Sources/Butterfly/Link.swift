@@ -1,156 +1,91 @@
 import Foundation
 
-#if canImport(Glibc)
-import Glibc
-private let stream = Int32(SOCK_STREAM.rawValue)
-#else
-import Darwin
-private let stream = SOCK_STREAM
-#endif
+/// Whoever needs longer for a handshake, or to be reached, is not there.
+private let openingTime = Duration.seconds(5)
+/// A key is in use for this long at most.
+private let keyTime = Duration.seconds(60 * 60)
 
-/// A TCP connection with its session. What comes is read by a thread of its own.
-final class Link: Sendable {
-    /// What the peer says, until it ends or the connection fails.
-    let messages: AsyncThrowingStream<Data, any Error>
-
-    private let descriptor: Int32
+/// A TCP connection with its session. Calls block, so they belong on threads:
+/// any may send, one receives. One that fails ends it for good.
+final class Link: @unchecked Sendable {
+    private let socket: Socket
     private let session: Session
     /// Bytes are sealed and written in one order.
     private let turn = NSLock()
+    private var keySince = ContinuousClock.now
+    /// Only for whoever receives.
+    private var heard: [SessionEvent] = []
+
+    private init(_ socket: Socket, _ party: Party) throws(ButterflyError) {
+        self.socket = socket
+        session = try Session(party: party)
+    }
 
     /// Connects to a member at `HOST:PORT`, and returns when it has shown its key.
-    static func dial(_ address: String, member: UInt8, party: Party) async throws -> Link {
-        try await withCheckedThrowingContinuation { opened in
-            Thread.detachNewThread {
-                do {
-                    let link = try Link(openSocket(to: address), party: party, member: member)
-                    opened.resume(returning: link)
-                } catch {
-                    opened.resume(throwing: error)
-                }
+    static func dial(_ member: UInt8, at address: String, as party: Party, until stop: Stop) throws -> Link {
+        let link = try Link(Socket(connectingTo: address, within: openingTime, until: stop), party)
+        try link.socket.write(link.session.dial(member))
+        guard case .established = try link.next(until: .now + openingTime) else { throw outOfTurn() }
+        return link
+    }
+
+    /// Answers a connection that somebody else dialled, and says who that is.
+    static func accept(_ socket: Socket, as party: Party) throws -> (link: Link, peer: Who) {
+        let (link, deadline) = (try Link(socket, party), ContinuousClock.now + openingTime)
+        guard case .knock = try link.next(until: deadline) else { throw outOfTurn() }
+        try socket.write(link.session.answer())
+        guard case .established(let peer) = try link.next(until: deadline) else { throw outOfTurn() }
+        return (link, peer)
+    }
+
+    /// Sends messages, and waits while the peer is slow.
+    func send(_ messages: [Data]) throws {
+        try turn.withLock {
+            if .now - keySince > keyTime {
+                try session.changeKey()
+                keySince = .now
             }
+            for message in messages { try socket.write(session.seal(message)) }
         }
     }
 
-    private init(_ descriptor: Int32, party: Party, member: UInt8) throws {
-        self.descriptor = descriptor
-        let (messages, said) = AsyncThrowingStream<Data, any Error>.makeStream()
-        self.messages = messages
-        do {
-            session = try Session(party: party)
-            try Self.write(session.dial(member), to: descriptor)
-            var early: [Data] = []
-            var isOpen = false
-            while !isOpen {
-                let (reply, events) = try session.receive(Self.read(from: descriptor))
-                try Self.write(reply, to: descriptor)
-                for event in events {
-                    switch event {
-                    case .established: isOpen = true
-                    case .message(let bytes): early.append(bytes)
-                    case .knock, .ended: throw ButterflyError(.session, "the node ended the session")
-                    }
-                }
-            }
-            early.forEach { said.yield($0) }
-        } catch {
-            close(descriptor)
-            throw error
-        }
-        Thread.detachNewThread { [self] in
-            do {
-                while try listen(said) {}
-                said.finish()
-            } catch {
-                said.finish(throwing: error)
-            }
+    /// The next message; none when the peer said that there will be no more.
+    func receive(until deadline: ContinuousClock.Instant? = nil) throws -> Data? {
+        switch try next(until: deadline) {
+        case .message(let bytes): bytes
+        case .ended: nil
+        case .knock, .established: throw outOfTurn()
         }
     }
 
-    deinit { close(descriptor) }
+    /// Whether there is something to receive, the end included.
+    var hasNews: Bool { socket.hasNews }
 
-    /// Sends one message.
-    func send(_ message: Data) throws {
-        try turn.withLock { try Self.write(session.seal(message), to: descriptor) }
-    }
-
-    /// Nothing more will be sent, or taken.
+    /// Says that nothing more will come, and ends the connection.
     func end() {
-        turn.withLock {
-            // The peer need not be there any more.
-            if let bytes = try? session.sealEnd() { try? Self.write(bytes, to: descriptor) }
-            shutdown(descriptor, Int32(SHUT_RDWR))
-        }
+        // The peer need not be there any more.
+        turn.withLock { if let bytes = try? session.sealEnd() { try? socket.write(bytes) } }
+        cut()
     }
 
-    /// Whether there may be more.
-    private func listen(_ said: AsyncThrowingStream<Data, any Error>.Continuation) throws -> Bool {
-        let bytes = try Self.read(from: descriptor)
-        let (reply, events) = try session.receive(bytes)
-        if !reply.isEmpty { try turn.withLock { try Self.write(reply, to: descriptor) } }
-        for event in events {
-            switch event {
-            case .message(let message): said.yield(message)
-            case .ended: return false
-            case .knock, .established: throw ButterflyError(.session, "out of turn")
+    /// Ends the connection without a word.
+    func cut() { socket.cut() }
+
+    private func next(until deadline: ContinuousClock.Instant?) throws -> SessionEvent {
+        while heard.isEmpty {
+            let bytes = try socket.read(until: deadline)
+            if bytes.isEmpty {
+                try session.endOfBytes()
+                throw ButterflyError(.session, "the connection ended")
             }
+            let (reply, events) = try session.receive(bytes)
+            if !reply.isEmpty { try turn.withLock { try socket.write(reply) } }
+            heard = events
         }
-        return true
-    }
-
-    private static func read(from descriptor: Int32) throws -> Data {
-        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
-        let count = recv(descriptor, &buffer, buffer.count, 0)
-        guard count >= 0 else { throw system("the connection failed") }
-        guard count > 0 else { throw ButterflyError(.session, "the connection ended") }
-        return Data(buffer[..<count])
-    }
-
-    private static func write(_ bytes: Data, to descriptor: Int32) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { transmit($0, to: descriptor) }
-            guard count > 0 else { throw system("the connection failed") }
-            rest = rest.dropFirst(count)
-        }
+        return heard.removeFirst()
     }
 }
 
-private func openSocket(to address: String) throws -> Int32 {
-    guard let colon = address.lastIndex(of: ":") else {
-        throw ButterflyError(.system, "\(address) is no address: HOST:PORT")
-    }
-    let (host, port) = (String(address[..<colon]), String(address[address.index(after: colon)...]))
-    var hints = addrinfo()
-    hints.ai_socktype = stream
-    var found: UnsafeMutablePointer<addrinfo>?
-    guard getaddrinfo(host, port, &hints, &found) == 0, let first = found else {
-        throw ButterflyError(.system, "\(address) cannot be found")
-    }
-    defer { freeaddrinfo(found) }
-    let descriptor = socket(first.pointee.ai_family, stream, 0)
-    guard descriptor >= 0 else { throw system("no socket") }
-    // Whoever says nothing for so long is lost.
-    var patience = timeval(tv_sec: 30, tv_usec: 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    guard connect(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 else {
-        let error = system("\(address) does not answer")
-        close(descriptor)
-        throw error
-    }
-    return descriptor
-}
-
-private func system(_ what: String) -> ButterflyError {
-    ButterflyError(.system, "\(what): \(String(cString: strerror(errno)))")
-}
-
-/// A peer that is gone is an error, not a signal.
-private func transmit(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
-    #if canImport(Glibc)
-    send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
-    #else
-    send(descriptor, bytes.baseAddress, bytes.count, 0)
-    #endif
+private func outOfTurn() -> ButterflyError {
+    ButterflyError(.session, "a message of the handshake came out of turn")
 }

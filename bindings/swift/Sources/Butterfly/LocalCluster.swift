@@ -21,11 +21,13 @@ public actor LocalCluster {
     private let members: [Member]
     private var running: [Task<Void, any Error>] = []
     private var listening: [Task<Void, Never>] = []
+    private var isOver = false
     private var sequence: UInt64 = 0
-    private var last: Data?
+    /// The newest decision of any member.
+    private var last: (epoch: UInt64, decided: Data)?
     private var asked: (ledger: Ledger, answer: CheckedContinuation<ProvenAnswer, any Error>)?
 
-    /// A cluster that has not begun; each stage of each member is run by `stage`.
+    /// A cluster that has not begun; each stage of each member is run by `stage`, a pure function: ``Member/Stage``.
     public init(
         members count: Int = 4,
         model: Model,
@@ -52,9 +54,9 @@ public actor LocalCluster {
     /// Whether a request is under way.
     public var isWorking: Bool { asked != nil }
 
-    /// Begins. Nothing happens when it runs already.
+    /// Begins. Nothing happens when it runs already, or was stopped: a cluster runs once.
     public func start() {
-        guard running.isEmpty else { return }
+        guard running.isEmpty, !isOver else { return }
         for member in members {
             running.append(Task { try await member.run() })
             listening.append(Task { [weak self] in
@@ -66,21 +68,23 @@ public actor LocalCluster {
     /// Ends every member. Whoever waits for an answer is told so.
     public func stop() {
         (running.map { $0 as any Cancels } + listening.map { $0 as any Cancels }).forEach { $0.cancel() }
-        (running, listening) = ([], [])
+        (running, listening, isOver) = ([], [], true)
         asked?.answer.resume(throwing: ButterflyError(.unanswered, "the cluster was stopped"))
         asked = nil
     }
 
     /// Hands a request to every member and waits for all of the answer. One at
-    /// a time. A task that is cancelled waits no longer.
+    /// a time. A task that is cancelled waits no longer; the cluster goes on with
+    /// the request, and finishes it before the next.
     public func submit(
         _ prompt: Data, tokens: UInt16, sampling: Sampling = .greedy
     ) async throws -> ProvenAnswer {
         guard asked == nil else { throw ButterflyError(.busy, "another request is under way") }
+        guard !isOver else { throw ButterflyError(.unanswered, "the cluster was stopped") }
         guard !running.isEmpty else { throw ButterflyError(.unanswered, "the cluster does not run: start it") }
         let wish = Request(sequence: sequence + 1, prompt: prompt, tokens: tokens, sampling: sampling)
         let request = try roster.sign(wish, with: client)
-        let ledger = try Ledger(roster: roster, request: request, base: last)
+        let ledger = try Ledger(roster: roster, request: request, base: last?.decided)
         sequence += 1
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { answer in
@@ -111,11 +115,12 @@ public actor LocalCluster {
     }
 
     private func add(_ commit: Commit) {
+        // One that was caught up with may come without its certificate.
+        if commit.epoch > last?.epoch ?? 0, !commit.decided.isEmpty { last = (commit.epoch, commit.decided) }
         guard let (ledger, answer) = asked else { return }
         do {
             _ = try ledger.add(decided: commit.decided, tokens: commit.tokens)
             guard try ledger.isComplete(), let proof = try ledger.proof() else { return }
-            last = commit.decided
             asked = nil
             answer.resume(returning: ProvenAnswer(tokens: try ledger.tokens(), proof: proof))
         } catch {

@@ -27,22 +27,24 @@ public enum MemberEvent: Sendable {
 /// It runs while somebody awaits ``run()``, and ends when that task is
 /// cancelled, or its record cannot be kept.
 public actor Member {
-    /// What comes out of a stage.
+    /// What comes out of a stage: a pure function of all that went into it so far, from position 0 to that of the
+    /// work. All members must find the same, to the last bit.
     public typealias Stage = @Sendable (Work) async throws -> Data
     /// Makes a record durable before it returns.
     public typealias Persist = @Sendable (Data) async throws -> Void
 
-    /// What it says. One task may listen.
+    /// What it says, the newest 1024 that nobody heard. One task may listen.
     public nonisolated let events: AsyncStream<MemberEvent>
 
-    private let node: Node
+    let node: Node
+    let inbox = Inbox()
     private let network: any Network
     private let stage: Stage
     private let persist: Persist
     private let isLiar: Bool
-    private let inbox: AsyncStream<Input>
-    private nonisolated let inbound: AsyncStream<Input>.Continuation
-    private let outbound: AsyncStream<MemberEvent>.Continuation
+    private let said: AsyncStream<MemberEvent>.Continuation
+    private var desk = Desk()
+    private var hasRun = false
     private var timers: [Timer: Task<Void, Never>] = [:]
     private var works: [UInt64: Task<Void, Never>] = [:]
 
@@ -62,80 +64,89 @@ public actor Member {
         self.stage = stage
         self.persist = persist
         self.isLiar = isLiar
-        // Messages may be lost, so the oldest go when there are too many.
-        (inbox, inbound) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(4096))
-        (events, outbound) = AsyncStream.makeStream()
+        (events, said) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1024))
     }
 
-    /// A message arrived, from whomever.
-    public nonisolated func receive(_ message: Data) {
-        inbound.yield(.receive(message: message))
-    }
+    /// A message arrived, from whomever. It is lost when too much waits.
+    public nonisolated func receive(_ message: Data) { inbox.offer(.receive(message: message)) }
 
-    /// A client handed its signed request in: ``Roster/sign(_:with:)``.
-    public nonisolated func submit(_ request: Data) {
-        inbound.yield(.submit(request: request))
-    }
+    /// A client handed its signed request in: ``Roster/sign(_:with:)``. It is lost when too much waits.
+    public nonisolated func submit(_ request: Data) { inbox.offer(.submit(request: request)) }
 
     /// Where it is.
     public func status() throws(ButterflyError) -> Status { try node.status() }
 
-    /// Runs it, until the task is cancelled.
+    /// Runs it, once, until the task is cancelled. An error if its record cannot be kept: it says nothing more then.
     public func run() async throws {
+        guard !hasRun else { throw ButterflyError(.busy, "a member runs once") }
+        hasRun = true
         defer { end() }
         var random = SystemRandomNumberGenerator()
-        let nonce = Nonce((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &random) })
-        try await perform(node.step(.start(nonce: nonce)))
-        for await input in inbox {
-            if case .computed(let ticket, _) = input { works[ticket] = nil }
-            try await perform(node.step(input))
+        inbox.put(.start(nonce: Nonce((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &random) })))
+        while case let entries = await inbox.take(), !entries.isEmpty {
+            do {
+                let steps = try entries.map { entry in try node.step(entry.input) }
+                try await perform(steps.flatMap(\.outputs))
+                for (entry, step) in zip(entries, steps) { entry.judge?(step.refusal) }
+            } catch {
+                entries.forEach { $0.judge?(.full) }
+                throw error
+            }
         }
     }
 
     private func end() {
         timers.values.forEach { $0.cancel() }
         works.values.forEach { $0.cancel() }
-        inbound.finish()
-        outbound.finish()
+        inbox.end()
+        said.finish()
     }
 
-    /// In their order: nothing behind a record before it is durable.
-    private func perform(_ step: Step) async throws {
-        for output in step.outputs {
-            switch output {
-            case .persist(let record): try await persist(record)
-            case .send(let members, let message, _):
-                let said = isLiar ? try node.falsified(message) : message
-                for member in members { await network.send(said, to: member) }
-            case .setTimer(let timer, let after): set(timer, after)
-            case .compute(let work): compute(work)
-            case .commit(let commit): outbound.yield(.committed(commit))
-            case .evidence(let accused, let fault, let evidence):
-                outbound.yield(.blamed(accused: accused, fault: fault, evidence: evidence))
-            case .blocked(let silent, let learners): outbound.yield(.blocked(silent: silent, learners: learners))
-            case .resumed: outbound.yield(.resumed)
-            case .enterView(let epoch, let view): outbound.yield(.enteredView(epoch: epoch, view: view))
-            }
+    /// The last record covers all that was signed in the steps before it: one
+    /// write makes every output durable that stands behind any of them.
+    private func perform(_ outputs: [Output]) async throws {
+        let records = outputs.compactMap { if case .persist(let record) = $0 { record } else { nil } }
+        if let last = records.last { try await persist(last) }
+        for output in outputs { try await perform(output) }
+    }
+
+    private func perform(_ output: Output) async throws {
+        switch output {
+        case .persist: break
+        case .send(let members, let message, _):
+            let sent = isLiar ? try node.falsified(message) : message
+            for member in members { await network.send(sent, to: member) }
+        case .setTimer(let timer, let after): set(timer, after)
+        case .compute(let work): compute(desk.whole(work))
+        case .commit(let commit): said.yield(.committed(commit))
+        case .evidence(let accused, let fault, let evidence):
+            said.yield(.blamed(accused: accused, fault: fault, evidence: evidence))
+        case .blocked(let silent, let learners): said.yield(.blocked(silent: silent, learners: learners))
+        case .resumed: said.yield(.resumed)
+        case .enterView(let epoch, let view): said.yield(.enteredView(epoch: epoch, view: view))
         }
     }
 
     private func set(_ timer: Timer, _ after: UInt32) {
         timers[timer]?.cancel()
-        timers[timer] = Task { [inbound] in
-            guard (try? await Task.sleep(for: .milliseconds(Int(after)))) != nil else { return }
-            inbound.yield(.timer(timer: timer))
+        timers[timer] = Task {
+            // Set again or ended meanwhile: then it is another's turn.
+            guard (try? await Task.sleep(for: .milliseconds(Int(after)))) != nil, !Task.isCancelled else { return }
+            timers[timer] = nil
+            inbox.put(.timer(timer: timer))
         }
     }
 
     private func compute(_ work: Work) {
-        works[work.ticket] = Task { [inbound, outbound, stage] in
+        works[work.ticket] = Task {
+            defer { works[work.ticket] = nil }
             do {
                 let output = try await stage(work)
-                inbound.yield(.computed(ticket: work.ticket, output: output))
+                inbox.put(.computed(ticket: work.ticket, output: output))
             } catch is CancellationError {
                 // The member ends.
             } catch {
-                outbound.yield(.stageFailed(stage: work.stage, position: work.position, error: error))
+                said.yield(.stageFailed(stage: work.stage, position: work.position, error: error))
             }
         }
     }

@@ -4,7 +4,8 @@ import Foundation
 /// A cluster in virtual time: real nodes, keys and signatures, a network that
 /// delays and loses. The same plan gives the same run.
 public final class Simulation: Sendable {
-    /// What comes out of a stage of a member. One that throws says nothing, and its fellows make up for it.
+    /// What comes out of a stage of a member: a pure function of all that went into it so far, from position 0.
+    /// One that throws says nothing, and its fellows make up for it.
     public typealias Stages = @Sendable (_ member: UInt8, _ work: Work) throws -> Data
 
     private let inner: ButterflyBindings.Simulation
@@ -56,12 +57,14 @@ extension Plan {
 /// A closure as the boundary wants it.
 private final class Closure: StageFunctions {
     private let body: Simulation.Stages
+    private let desks = Locked<[UInt8: Desk]>([:])
 
     init(run: @escaping Simulation.Stages) { body = run }
 
     func run(member: UInt8, work: Work) throws -> Data {
+        let whole = desks.withLock { $0[member, default: Desk()].whole(work) }
         do {
-            return try body(member, work)
+            return try body(member, whole)
         } catch {
             throw ButterflyBindings.Error.Stage(reason: "\(error)")
         }

@@ -37,4 +37,48 @@ public enum Transformer {
             try attempt { try inner.truncate(position: position) }
         }
     }
+
+    /// All of its stages, for the works of one ``Member``. What they took before is kept, so that a next
+    /// input costs no more than itself.
+    public final class Stages: Sendable {
+        private struct Taken {
+            let cut: Data
+            let stage: Stage
+            var inputs: [Data] = []
+            var output = Data()
+        }
+
+        private let places = Locked<[UInt8: Locked<Taken>]>([:])
+
+        public init() {}
+
+        /// The output of a stage for the last of its inputs, which are to be all from position 0.
+        public func run(_ work: Work) throws(ButterflyError) -> Data {
+            let place = try place(of: work)
+            return try attempt {
+                try place.withLock { taken in
+                    // The last is taken again in any case: a choice may have been made with another sampling.
+                    let known = zip(taken.inputs, work.inputs.dropLast()).prefix { $0 == $1 }.count
+                    try taken.stage.truncate(to: UInt16(clamping: known))
+                    taken.inputs.removeLast(taken.inputs.count - known)
+                    for input in work.inputs.dropFirst(known) {
+                        taken.output = try taken.stage.advance(input, sampling: work.sampling)
+                        taken.inputs.append(input)
+                    }
+                    return taken.output
+                }
+            }
+        }
+
+        private func place(of work: Work) throws(ButterflyError) -> Locked<Taken> {
+            try attempt {
+                try places.withLock { places in
+                    if let place = places[work.stage], place.withLock({ $0.cut == work.cut }) { return place }
+                    let place = Locked(Taken(cut: work.cut, stage: try Stage(cut: work.cut, index: work.stage)))
+                    places[work.stage] = place
+                    return place
+                }
+            }
+        }
+    }
 }

@@ -22,7 +22,20 @@ import Testing
             #expect(throws: ButterflyError.self) { try roster.verifyProof(bytes) }
             #expect(throws: ButterflyError.self) { try Roster(decoding: bytes) }
             #expect(throws: ButterflyError.self) { try ProofDocument(bytes) }
-            if length > 1 { #expect(throws: ButterflyError.self) { try node.stepPacked(bytes) } }
+            #expect(throws: ButterflyError.self) { try roster.verifyEvidence(bytes) }
+            #expect(throws: ButterflyError.self) { try roster.verifyDecision(bytes) }
+            #expect(throws: ButterflyError.self) { try roster.verifyMessage(bytes) }
+            #expect(throws: ButterflyError.self) { try roster.readRequest(bytes) }
+            #expect(throws: ButterflyError.self) { try node.falsified(bytes) }
+            #expect(throws: ButterflyError.self) { try Ledger(roster: roster, request: bytes) }
+            #expect(throws: ButterflyError.self) { try Party(roster: roster, keys: keys[0], keyRecords: bytes) }
+            #expect(throws: ButterflyError.self) { try Node(roster: roster, keys: keys[0], record: bytes) }
+            // One byte may be the frame of nothing.
+            if length > 1 {
+                #expect(throws: ButterflyError.self) { try node.stepPacked(bytes) }
+                #expect(throws: ButterflyError.self) { try Frame.inputs(in: bytes) }
+                #expect(throws: ButterflyError.self) { try Frame.steps(in: bytes) }
+            }
         }
         #expect(try node.status().epoch == 1)
     }
@@ -36,9 +49,9 @@ import Testing
         }
         let node = try Node(roster: roster, keys: keys[0], record: roster.firstRecord(of: 0))
         #expect(throws: ButterflyError.self) { try node.step(.start(nonce: Data(count: 3))) }
-        #expect(throws: ButterflyError.self) { try Roster(members: [], clients: [], model: model) }
+        #expect(throws: ButterflyError.self) { try Roster(members: [], clients: [keys[0].publicKey], model: model) }
         #expect(throws: ButterflyError.self) {
-            try Roster(members: keys.map(\.publicKey), voters: 1_000, clients: [], model: model)
+            try Roster(members: keys.map(\.publicKey), voters: 1_000, clients: [keys[0].publicKey], model: model)
         }
     }
 
@@ -96,6 +109,46 @@ import Testing
         #expect(try node.status().epoch == 1)
     }
 
+    @Test func whatIsForgottenIsFreedInAnyOrder() throws {
+        func make() throws -> Node {
+            let keys = try Keys.generate()
+            let roster = try Roster(members: [keys.publicKey], clients: [Keys.generate().publicKey], model: model)
+            return try Node(roster: roster, keys: keys, record: roster.firstRecord(of: 0))
+        }
+        let node = try make()
+        #expect(try node.step(.start(nonce: Nonce(count: 16))).refusal == nil)
+    }
+
+    @Test func anErrorIsTheSameInAnotherTask() async throws {
+        let error = refusal { try roster.verifyProof(Data([1, 2])) }
+        let other = await Task.detached { [roster] in refusal { try roster.verifyProof(Data([1, 2])) } }.value
+        #expect(error != nil && error == other)
+        #expect(error?.description == "malformed: \(error?.reason ?? "")")
+    }
+
+    @Test func aRecordThatIsClosedStaysClosed() async throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let record = try VoteRecord.provision(at: path, for: 0, of: roster)
+        #expect(refusal { try record.write(Data(count: 20_000)) }?.reason.contains("too long") == true)
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    // Until it is closed by whoever made it.
+                    do throws(ButterflyError) { while true { try record.write(Data([1])) } }
+                    catch { #expect(error == ButterflyError(.record, "the vote record is closed")) }
+                }
+            }
+            group.addTask { #expect(throws: Never.self) { try record.close() } }
+        }
+        #expect(throws: ButterflyError.self) { try record.record() }
+        try record.close()
+        #expect(try VoteRecord.open(at: path, for: 0, of: roster).record() == Data([1]))
+        // What is no record at all is a lost one.
+        try Data((0..<5_000).map { UInt8(truncatingIfNeeded: $0) }).write(to: URL(fileURLWithPath: path))
+        #expect(try VoteRecord.open(at: path, for: 0, of: roster).record() == nil)
+    }
+
     @Test func theRecordOfAnotherIsNone() throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
         defer { try? FileManager.default.removeItem(atPath: path) }
@@ -108,22 +161,4 @@ import Testing
         #expect(throws: ButterflyError.self) { try VoteRecord.provision(at: path, for: 0, of: roster) }
         #expect(try VoteRecord.open(at: path, for: 1, of: roster).record() == nil)
     }
-
-    @Test func nodesAreFreed() throws {
-        let record = try roster.firstRecord(of: 0)
-        func make(_ count: Int) throws {
-            for _ in 0..<count { _ = try Node(roster: roster, keys: keys[0], record: record).status() }
-        }
-        try make(500)
-        let before = try resident()
-        try make(20_000)
-        #expect(try resident() < before + 16 * 1024 * 1024, "20,000 nodes of 100 kB and more would be gigabytes")
-    }
-}
-
-/// Bytes of this process that are in memory.
-private func resident() throws -> Int {
-    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
-    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") })
-    return 1024 * (try #require(Int(line.split(separator: " ").dropLast().last ?? "")))
 }

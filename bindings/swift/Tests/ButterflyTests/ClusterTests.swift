@@ -69,7 +69,28 @@ let model = Model(
         let stopped = Task { try await cluster.submit(Data("a".utf8), tokens: 1) }
         while await !cluster.isWorking { try await Task.sleep(for: .milliseconds(1)) }
         await cluster.stop()
-        await #expect(throws: ButterflyError.self) { try await stopped.value }
+        await #expect(throws: ButterflyError(.unanswered, "the cluster was stopped")) { try await stopped.value }
+        // It stays so.
+        await cluster.start()
+        await #expect(throws: ButterflyError(.unanswered, "the cluster was stopped")) {
+            try await cluster.submit(Data("a".utf8), tokens: 1)
+        }
+    }
+
+    @Test func aRequestThatWasCancelledIsFinishedBeforeTheNext() async throws {
+        let cluster = try LocalCluster(model: model) { try letters($0, $1) }
+        await cluster.start()
+        let first = Task { try await cluster.submit(Data("a".utf8), tokens: 40) }
+        while await cluster.isWorking == false { await Task.yield() }
+        await #expect(throws: ButterflyError(.busy, "another request is under way")) {
+            try await cluster.submit(Data("m".utf8), tokens: 4)
+        }
+        first.cancel()
+        await #expect(throws: CancellationError.self) { try await first.value }
+        let second = try await cluster.submit(Data("m".utf8), tokens: 4)
+        #expect(String(decoding: second.tokens, as: UTF8.self) == "nopq")
+        #expect(try cluster.roster.verifyProof(second.proof).firstEpoch > 10)
+        await cluster.stop()
     }
 
     @Test func aRequestThatDoesNotFitIsRefused() async throws {
@@ -114,6 +135,44 @@ let model = Model(
         #expect(try simulation.report().decisions.contains { $0.member == 1 && $0.commit.epoch > 2 })
     }
 
+    @Test func aStageThatThrowsIsReported() throws {
+        struct Broken: Error {}
+        let simulation = try Simulation(Plan(members: 4, model: model)) { member, work in
+            if member == 2 { throw Broken() }
+            return try letters(member, work)
+        }
+        try simulation.submit(Data("a".utf8), tokens: 8)
+        #expect(try simulation.run())
+        let report = try simulation.report()
+        #expect(String(decoding: report.tokens, as: UTF8.self) == "bcdefghi")
+        #expect(!report.failures.isEmpty && report.failures.allSatisfy { $0.contains("Broken") })
+        #expect(report.blamed.isEmpty)
+    }
+
+    @Test func whoeverComesInBetweenIsTold() async throws {
+        let (inside, told) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let simulation = try Simulation(Plan(members: 1, model: model)) { member, work in
+            if work.position == 0 && work.stage == 0 {
+                inside.signal()
+                told.wait()
+            }
+            return try letters(member, work)
+        }
+        try simulation.submit(Data("a".utf8), tokens: 1)
+        let finished = DispatchSemaphore(value: 0)
+        let outcome = Outcome()
+        Thread.detachNewThread {
+            outcome.isComplete = (try? simulation.run()) == true
+            finished.signal()
+        }
+        await wait(for: inside)
+        #expect(refusal { try simulation.report() }?.kind == .busy)
+        told.signal()
+        await wait(for: finished)
+        #expect(outcome.isComplete)
+        #expect(try simulation.report().tokens == Data("b".utf8))
+    }
+
     @Test func aStageThatCallsBackIsTold() throws {
         final class Box: @unchecked Sendable { var simulation: Simulation?; var error: ButterflyError? }
         let box = Box()
@@ -125,5 +184,16 @@ let model = Model(
         #expect(try box.simulation!.run())
         #expect(box.error?.kind == .busy)
         box.simulation = nil
+    }
+}
+
+private final class Outcome: @unchecked Sendable { var isComplete = false }
+
+private func wait(for event: DispatchSemaphore) async {
+    await withCheckedContinuation { waiting in
+        Thread.detachNewThread {
+            event.wait()
+            waiting.resume()
+        }
     }
 }
