@@ -84,20 +84,26 @@ public actor LocalCluster {
         guard !running.isEmpty else { throw ButterflyError(.unanswered, "the cluster does not run: start it") }
         let wish = Request(sequence: sequence + 1, prompt: prompt, tokens: tokens, sampling: sampling)
         let request = try roster.sign(wish, with: client)
-        let ledger = try Ledger(roster: roster, request: request, base: last?.decided)
         sequence += 1
+        let own = sequence
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { answer in
-                asked = (ledger, answer)
+                do {
+                    // From here on it is shown every decision.
+                    asked = (try Ledger(roster: roster, request: request, base: last?.decided), answer)
+                } catch {
+                    return answer.resume(throwing: error)
+                }
                 members.forEach { $0.submit(request) }
-                if Task.isCancelled { giveUp() }
+                if Task.isCancelled { giveUp(own) }
             }
         } onCancel: {
-            Task { await self.giveUp() }
+            Task { await self.giveUp(own) }
         }
     }
 
-    private func giveUp() {
+    private func giveUp(_ request: UInt64) {
+        guard request == sequence else { return }
         asked?.answer.resume(throwing: CancellationError())
         asked = nil
     }

@@ -20,6 +20,7 @@ public final class NetworkMember: Sendable {
     private let member: Member
     private let outbound: [Outbound?]
     private let chronicle = Chronicle()
+    private let hasRun = Locked(false)
     private let said: AsyncStream<MemberEvent>.Continuation
 
     /// Reads the folder. `stage` runs what the cluster runs: the integer transformer, unless another is given.
@@ -58,6 +59,11 @@ public final class NetworkMember: Sendable {
     /// Runs it, once, until the task is cancelled; then every session is ended, and another process may have the
     /// vote record. An error if it cannot listen, or if its record cannot be written: it says nothing more then.
     public func run() async throws {
+        let isAgain = hasRun.withLock { hasRun in
+            defer { hasRun = true }
+            return hasRun
+        }
+        guard !isAgain else { throw ButterflyError(.busy, "a member runs once") }
         let (stop, threads) = (try Stop(), Threads())
         let listener = try Listener(at: listen, until: stop)
         let inbound = Inbound(party: party, node: member.node, inbox: member.inbox, chronicle: chronicle)

@@ -131,16 +131,18 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: path) }
         let record = try VoteRecord.provision(at: path, for: 0, of: roster)
         #expect(refusal { try record.write(Data(count: 20_000)) }?.reason.contains("too long") == true)
-        await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<4 {
-                group.addTask {
-                    // Until it is closed by whoever made it.
-                    do throws(ButterflyError) { while true { try record.write(Data([1])) } }
-                    catch { #expect(error == ButterflyError(.record, "the vote record is closed")) }
-                }
+        let (written, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        for _ in 0..<4 {
+            Thread.detachNewThread {
+                // Until it is closed by whoever made it.
+                do throws(ButterflyError) { while true { try record.write(Data([1])); written.signal() } }
+                catch { #expect(error == ButterflyError(.record, "the vote record is closed")) }
+                ended.signal()
             }
-            group.addTask { #expect(throws: Never.self) { try record.close() } }
         }
+        await wait(for: written)
+        try record.close()
+        for _ in 0..<4 { await wait(for: ended) }
         #expect(throws: ButterflyError.self) { try record.record() }
         try record.close()
         #expect(try VoteRecord.open(at: path, for: 0, of: roster).record() == Data([1]))
