@@ -90,8 +90,10 @@ mod tests {
         assert_eq!(parking.held_of(NodeId(1)), QUOTA);
         let (place, message) = said(cluster, 2, 1);
         parking.park(&seat, &node, place, message.clone());
-        assert_eq!(parking.held_of(NodeId(2)), 1, "another has its own room");
-        parking.park(&seat, &node, Place::Epoch(Epoch(1_000)), message);
+        parking.park(&seat, &node, place, message);
+        assert_eq!(parking.held_of(NodeId(2)), 1, "another has its own room, and what is known is known");
+        let (_, later) = said(cluster, 2, 2);
+        parking.park(&seat, &node, Place::Epoch(Epoch(1_000)), later);
         assert_eq!(parking.waiting.len(), QUOTA + 1, "too far off");
         assert!(parking.take_ready(&node).is_none(), "the time of none has come");
         let (_, now) = said(cluster, 3, 0);

@@ -245,9 +245,7 @@ impl Inner {
                 Some(Said::Established(peer)) => Some(Heard::Established(peer.identity())),
                 Some(Said::Message(message)) => Some(Heard::Message(message.to_vec())),
                 Some(Said::Chunk(chunk)) => {
-                    if chunk.offset == 0 {
-                        self.partial.clear();
-                    }
+                    // In order, and of one message after the other, or the session were closed.
                     self.partial.extend_from_slice(chunk.bytes);
                     if self.partial.len() as u64 != u64::from(chunk.total) {
                         continue;

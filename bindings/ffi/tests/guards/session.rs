@@ -5,7 +5,7 @@ use std::sync::Arc;
 use butterfly_ffi::Error;
 use butterfly_ffi::roster::Roster;
 use butterfly_ffi::session::{Party, Received, Session, SessionEvent, Who};
-use butterfly_session::{ClusterId, ExchangeSecret, KeyRecord};
+use butterfly_session::{ClusterId, Ephemeral, ExchangeSecret, KeyRecord, Local, ServerSession};
 use ed25519_dalek::SigningKey;
 
 use crate::table::{CLIENTS, MEMBERS, keys, model, public, roster};
@@ -79,13 +79,19 @@ fn members_and_clients_are_known_by_their_keys() {
 
 #[test]
 fn strangers_are_not_answered() {
-    // A client here, of a roster in which it is one; to the member it is nobody.
-    let wider = Roster::found(public(0..MEMBERS), MEMBERS, public([100, 101, 60]), model(), None, None, 2_000).unwrap();
-    let records: Vec<u8> = (0..MEMBERS).flat_map(|member| keys(member).key_record(wider.clone()).unwrap()).collect();
-    let stranger = Session::new(Party::new(wider, keys(60), &records).unwrap()).unwrap();
+    // It knows the cluster and its members, as everybody may; no roster names it.
+    let (identity, secret) = (SigningKey::from_bytes(&[60; 32]), ExchangeSecret::from_random([60; 32]));
+    let cluster = ClusterId(roster().facts().unwrap().id.0);
+    let record = KeyRecord::sign(&identity, cluster, secret.public(), 0);
+    let stranger = Local::new(cluster, &secret, record, 1_024).unwrap();
+    let records = key_records();
+    let of_member = records[RECORD..2 * RECORD].try_into().unwrap();
+    let peer = KeyRecord::from_bytes(of_member).unwrap().verify(cluster).unwrap();
+    let mut room = vec![0; ServerSession::ROOM];
+    let written = ServerSession::new().dial(&stranger, &peer, Ephemeral::from_random([1; 32]), &mut room).unwrap();
     let member = session(1);
-    let outcome = member.receive(&stranger.dial(1).unwrap()).and_then(|_| member.answer());
-    assert!(matches!(outcome, Err(Error::Session { .. })));
+    assert_eq!(member.receive(&room[..written]).unwrap(), nothing(vec![SessionEvent::Knock]));
+    assert!(matches!(member.answer(), Err(Error::Session { .. })));
     assert!(is_closed(&member));
 }
 

@@ -122,6 +122,17 @@ fn requests_come_one_after_the_other() {
 }
 
 #[test]
+fn nothing_of_one_request_is_left_for_the_next() {
+    // Alone, so that nobody makes up for it.
+    let simulation = simulation(Plan { members: 1, ..plan() }, |_, work| Ok(next(work))).unwrap();
+    for first in [1, 9, 40] {
+        simulation.submit(vec![first], 4, None).unwrap();
+        assert!(simulation.run(60_000).unwrap());
+        assert_eq!(simulation.report().unwrap().tokens, (first + 1..first + 5).collect::<Vec<u8>>());
+    }
+}
+
+#[test]
 fn nothing_is_decided_without_a_quorum_and_time_passes_all_the_same() {
     let simulation = simulation(plan(), |_, work| Ok(next(work))).unwrap();
     simulation.crash(2).unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use butterfly_ffi::keys::{Keys, Secrets};
 use butterfly_ffi::node::Node;
 use butterfly_ffi::roster::{Model, Request, Roster};
-use butterfly_ffi::surface::{Commit, Digest, Input, Nonce, Output, Refusal, Sampling, Timer};
+use butterfly_ffi::surface::{Commit, Digest, Input, Nonce, Output, Refusal, Sampling, Timer, Work};
 
 pub(crate) const MEMBERS: u8 = 4;
 /// Numbers of the clients among the parties.
@@ -136,14 +136,19 @@ impl Table {
                 }
             }
             Output::Compute { work } => {
-                let last = work.inputs.last().unwrap().0.clone();
-                let output = if work.stage == 0 { last } else { vec![(last[0] + self.addend) % VOCABULARY] };
-                self.waiting.push_back((member, Input::Computed { ticket: work.ticket, output }));
+                let computed = self.compute(&work);
+                self.waiting.push_back((member, computed));
             }
             Output::Commit { commit } => self.commits.push((member, commit)),
             Output::SetTimer { timer: timer @ Timer::Escalate { .. }, .. } => self.escalations.push((member, timer)),
             _ => {}
         }
+    }
+
+    pub(crate) fn compute(&self, work: &Work) -> Input {
+        let last = work.inputs.last().unwrap().0.clone();
+        let output = if work.stage == 0 { last } else { vec![(last[0] + self.addend) % VOCABULARY] };
+        Input::Computed { ticket: work.ticket, output }
     }
 
     /// What one member holds decided.
