@@ -26,6 +26,6 @@ let package = Package(
         .target(name: "Butterfly", dependencies: ["ButterflyBindings"], swiftSettings: byHand),
         .executableTarget(
             name: "butterfly-example", dependencies: ["Butterfly"], path: "Examples", swiftSettings: byHand),
-        .testTarget(name: "ButterflyTests", dependencies: ["Butterfly"], swiftSettings: byHand),
+        .testTarget(name: "ButterflyTests", dependencies: ["Butterfly", "ButterflyBindings"], swiftSettings: byHand),
     ]
 )

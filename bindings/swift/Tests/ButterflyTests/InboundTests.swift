@@ -1,0 +1,103 @@
+@testable import Butterfly
+import func ButterflyBindings.encodeAnswer
+import func ButterflyBindings.encodeAsk
+import Foundation
+import Testing
+
+/// Whoever dials a member in Swift, and takes more than is given.
+@Suite(.timeLimit(.minutes(2))) struct InboundTests {
+    @Test func aFellowThatForgesIsCutOff() async throws {
+        try await Dialled.with { dialled in
+            let link = try await dialled.dial(as: "node-2")
+            try await onThread { _ in
+                try link.send([Data([1, 2, 3])])
+                // Nothing comes from there but the end.
+                #expect(throws: ButterflyError.self) { try link.receive() }
+            }
+        }
+    }
+
+    @Test func theNewestSessionsCount() async throws {
+        try await Dialled.with { dialled in
+            // One of a member, eight of a client.
+            for (party, limit) in [("node-2", 1), ("client-0", 8)] {
+                var links: [Link] = []
+                for _ in 0...limit { links.append(try await dialled.dial(as: party)) }
+                let (oldest, others) = (links[0], links[1...])
+                try await onThread { _ in #expect(throws: ButterflyError.self) { try oldest.receive() } }
+                #expect(others.allSatisfy { !$0.hasNews })
+                links.forEach { $0.end() }
+            }
+        }
+    }
+
+    @Test func whoeverOnlyKnocksTakesASeatAndNoMore() async throws {
+        try await Dialled.with { dialled in
+            let silent = try await onThread { stop in
+                try (0..<64).map { _ in
+                    try Socket(connectingTo: dialled.address, within: .seconds(5), until: stop)
+                }
+            }
+            await #expect(throws: ButterflyError.self) { try await dialled.dial(as: "client-0") }
+            silent.forEach { $0.cut() }
+            // Until their threads have noticed.
+            while (try? await dialled.dial(as: "client-0")) == nil { try await Task.sleep(for: .milliseconds(5)) }
+        }
+    }
+
+    @Test func requestsAreAnsweredByWhatTheyAre() async throws {
+        try await Dialled.with { dialled in
+            let link = try await dialled.dial(as: "client-0")
+            let request = try dialled.request(of: "client-0")
+            var forged = request
+            forged[forged.count - 1] ^= 1
+            let asked = [(forged, Answer.refused(reason: .invalid)), (request, .taken), (request, .taken)]
+            try await onThread { [forged] _ in
+                #expect(throws: ButterflyError.self) { try dialled.roster.readRequest(forged) }
+                for (request, answer) in asked {
+                    try link.send([encodeAsk(ask: .submit(request: request))])
+                    #expect(try link.receive() == encodeAnswer(answer: answer))
+                }
+                // What is no question ends the session.
+                try link.send([Data([9])])
+                #expect(throws: ButterflyError.self) { try link.receive() }
+            }
+        }
+    }
+}
+
+/// A member in Swift, alone of its cluster, and how it is dialled.
+private struct Dialled: Sendable {
+    let roster: Roster
+    let address: String
+    private let folder: URL
+    private let number: UInt8 = 3
+
+    static func with(_ body: @escaping @Sendable (Dialled) async throws -> Void) async throws {
+        try await Cluster.with { cluster in
+            let member = try cluster.member(3)
+            let running = Task { try await member.run() }
+            let address = try Settings(read(cluster.node(3), "node.toml")).texts("peers")[3]
+            let dialled = Dialled(roster: member.roster, address: address, folder: cluster.folder)
+            // As soon as it listens.
+            while (try? await dialled.dial(as: "node-2").end()) == nil { try await Task.sleep(for: .milliseconds(5)) }
+            let outcome: Result<Void, any Swift.Error>
+            do { outcome = .success(try await body(dialled)) } catch { outcome = .failure(error) }
+            running.cancel()
+            try await running.value
+            try outcome.get()
+        }
+    }
+
+    /// A session that whoever has this folder begins. It ends with the process.
+    func dial(as party: String) async throws -> Link {
+        let own = folder.appendingPathComponent(party)
+        let party = try Party(roster: roster, keys: Keys(folder: own), keyRecords: read(own, "key-records"))
+        return try await onThread { _ in try Link.dial(number, at: address, as: party, until: Stop()) }
+    }
+
+    func request(of client: String) throws -> Data {
+        let wish = Request(sequence: 1, prompt: Data([1]), tokens: 1, sampling: .greedy)
+        return try roster.sign(wish, with: Keys(folder: folder.appendingPathComponent(client)))
+    }
+}
