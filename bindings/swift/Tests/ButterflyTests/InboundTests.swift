@@ -11,8 +11,7 @@ import Testing
             let link = try await dialled.dial(as: "node-2")
             try await onThread { _ in
                 try link.send([Data([1, 2, 3])])
-                // Nothing comes from there but the end.
-                #expect(throws: ButterflyError.self) { try link.receive() }
+                #expect(link.isCutOff)
             }
         }
     }
@@ -24,7 +23,7 @@ import Testing
                 var links: [Link] = []
                 for _ in 0...limit { links.append(try await dialled.dial(as: party)) }
                 let (oldest, others) = (links[0], links[1...])
-                try await onThread { _ in #expect(throws: ButterflyError.self) { try oldest.receive() } }
+                try await onThread { _ in #expect(oldest.isCutOff) }
                 #expect(others.allSatisfy { !$0.hasNews })
                 links.forEach { $0.end() }
             }
@@ -60,9 +59,17 @@ import Testing
                 }
                 // What is no question ends the session.
                 try link.send([Data([9])])
-                #expect(throws: ButterflyError.self) { try link.receive() }
+                #expect(link.isCutOff)
             }
         }
+    }
+}
+
+extension Link {
+    /// Whether nothing comes but the end. One that stays open is an error as well, after a minute.
+    fileprivate var isCutOff: Bool {
+        let error = refusal { try receive(until: .now + .seconds(60)) }
+        return error != nil && error?.reason != "the peer took too long"
     }
 }
 
