@@ -23,11 +23,22 @@ pytestmark = [pytest.mark.filterwarnings("ignore")]
 
 @pytest.fixture(scope="module")
 def actors() -> Iterator[Any]:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    begin(attempts=3)
     try:
         yield ray.remote(Worker)
     finally:
         ray.shutdown()
+
+
+def begin(attempts: int) -> None:
+    """Begins Ray, which gives itself 30 seconds and no more: on a busy machine it takes longer."""
+    try:
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    except Exception:
+        ray.shutdown()
+        if attempts == 1:
+            raise
+        begin(attempts - 1)
 
 
 class Worker:
