@@ -281,7 +281,7 @@ pub const KILLED: &[Case] =
         invariant(Mutant::DecisionUnrecorded, chain(SMALL), CONTRACT, 3),
         // Changing the roster.
         invariant(Mutant::EnterAsReplica, chain(ADMIT), READMITTED_BY_NUMBER, 5),
-        refinement(Mutant::GoOnWhenOver, chain(ADMIT), 1),
+        refinement(Mutant::GoOnWhenOver, chain(ADMIT), 4),
         // What must happen in the end.
         liveness(Mutant::WaitForLast, records(N4_P1, &[3, 0]), Goal::NoTrap, 0),
     ];
