@@ -2,17 +2,15 @@
 //! sign nothing that they may have signed before, and a cluster that lost too
 //! many says so.
 
-mod cluster;
-
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::executor::reference;
+use crate::cluster::{Action, Crypto, Network, Plan, TestEnvelope, World, request};
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::machine::Rejection;
 use butterfly_kernel::message::notice::{Notice, Readmit};
 use butterfly_kernel::message::{Envelope, Kind, Message};
 use butterfly_kernel::node::{Blockade, Role};
 use butterfly_kernel::types::{Epoch, NodeId, NodeSet, Nonce};
-use cluster::byzantine::Behaviour;
-use cluster::executor::reference;
-use cluster::{Action, Crypto, Network, Plan, TestEnvelope, World, request};
 
 const PROMPT: [u8; 3] = [7, 8, 9];
 const MILLISECOND: u64 = 1_000;
@@ -243,7 +241,8 @@ fn a_number_of_an_earlier_life_admits_nobody() {
     let mut world = world(4, 7);
     world.run(SECOND, |_| false);
     // In its first life without a record nobody hears member 3.
-    world.weather = Some(Box::new(|from, _, _| if from == 3 { cluster::Fate::Lost } else { cluster::Fate::Pass }));
+    world.weather =
+        Some(Box::new(|from, _, _| if from == 3 { crate::cluster::Fate::Lost } else { crate::cluster::Fate::Pass }));
     wipe(&mut world, 3, 1);
     world.run(world.now + SECOND, |_| false);
     let of_the_first_life = applications(&world, 3)[0].clone();

@@ -2,11 +2,9 @@
 //! that matters is asserted in every run of `cluster`, at each delivery; here
 //! is what it spares.
 
-mod cluster;
-
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::{Network, World, request};
 use butterfly_kernel::message::Kind;
-use cluster::byzantine::Behaviour;
-use cluster::{Network, World, request};
 
 const PROMPT: [u8; 5] = [10, 20, 30, 40, 50];
 const SECOND: u64 = 1_000_000;
@@ -44,9 +42,9 @@ fn a_decision_costs_each_replica_the_proposal_and_one_vote_less_than_a_quorum() 
 #[test]
 fn one_answer_to_a_member_that_fell_behind_is_read_and_the_others_are_not() {
     let mut world = World::new(4, 1, Network::EVEN);
-    world.at(1_000, 3, cluster::Action::Crash);
+    world.at(1_000, 3, crate::cluster::Action::Crash);
     // The others are done by then.
-    world.at(50_000_000, 3, cluster::Action::Restart);
+    world.at(50_000_000, 3, crate::cluster::Action::Restart);
     run(&mut world);
     assert_eq!(count(&world.wanted, Kind::Decided), 1);
     assert_eq!(count(&world.unwanted, Kind::Decided), 2);

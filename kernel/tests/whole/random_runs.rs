@@ -2,15 +2,13 @@
 //! and faulty members over whole clusters: whatever happens, no two values in an epoch, nothing but
 //! the reference, and once the network calms down, all of it.
 
-mod cluster;
-
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::executor::{reference, reference_digest};
+use crate::cluster::{Action, Network, Plan, World, request_of};
 use butterfly_kernel::types::{Epoch, Resilience};
-use cluster::byzantine::Behaviour;
-use cluster::executor::{reference, reference_digest};
-use cluster::{Action, Network, Plan, World, request_of};
 
 const STAGES: u8 = 3;
 const TOKENS: u16 = 12;

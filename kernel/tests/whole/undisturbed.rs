@@ -1,14 +1,12 @@
 //! Whole clusters in memory, without faults and with each fault.
 
-mod cluster;
-
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::executor::reference;
+use crate::cluster::{Action, Network, World, request};
 use butterfly_kernel::machine::Rejection;
 use butterfly_kernel::message::Kind;
 use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::node::Role;
-use cluster::byzantine::Behaviour;
-use cluster::executor::reference;
-use cluster::{Action, Network, World, request};
 
 const PROMPT: [u8; 5] = [10, 20, 30, 40, 50];
 const SECOND: u64 = 1_000_000;

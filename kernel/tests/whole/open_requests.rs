@@ -1,18 +1,16 @@
 //! Several clients with several open requests: each is answered once, in its
 //! client's order, and who does not play by the rules delays itself only.
 
-mod cluster;
-
 use std::collections::BTreeMap;
 
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::executor::reference;
+use crate::cluster::{Action, Crypto, Network, Plan, TestCluster, World, request_of};
 use butterfly_kernel::cluster::Seat;
 use butterfly_kernel::machine::Rejection;
 use butterfly_kernel::message::inference::SignedRequest;
 use butterfly_kernel::node::Coordinator;
 use butterfly_kernel::types::{ClientId, NodeId, View};
-use cluster::byzantine::Behaviour;
-use cluster::executor::reference;
-use cluster::{Action, Crypto, Network, Plan, TestCluster, World, request_of};
 
 const STAGES: u8 = 4;
 const TOKENS: u16 = 4;

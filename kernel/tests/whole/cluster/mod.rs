@@ -6,7 +6,7 @@
 //! signed; every eighth step is checked to leave the state alone when it is
 //! rejected.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses the part that it needs")]
+#![allow(unreachable_pub, reason = "public is what the tests beside it use")]
 
 pub mod byzantine;
 pub mod executor;

@@ -1,8 +1,9 @@
 //! Members come and go while requests are worked on: nothing is lost, nothing
 //! stops, and nobody signs what it should not.
 
-mod cluster;
-
+use crate::cluster::executor::reference;
+use crate::cluster::generations::{admit, signed};
+use crate::cluster::{Action, Crypto, Fate, Network, OPERATOR, Plan, TestCluster, World, request};
 use butterfly_kernel::chain::Head;
 use butterfly_kernel::cluster::{ClusterError, Seat};
 use butterfly_kernel::crypto::Scheme;
@@ -11,9 +12,6 @@ use butterfly_kernel::message::change::{Change, SignedChange, Warrant, token_sta
 use butterfly_kernel::message::{Forged, Message};
 use butterfly_kernel::node::{Record, RecordError, Role};
 use butterfly_kernel::types::{NodeId, Resilience};
-use cluster::executor::reference;
-use cluster::generations::{admit, signed};
-use cluster::{Action, Crypto, Fate, Network, OPERATOR, Plan, TestCluster, World, request};
 
 const PROMPT: [u8; 3] = [7, 8, 9];
 const SECOND: u64 = 1_000_000;

@@ -2,16 +2,14 @@
 //! member can bring about together: the client signs many requests for one
 //! turn, and the member shows a result of another one to everybody.
 
-mod cluster;
-
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::executor::reference;
+use crate::cluster::{CAPACITY, Crypto, Fate, Network, Plan, TestCluster, TestEnvelope, World, request_of};
 use butterfly_kernel::agreement::MAX_VALUES;
 use butterfly_kernel::crypto::{Scheme, Tag};
 use butterfly_kernel::message::agreement::{AgreementMessage, Ballot};
 use butterfly_kernel::message::{Envelope, Fetch, Kind, Message};
 use butterfly_kernel::types::{Epoch, NodeId, View};
-use cluster::byzantine::Behaviour;
-use cluster::executor::reference;
-use cluster::{CAPACITY, Crypto, Fate, Network, Plan, TestCluster, TestEnvelope, World, request_of};
 
 const STAGES: u8 = 4;
 const TOKENS: u16 = 4;

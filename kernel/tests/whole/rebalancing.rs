@@ -1,14 +1,12 @@
 //! What members can do is a committed fact: when it changes, requests that
 //! begin later are placed anew, alike by everybody, and those under way are not.
 
-mod cluster;
-
+use crate::cluster::executor::reference;
+use crate::cluster::{Network, Plan, World, request};
 use butterfly_kernel::assignment::Profile;
 use butterfly_kernel::machine::Rejection;
 use butterfly_kernel::message::Notice;
 use butterfly_kernel::types::NodeId;
-use cluster::executor::reference;
-use cluster::{Network, Plan, World, request};
 
 const PROMPT: [u8; 5] = [10, 20, 30, 40, 50];
 const SECOND: u64 = 1_000_000;

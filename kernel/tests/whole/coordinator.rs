@@ -1,15 +1,13 @@
 //! What a node says that it is doing, in one word.
 
-mod cluster;
-
 use std::collections::BTreeSet;
 
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::{Action, CAPACITY, Crypto, Fate, Network, Plan, TestNode, World, request};
 use butterfly_kernel::cluster::Seat;
 use butterfly_kernel::message::Kind;
 use butterfly_kernel::node::{Coordinator, Node, Record, Role};
 use butterfly_kernel::types::{NodeId, NodeSet, View};
-use cluster::byzantine::Behaviour;
-use cluster::{Action, CAPACITY, Crypto, Fate, Network, Plan, TestNode, World, request};
 
 const PROMPT: [u8; 3] = [1, 2, 3];
 const SECOND: u64 = 1_000_000;
@@ -79,7 +77,7 @@ fn every_state_is_seen_where_it_belongs() {
 
     // Attestations, and then votes, are under way for a while.
     let kinds = |lost: Kind| {
-        move |_: usize, _: usize, envelope: &cluster::TestEnvelope| {
+        move |_: usize, _: usize, envelope: &crate::cluster::TestEnvelope| {
             if envelope.message.kind() == lost { Fate::Late(SECOND / 100) } else { Fate::Pass }
         }
     };

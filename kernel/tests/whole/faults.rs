@@ -5,11 +5,9 @@
 //!
 //! `BUTTERFLY_TRIPLES=count` names another number of samples among ten.
 
-mod cluster;
-
-use cluster::byzantine::Behaviour;
-use cluster::executor::{reference, reference_digest};
-use cluster::{Action, Network, Plan, World, request};
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::executor::{reference, reference_digest};
+use crate::cluster::{Action, Network, Plan, World, request};
 
 const PROMPT: [u8; 3] = [11, 22, 33];
 /// One for each epoch, so that most members lead once.

@@ -4,16 +4,14 @@
 //! disk at that moment. A run in which every row matters passes; with one row
 //! taken out of the kernel the same run fails, and for that row's reason.
 
-mod cluster;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::{Action, Network, Plan, TestCluster, World, request};
 use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_kernel::machine::Transmission;
 use butterfly_kernel::message::Kind;
 use butterfly_kernel::types::Resilience;
-use cluster::byzantine::Behaviour;
-use cluster::{Action, Network, Plan, TestCluster, World, request};
 
 const PROMPT: [u8; 5] = [10, 20, 30, 40, 50];
 const SECOND: u64 = 1_000_000;

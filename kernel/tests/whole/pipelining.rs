@@ -1,11 +1,9 @@
 //! While one part of a request is agreed on, the next is computed, and no more
 //! than that.
 
-mod cluster;
-
+use crate::cluster::executor::reference;
+use crate::cluster::{Fate, Network, Plan, World, request};
 use butterfly_kernel::message::Message;
-use cluster::executor::reference;
-use cluster::{Fate, Network, Plan, World, request};
 
 const PROMPT: [u8; 5] = [10, 20, 30, 40, 50];
 const TOKENS: u16 = 32;

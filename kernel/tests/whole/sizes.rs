@@ -2,14 +2,12 @@
 //! faults and with p silent members decisions are fast, with more, up to f,
 //! they are slow.
 
-mod cluster;
-
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::executor::{reference, reference_digest};
+use crate::cluster::{Network, Plan, World, request};
 use butterfly_kernel::message::Kind;
 use butterfly_kernel::message::agreement::Path;
 use butterfly_kernel::types::{MAX_VOTERS, Resilience};
-use cluster::byzantine::Behaviour;
-use cluster::executor::{reference, reference_digest};
-use cluster::{Network, Plan, World, request};
 
 const PROMPT: [u8; 2] = [5, 6];
 const STAGES: u8 = 2;

@@ -1,15 +1,13 @@
 //! Owners that die, stages whose inputs are lost, members that come late: the
 //! text stays the same, and what was computed is computed again in one batch.
 
-mod cluster;
-
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::executor::{reference, reference_digest};
+use crate::cluster::{Action, Crypto, Network, Plan, World, request};
 use butterfly_kernel::chain::State;
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::message::{Forged, Kind, Message};
 use butterfly_kernel::types::{CHECKPOINTS_KEPT, Position, Stage};
-use cluster::byzantine::Behaviour;
-use cluster::executor::{reference, reference_digest};
-use cluster::{Action, Crypto, Network, Plan, World, request};
 
 const PROMPT: [u8; 5] = [10, 20, 30, 40, 50];
 const STAGES: u8 = 4;

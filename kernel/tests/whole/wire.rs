@@ -1,19 +1,17 @@
 //! The wire: one encoding for each message, and nothing else is accepted.
 
-mod cluster;
-
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::generations::{admit, signed};
+use crate::cluster::{Action, Crypto, Network, TestEnvelope, World, request};
 use butterfly_kernel::assignment::Profile;
 use butterfly_kernel::crypto::ed25519::Ed25519;
 use butterfly_kernel::message::{Envelope, Kind};
 use butterfly_kernel::node::Record;
 use butterfly_kernel::types::Resilience;
 use butterfly_kernel::wire::{self, WireError};
-use cluster::byzantine::Behaviour;
-use cluster::generations::{admit, signed};
-use cluster::{Action, Crypto, Network, TestEnvelope, World, request};
 use proptest::prelude::*;
 
 /// Messages of every kind, from a run that had a use for each.

@@ -1,15 +1,13 @@
 //! One faulty member that tells each peer something else, or says just enough:
 //! the cluster must finish all the same.
 
-mod cluster;
-
+use crate::cluster::byzantine::Behaviour;
+use crate::cluster::executor::reference;
+use crate::cluster::{Crypto, Network, World, request};
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::message::{Envelope, Fetch, Kind, Message};
 use butterfly_kernel::types::{Epoch, NodeId};
-use cluster::byzantine::Behaviour;
-use cluster::executor::reference;
-use cluster::{Crypto, Network, World, request};
 
 const PROMPT: [u8; 5] = [10, 20, 30, 40, 50];
 const SECOND: u64 = 1_000_000;
