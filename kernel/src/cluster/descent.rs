@@ -6,12 +6,15 @@
 //! earlier one, and its id covers that: so nobody can enter it without this
 //! decision, and nothing that was signed in one counts in the other.
 
+use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Cluster, ClusterError};
+use crate::assignment::Profile;
 use crate::chain::Decided;
 use crate::crypto::Scheme;
-use crate::types::Epoch;
+use crate::message::change::Change;
+use crate::types::{Epoch, MAX_MEMBERS};
 
 /// Where a cluster comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,8 +66,8 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     /// Why not.
     pub(crate) fn can_change(
         &self,
-        change: &crate::message::Change<C>,
-        profiles: heapless::Vec<crate::assignment::Profile, { crate::types::MAX_MEMBERS }>,
+        change: &Change<C>,
+        profiles: Vec<Profile, MAX_MEMBERS>,
     ) -> Result<(), ClusterError> {
         self.roster.after(change, profiles)?.check(N)
     }

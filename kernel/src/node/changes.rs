@@ -7,7 +7,7 @@
 
 use super::{Node, Record, RecordError};
 use crate::agreement::Agreement;
-use crate::chain::{Candidate, Decided, Head, Header};
+use crate::chain::{Candidate, Decided, Header};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::inference::Inference;
@@ -37,7 +37,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.agreement = Agreement::new(seat, epoch, agreement, self.patience);
         self.inference = Inference::new(epoch);
         self.candidates.clear();
-        self.notices.retain(|_, _| false);
+        self.notices.clear();
         self.change = None;
         self.closed = None;
         self.recovered = None;
@@ -130,9 +130,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
 
     /// The decision that ended this cluster.
     pub fn last(&self) -> Option<&Decided<C>> {
-        match &self.head {
-            Head::Decided(decided) if decided.state.change.is_some() => Some(decided),
-            _ => None,
-        }
+        self.head.decided().filter(|decided| decided.state.change.is_some())
     }
 }
