@@ -33,7 +33,7 @@ use crate::agreement::rules::Mutant;
 use crate::agreement::{Agreement, MAX_VALUES};
 use crate::assignment::Profile;
 use crate::bounded::Map;
-use crate::chain::{Candidate, Decided, Head};
+use crate::chain::{Candidate, Decided, Head, Header, State};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::inference::run::Run;
@@ -393,6 +393,19 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             self.agreement.learn(seat, value, out)?;
         }
         Ok(())
+    }
+
+    /// What the open epoch would commit that computes nothing, and the state after it.
+    fn candidate(
+        &self,
+        seat: &Seat<'_, C, N>,
+        payload: Payload<C>,
+        increment: C::Digest,
+        state: State<C>,
+    ) -> Candidate<C> {
+        let previous = self.head.value(seat.cluster);
+        let header = Header { epoch: self.epoch(), previous, increment, state: state.root(seat.cluster) };
+        Candidate { payload, header, state }
     }
 
     /// The open epoch is decided: its decision becomes the head of the chain.

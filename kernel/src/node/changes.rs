@@ -7,7 +7,7 @@
 
 use super::{Node, Record, RecordError};
 use crate::agreement::Agreement;
-use crate::chain::{Candidate, Decided, Header};
+use crate::chain::{Candidate, Decided};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::inference::Inference;
@@ -120,12 +120,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         if !before.admits_change(seat.cluster, &signed.change) {
             return Err(Rejection::Invalid);
         }
-        let epoch = self.epoch();
-        let state = before.end(epoch, &signed.change);
+        let state = before.end(self.epoch(), &signed.change);
         let increment = signed.change.statement(seat.cluster);
-        let previous = self.head.value(seat.cluster);
-        let header = Header { epoch, previous, increment, state: state.root(seat.cluster) };
-        Ok(Candidate { payload: Payload::Change(signed), header, state })
+        Ok(self.candidate(seat, Payload::Change(signed), increment, state))
     }
 
     /// The decision that ended this cluster.

@@ -20,7 +20,7 @@
 use super::{Node, Role};
 use crate::agreement::rules::Mutant;
 use crate::assignment::Profile;
-use crate::chain::{Candidate, Header, State};
+use crate::chain::{Candidate, State};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::machine::{Outbox, Rejection, Transmission, send};
@@ -145,12 +145,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         if !before.admits_notice(seat.cluster, signed.member, &signed.notice) {
             return Err(Rejection::Invalid);
         }
-        let epoch = self.epoch();
-        let state = before.note(epoch, signed.member, signed.notice);
+        let state = before.note(self.epoch(), signed.member, signed.notice);
         let increment = signed.increment(seat.cluster);
-        let previous = self.head.value(seat.cluster);
-        let header = Header { epoch, previous, increment, state: state.root(seat.cluster) };
-        Ok(Candidate { payload: Payload::Notice(signed), header, state })
+        Ok(self.candidate(seat, Payload::Notice(signed), increment, state))
     }
 
     /// `state` is decided: a learner whose number it contains votes again, and
