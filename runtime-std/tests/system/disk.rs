@@ -2,10 +2,11 @@
 //! `strace`, which the test command installs.
 
 use std::process::Command;
+use std::time::Instant;
 
 use crate::harness::{progress, reference};
 use crate::nodes::{Began, Nodes, Process, epochs};
-use crate::operated::{Folder, wait_until};
+use crate::operated::{Folder, PATIENCE, wait_until};
 
 /// One call on one file of node 1 that fails, from the `from`th time on.
 struct Failure {
@@ -42,8 +43,13 @@ fn a_node_whose_disk_fails_says_so_and_stops_and_the_others_go_on() {
         traced.arg("-P").arg(&path).arg("-e").arg(format!("inject={call}:error={error}:when={from}+"));
         traced.arg(env!("CARGO_BIN_EXE_butterfly"));
         let errors = match Process::of(traced, &folder, 1).begin() {
-            Began::Ready(process, _) => {
-                assert_eq!(folder.submit(&["--tokens", "60"])["text"], text, "{what}");
+            Began::Ready(mut process, _) => {
+                // How often it writes is up to how much comes at once.
+                let deadline = Instant::now() + PATIENCE;
+                while !process.has_ended() {
+                    assert!(Instant::now() < deadline, "it goes on: {what}");
+                    assert_eq!(folder.submit(&["--tokens", "60"])["text"], text, "{what}");
+                }
                 process.failed()
             }
             Began::Refused(errors) => errors,

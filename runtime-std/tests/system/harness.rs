@@ -1,9 +1,10 @@
 //! Runs the real binary and reads what it says.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Condvar, Mutex};
+use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -11,6 +12,10 @@ use serde_json::Value;
 /// Nodes that may run at once: more would only slow each other down. A larger
 /// cluster runs alone.
 const ROOM: usize = 14;
+
+/// No process runs for longer that is to end by itself: what hangs is a failure
+/// with a name, and not the end of all tests.
+pub(crate) const LONGEST: Duration = Duration::from_secs(300);
 
 static RUNNING: Mutex<usize> = Mutex::new(0);
 static ENDED: Condvar = Condvar::new();
@@ -26,7 +31,48 @@ pub(crate) struct Outcome {
 
 /// The binary with `arguments`, to its end.
 pub(crate) fn butterfly(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_butterfly")).args(arguments).output().unwrap()
+    run(Command::new(env!("CARGO_BIN_EXE_butterfly")).args(arguments))
+}
+
+/// The command to its end, and what it said.
+pub(crate) fn run(command: &mut Command) -> Output {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (stdout, stderr) = (read_aside(child.stdout.take().unwrap()), read_aside(child.stderr.take().unwrap()));
+    let ended = end_within(&mut child, LONGEST);
+    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    match ended {
+        Some(status) => Output { status, stdout, stderr },
+        None => panic!("still running after {LONGEST:?}: {command:?}: {}", String::from_utf8_lossy(&stderr)),
+    }
+}
+
+pub(crate) fn read_aside(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    spawn(move || {
+        let mut said = Vec::new();
+        from.read_to_end(&mut said).unwrap();
+        said
+    })
+}
+
+/// Waits until a process that is to end has ended.
+pub(crate) fn ended(child: &mut Child) -> ExitStatus {
+    end_within(child, LONGEST).unwrap_or_else(|| panic!("process {} was to end: {LONGEST:?} ago", child.id()))
+}
+
+/// How it ended. It is killed if it has not by then.
+pub(crate) fn end_within(child: &mut Child, time: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + time;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        if Instant::now() >= deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        sleep(Duration::from_millis(5));
+    }
 }
 
 /// `demo --json` with `arguments`, separated by spaces, when there is room for it.

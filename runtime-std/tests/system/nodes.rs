@@ -1,17 +1,18 @@
 //! The nodes of a folder, each a process that the test started itself.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use serde_json::Value;
 
 use crate::admin::document;
-use crate::operated::{Folder, signal};
+use crate::harness::{ended, read_aside};
+use crate::operated::{Folder, PATIENCE, signal};
 
 /// How a node is started and what it costs when a leader is killed.
 pub(crate) const VIEW_TIMEOUT_MS: &str = "150";
@@ -19,10 +20,10 @@ pub(crate) const VIEW_TIMEOUT_MS: &str = "150";
 /// A node's process; it does not outlive its test.
 pub(crate) struct Process {
     child: Child,
-    /// What it tells after its first event, and when.
-    events: Option<Receiver<(Instant, Value)>>,
+    /// What it tells, and when.
+    events: Receiver<(Instant, Value)>,
     /// What it says on standard error, when it has ended.
-    errors: Option<JoinHandle<String>>,
+    errors: Option<JoinHandle<Vec<u8>>>,
 }
 
 /// What a node says first.
@@ -43,37 +44,31 @@ impl Process {
     pub(crate) fn of(mut command: Command, folder: &Folder, node: u16) -> Process {
         command.args(["start", "--json", "--view-timeout-ms", VIEW_TIMEOUT_MS, "--node", &node.to_string(), "--dir"]);
         let piped = command.arg(&folder.dir).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Process { child: piped.spawn().unwrap(), events: None, errors: None }
+        let mut child = piped.spawn().unwrap();
+        let errors = Some(read_aside(child.stderr.take().unwrap()));
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, events) = channel();
+        // It must be able to go on telling, whether or not anybody listens.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // The last one may be cut.
+                let event = serde_json::from_str(&line).unwrap_or_default();
+                let _unheard = sender.send((Instant::now(), event));
+            }
+        });
+        Process { child, events, errors }
     }
 
-    /// Waits for its first event, and lets it tell more.
+    /// Waits for its first event.
     pub(crate) fn begin(mut self) -> Began {
-        let mut lines = BufReader::new(self.child.stdout.take().unwrap()).lines();
-        let first = lines.next().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
-        match first {
-            Some(event) if event["event"] == "ready" => {
-                let (sender, events) = channel();
-                // It must be able to go on telling, whether or not anybody listens.
-                std::thread::spawn(move || {
-                    for line in lines.map_while(Result::ok) {
-                        // The last one may be cut.
-                        let event = serde_json::from_str(&line).unwrap_or_default();
-                        let _unheard = sender.send((Instant::now(), event));
-                    }
-                });
-                self.events = Some(events);
-                let mut errors = self.child.stderr.take().unwrap();
-                self.errors = Some(std::thread::spawn(move || {
-                    let mut said = String::new();
-                    errors.read_to_string(&mut said).unwrap();
-                    said
-                }));
-                Began::Ready(self, event)
-            }
-            _ => {
-                let mut errors = String::new();
-                self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-                assert_eq!(self.child.wait().unwrap().code(), Some(1), "{errors}");
+        match self.events.recv_timeout(PATIENCE) {
+            Ok((_, event)) if event["event"] == "ready" => Began::Ready(self, event),
+            Ok((_, event)) => panic!("it began with {event}"),
+            Err(RecvTimeoutError::Timeout) => panic!("it says nothing"),
+            Err(RecvTimeoutError::Disconnected) => {
+                let code = ended(&mut self.child).code();
+                let errors = self.errors();
+                assert_eq!(code, Some(1), "{errors}");
                 Began::Refused(errors)
             }
         }
@@ -81,7 +76,7 @@ impl Process {
 
     /// What it told since this was asked last.
     pub(crate) fn events(&self) -> impl Iterator<Item = (Instant, Value)> {
-        self.events.iter().flat_map(Receiver::try_iter)
+        self.events.try_iter()
     }
 
     pub(crate) fn replica(self) -> Process {
@@ -94,24 +89,31 @@ impl Process {
         }
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits until it has ended by itself, with code 1; what it said on
     /// standard error.
     pub(crate) fn failed(mut self) -> String {
-        assert_eq!(self.child.wait().unwrap().code(), Some(1));
-        self.errors.take().unwrap().join().unwrap()
+        let code = ended(&mut self.child).code();
+        let errors = self.errors();
+        assert_eq!(code, Some(1), "{errors}");
+        errors
     }
 
-    /// SIGTERM, and waits until it has ended.
-    pub(crate) fn stop(mut self) {
+    /// SIGTERM, and waits until it has ended; what it said on standard error.
+    pub(crate) fn stop(mut self) -> String {
         signal(self.child.id(), "TERM");
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        let code = ended(&mut self.child).code();
+        let errors = self.errors();
+        assert_eq!(code, Some(0), "{errors}");
+        errors
     }
 
-    /// The same, and what it said on standard error.
-    pub(crate) fn stop_and_tell(mut self) -> String {
-        signal(self.child.id(), "TERM");
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        self.errors.take().unwrap().join().unwrap()
+    fn errors(&mut self) -> String {
+        String::from_utf8(self.errors.take().unwrap().join().unwrap()).unwrap()
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -163,7 +165,7 @@ impl<'f> Nodes<'f> {
     }
 
     pub(crate) fn stop_all(mut self) {
-        std::mem::take(&mut self.running).into_values().for_each(Process::stop);
+        std::mem::take(&mut self.running).into_values().for_each(|process| drop(process.stop()));
     }
 
     /// The last epoch that somebody decided.

@@ -7,14 +7,14 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::butterfly;
+use crate::harness::{LONGEST, butterfly, ended};
 
 /// Everything that is waited for comes within this time, or never.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -86,7 +86,7 @@ impl Folder {
     pub(crate) fn spawn(&self, command: &str, further: &[&str]) -> Running {
         let mut program = Command::new(env!("CARGO_BIN_EXE_butterfly"));
         program.args([command, "--dir"]).arg(&self.dir).args(further).stdout(Stdio::piped());
-        Running(program.spawn().unwrap())
+        Running::of(program.spawn().unwrap())
     }
 
     pub(crate) fn status(&self) -> Value {
@@ -156,7 +156,7 @@ impl Operated {
     /// SIGTERM to the supervisor; its exit code, once every node has ended.
     pub(crate) fn end(mut self) -> Option<i32> {
         signal(self.supervisor.id(), "TERM");
-        let code = self.supervisor.wait().unwrap().code();
+        let code = ended(&mut self.supervisor).code();
         for id in self.ids.values() {
             wait_until("every node has ended", || !Path::new(&format!("/proc/{id}")).exists());
         }
@@ -173,43 +173,59 @@ impl Drop for Operated {
 }
 
 /// A process that does not outlive its test.
-pub(crate) struct Running(Child);
+pub(crate) struct Running {
+    child: Child,
+    /// As long as it is there, the process may run for its time.
+    _leash: Sender<()>,
+}
 
 impl Running {
+    /// It is killed when its time is over, so that reading from it ends.
+    fn of(child: Child) -> Running {
+        let (leash, held) = channel();
+        let id = child.id();
+        spawn(move || {
+            if held.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+                signal(id, "KILL");
+            }
+        });
+        Running { child, _leash: leash }
+    }
+
     /// Reads until it has shown `bytes`.
     pub(crate) fn read(&mut self, bytes: usize) -> String {
         let mut shown = vec![0; bytes];
-        self.0.stdout.as_mut().unwrap().read_exact(&mut shown).unwrap();
+        self.child.stdout.as_mut().unwrap().read_exact(&mut shown).unwrap();
         String::from_utf8(shown).unwrap()
     }
 
     pub(crate) fn read_to_end(&mut self) -> String {
         let mut shown = String::new();
-        self.0.stdout.as_mut().unwrap().read_to_string(&mut shown).unwrap();
+        self.child.stdout.as_mut().unwrap().read_to_string(&mut shown).unwrap();
         shown
     }
 
     pub(crate) fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        signal(self.0.id(), "TERM");
+        signal(self.child.id(), "TERM");
     }
 
     /// Its exit code, once it has ended.
     pub(crate) fn code(&mut self) -> Option<i32> {
-        self.0.wait().unwrap().code()
+        ended(&mut self.child).code()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended long ago.
-        let _ended = self.0.kill();
-        let _reaped = self.0.wait();
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
     }
 }
 

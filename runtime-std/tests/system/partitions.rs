@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{progress, reference};
+use crate::harness::{self, progress, reference};
 use crate::net::Net;
 use crate::nodes::{Process, VIEW_TIMEOUT_MS};
 use crate::operated::{Folder, PATIENCE};
@@ -110,7 +110,7 @@ impl Asking {
         loop {
             let mut command = Net::command(&self.namespace, env!("CARGO_BIN_EXE_butterfly"));
             command.args(["submit", "--patience", "100", "--tokens", &tokens.to_string(), "--dir"]).arg(&self.dir);
-            let output = command.output().unwrap();
+            let output = harness::run(&mut command);
             if output.status.success() {
                 return String::from_utf8(output.stdout).unwrap();
             }

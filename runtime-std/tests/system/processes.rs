@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
+use crate::harness::{ended, run};
+
 /// A node and the id of its process.
 type Started = (usize, u32);
 
@@ -77,7 +79,7 @@ fn none_after_a_run_with_a_crash_and_none_after_a_restart() {
     for fault in ["2:crash@2", "1:restart@2"] {
         let (mut demo, ids) = start(&["--tokens", "12", "--view-timeout-ms", "300", "--fault", fault]);
         // Nobody reads any more: the demonstration may also end with a broken pipe.
-        demo.wait().unwrap();
+        ended(&mut demo);
         all_end(&ids);
     }
 }
@@ -86,7 +88,7 @@ fn none_after_a_run_with_a_crash_and_none_after_a_restart() {
 fn none_after_the_demonstration_itself_was_killed() {
     let (mut demo, ids) = start(&["--tokens", "200", "--view-timeout-ms", "300"]);
     demo.kill().unwrap();
-    demo.wait().unwrap();
+    ended(&mut demo);
     all_end(&ids);
 }
 
@@ -98,7 +100,7 @@ fn a_paused_node_stands_still_goes_on_and_reaches_the_end() {
     assert!([0, 1, 3].into_iter().all(|node| !stands_still(by_node(node))), "nobody else does");
     wait_until("node 2 goes on", || !stands_still(by_node(2)));
     let shown = rest.join().unwrap();
-    assert!(demo.wait().unwrap().success(), "{shown}");
+    assert!(ended(&mut demo).success(), "{shown}");
     assert!(shown.contains("epoch 1: node 2 is in trouble: pause") && shown.contains("node 2 goes on"), "{shown}");
     assert!(!shown.contains("did not reach the last epoch"), "{shown}");
 }
@@ -109,7 +111,7 @@ fn none_after_the_demonstration_was_killed_while_a_node_stood_still() {
     let ids: Vec<u32> = ids.into_iter().map(|(_, id)| id).collect();
     wait_until("node 2 stands still", || ids.iter().any(|id| stands_still(*id)));
     demo.kill().unwrap();
-    demo.wait().unwrap();
+    ended(&mut demo);
     all_end(&ids);
 }
 
@@ -117,7 +119,7 @@ fn none_after_the_demonstration_was_killed_while_a_node_stood_still() {
 fn a_node_that_is_rolled_back_begins_again_in_an_epoch_that_it_had_decided() {
     let (mut demo, ids, rest) = start_and_read(&["--tokens", "16", "--fault", "2:rollback"]);
     let shown = rest.join().unwrap();
-    assert!(demo.wait().unwrap().success(), "{shown}");
+    assert!(ended(&mut demo).success(), "{shown}");
     assert!(shown.contains("node 2 has an older copy of its disk and is back in epoch 1"), "{shown}");
     let again = processes_in(&shown).find(|(node, _)| *node == 2).unwrap();
     assert!(!ids.contains(&again), "{shown}");
@@ -126,11 +128,8 @@ fn a_node_that_is_rolled_back_begins_again_in_an_epoch_that_it_had_decided() {
 #[test]
 fn folders_are_removed() {
     let temporary = tempfile::tempdir().unwrap();
-    let run = Command::new(env!("CARGO_BIN_EXE_butterfly"))
-        .args(["demo", "--tokens", "4", "--json"])
-        .env("TMPDIR", temporary.path())
-        .output()
-        .unwrap();
-    assert!(run.status.success());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_butterfly"));
+    command.args(["demo", "--tokens", "4", "--json"]).env("TMPDIR", temporary.path());
+    assert!(run(&mut command).status.success());
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
 }

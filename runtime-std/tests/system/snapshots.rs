@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 use expect_test::expect_file;
 use serde_json::Value;
 
+use crate::harness;
+
 const COMMANDS: [&str; 15] = [
     "",
     "demo",
@@ -32,7 +34,7 @@ fn run(folder: &Path, arguments: &str) -> Output {
     for name in ["LISTEN", "ADMIN", "VIEW_TIMEOUT_MS", "LOG_FORMAT", "LOG_LEVEL", "TRACES"] {
         command.env_remove(format!("BUTTERFLY_{name}"));
     }
-    command.output().unwrap()
+    harness::run(&mut command)
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn the_environment_stands_between_file_and_flag() {
         command.args(["config", "check", "--dir", "c", "--node", "0", "--json"]).args(flag.split_whitespace());
         command.current_dir(folder.path()).env_remove("BUTTERFLY_VIEW_TIMEOUT_MS");
         command.envs(environment.map(|value| ("BUTTERFLY_VIEW_TIMEOUT_MS", value)));
-        let output = command.output().unwrap();
+        let output = harness::run(&mut command);
         let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         let setting = &document["nodes"][0]["view_timeout_ms"];
         (setting["value"].as_u64(), setting["source"].as_str().map(str::to_owned))

@@ -133,7 +133,7 @@ fn a_log_for_programs_says_where_the_node_was() {
     };
     assert_eq!(event["admin"], Value::Null, "operators are answered nowhere");
     assert_eq!(folder.submit(&["--tokens", "8"])["text"], reference(8));
-    let said = node.stop_and_tell();
+    let said = node.stop();
     let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let decided: Vec<&Value> = lines.iter().filter(|line| line["event"] == "decided").collect();
     assert_eq!(decided.iter().map(|line| line["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
