@@ -20,9 +20,9 @@ use butterfly_kernel::wire;
 use serde::{Deserialize, Serialize};
 
 use crate::control::{Blocked, Commit};
-use crate::protocol::{Decided, Evidence, SignedRequest};
+use crate::protocol::{Decided, Evidence, SignedChange, SignedRequest};
 pub(crate) use chronicle::Chronicle;
-pub(crate) use clients::{Clients, Submission};
+pub(crate) use clients::{Clients, Submission, Wanted};
 
 /// What a client says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +38,12 @@ pub enum Ask {
     /// What was somebody proven to have done? The proof with this number, from
     /// 0 on. Answered with [`Answer::Evidence`].
     Evidence(u16),
+    /// How did the cluster behind this many changes of the roster end? Answered
+    /// with [`Answer::Ending`].
+    Ending(u16),
+    /// Let the roster be changed so. Answered with [`Answer::Taken`] or
+    /// [`Answer::Refused`].
+    Change(SignedChange),
 }
 
 /// What a node says.
@@ -54,6 +60,9 @@ pub enum Answer {
     Told(Told),
     /// A proof that a member is faulty; none with that number, nor a later one.
     Evidence(Option<Evidence>),
+    /// The decision that changed the roster; none when the cluster goes on, as
+    /// far as the node knows.
+    Ending(Option<Decided>),
 }
 
 /// Where a node is.
@@ -80,6 +89,10 @@ pub enum Refusal {
     Finished,
     /// Too many requests of the client are open.
     Full,
+    /// The roster cannot be changed so, or no operator of the cluster that goes on wants it.
+    Unfit,
+    /// Another change of the roster is under way.
+    Changing,
 }
 
 impl std::fmt::Display for Refusal {
@@ -88,6 +101,11 @@ impl std::fmt::Display for Refusal {
             Refusal::Invalid => "the request is not signed by this client, or not one for the model",
             Refusal::Finished => "a request with its number is finished",
             Refusal::Full => "too many requests of this client are open",
+            Refusal::Unfit => {
+                "the roster cannot be changed so, or the order or token is not good for the cluster as it is now: \
+                 each is good for one change"
+            }
+            Refusal::Changing => "another change of the roster is under way; order this one when it is done",
         })
     }
 }

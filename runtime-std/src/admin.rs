@@ -43,6 +43,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::access::Chronicle;
@@ -83,22 +84,29 @@ pub(crate) struct Admin {
     pub(crate) probes: mpsc::Sender<Probe>,
 }
 
-/// Answers whoever connects, for as long as it is polled.
-pub(crate) async fn serve(listener: TcpListener, address: SocketAddr, admin: Admin) {
-    attend(listener, router(address, admin)).await;
+/// Answers whoever connects, for as long as it is polled. When it is dropped,
+/// connections end.
+pub(crate) async fn serve(listener: Arc<TcpListener>, address: SocketAddr, admin: Admin) {
+    attend(&listener, router(address, admin)).await;
 }
 
-async fn attend(listener: TcpListener, router: Router) {
+async fn attend(listener: &TcpListener, router: Router) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // Whoever is gone takes no more room.
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, _)) = accepted else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let lease = Lease::new(CONNECTION_TIME);
         let service = TowerToHyperService::new(router.clone().layer(Extension(lease.clone())));
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let _place = place;
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())

@@ -67,6 +67,17 @@ pub enum Event {
         /// By whom; nobody any more.
         by: Option<Blocked>,
     },
+    /// The roster changed, and this node goes on with it, or ends.
+    Changed {
+        /// The last epoch that the roster before decided.
+        epoch: u64,
+        /// The id of the cluster as it is now.
+        cluster: String,
+        /// What this node is called now; nothing when it was removed.
+        node: Option<u8>,
+        /// The members that there are now.
+        members: usize,
+    },
     /// It holds proof that a member is faulty.
     Evidence {
         /// Its canonical encoding.

@@ -5,18 +5,28 @@
 //! own: its digest is the cluster's id, which every signature covers. That the
 //! id is the right one is for the reader to say; without that, the file proves
 //! what a cluster of that id did, whoever that is.
+//!
+//! Where the roster had changed by then, the file is of another version: the
+//! decision of each change stands between the first roster and the statement.
+//! So the id of the first cluster is all that a reader ever needs to know.
+
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use butterfly_kernel::cluster::Timing;
 use butterfly_kernel::wire;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Cluster, CommitProof, Evidence, Roster, encode};
+use crate::lineage::Lineage;
+use crate::protocol::{Cluster, CommitProof, Decided, Evidence, Roster, encode};
 
 const MARK: [u8; 8] = *b"BFLYDOC\0";
-const VERSION: u8 = 1;
-/// More bytes than any document has.
-pub const MAX_DOCUMENT: u64 = 512 * 1024;
+/// The roster had not changed.
+const OF_FOUNDERS: u8 = 1;
+/// The roster had changed.
+const OF_SUCCESSORS: u8 = 2;
+/// More bytes than a document has, after hundreds of changes of the roster.
+pub const MAX_DOCUMENT: u64 = 2 * 1024 * 1024;
 
 /// What a file can state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,28 +38,50 @@ pub enum Statement {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Content {
+struct OfFounders {
     roster: Roster,
+    statement: Statement,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OfSuccessors {
+    roster: Roster,
+    endings: Vec<Decided>,
     statement: Statement,
 }
 
 /// A statement that was checked against its roster.
 #[derive(Debug)]
 pub struct Checked {
-    /// The cluster that the file names.
-    pub cluster: Cluster,
+    /// The clusters that the file names. The statement is about the last.
+    pub lineage: Lineage,
     /// What is true of it.
     pub statement: Statement,
 }
 
-/// The file that states `statement` about `cluster`.
+impl Checked {
+    /// The cluster that the statement is about.
+    pub fn cluster(&self) -> &Cluster {
+        self.lineage.cluster()
+    }
+}
+
+/// The file that states `statement` about the cluster of `lineage` that stands
+/// behind as many changes of the roster.
 ///
 /// # Errors
 /// None in practice: the statement has bounds.
-pub fn write(cluster: &Cluster, statement: Statement) -> Result<Vec<u8>> {
+pub fn write(lineage: &Lineage, changes: usize, statement: Statement) -> Result<Vec<u8>> {
+    let roster = lineage.first().roster().clone();
+    let endings: Vec<Decided> = lineage.endings().iter().take(changes).cloned().collect();
     let mut bytes = Vec::from(MARK);
-    bytes.push(VERSION);
-    bytes.extend(encode(&Content { roster: cluster.roster().clone(), statement })?);
+    if endings.is_empty() {
+        bytes.push(OF_FOUNDERS);
+        bytes.extend(encode(&OfFounders { roster, statement })?);
+    } else {
+        bytes.push(OF_SUCCESSORS);
+        bytes.extend(encode(&OfSuccessors { roster, endings, statement })?);
+    }
     Ok(bytes)
 }
 
@@ -61,14 +93,21 @@ pub fn check(bytes: &[u8]) -> Result<Checked> {
     let Some(rest) = bytes.strip_prefix(&MARK) else {
         bail!("this is not a proof or evidence of a Butterfly cluster; give a file that --proof or --evidence wrote");
     };
-    let Some((&VERSION, content)) = rest.split_first() else {
-        bail!("this file has a version that this program does not know; use the program that wrote it");
+    const DAMAGED: &str = "the file is damaged or was altered";
+    let OfSuccessors { roster, endings, statement } = match rest.split_first() {
+        Some((&OF_FOUNDERS, content)) => {
+            let OfFounders { roster, statement } = wire::decode(content).context(DAMAGED)?;
+            OfSuccessors { roster, endings: Vec::new(), statement }
+        }
+        Some((&OF_SUCCESSORS, content)) => wire::decode(content).context(DAMAGED)?,
+        _ => bail!("this file has a version that this program does not know; use the program that wrote it"),
     };
-    let content: Content = wire::decode(content).context("the file is damaged or was altered")?;
-    let cluster = Cluster::new(content.roster, Timing::default()).context("the roster in the file is not valid")?;
-    match &content.statement {
-        Statement::Commit(proof) => proof.verify(&cluster).context("the proof does not hold")?,
-        Statement::Evidence(evidence) => evidence.verify(&cluster).context("the evidence does not hold")?,
+    let first = Cluster::new(roster, Timing::default()).context("the roster in the file is not valid")?;
+    let lineage = Lineage::new(Arc::new(first), endings).context("a change of the roster in the file does not hold")?;
+    let cluster = lineage.cluster();
+    match &statement {
+        Statement::Commit(proof) => proof.verify(cluster).context("the proof does not hold")?,
+        Statement::Evidence(evidence) => evidence.verify(cluster).context("the evidence does not hold")?,
     }
-    Ok(Checked { cluster, statement: content.statement })
+    Ok(Checked { lineage, statement })
 }

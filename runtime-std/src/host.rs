@@ -33,7 +33,7 @@ use std::fmt::Arguments;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use butterfly_kernel::crypto::Verified;
 use butterfly_kernel::machine::{Rejection, Transmission};
 use butterfly_kernel::node::{Blockade, Coordinator};
@@ -42,7 +42,7 @@ use butterfly_kernel::wire;
 use butterfly_trace::Step;
 use tokio::sync::watch;
 
-use crate::access::{Chronicle, Refusal, Standing, Submission};
+use crate::access::{Chronicle, Refusal, Standing, Submission, Wanted};
 use crate::admin::Board;
 use crate::checkpoints::Checkpoints;
 use crate::control::{Blocked, Event};
@@ -50,16 +50,20 @@ use crate::executor::{Executor, Held, StageError};
 use crate::faults::{Faults, Outgoing};
 use crate::folder::Member;
 use crate::history::History;
+use crate::lineage::place_in;
 use crate::log::{self, Place};
 use crate::metrics::Metrics;
 use crate::model::Transformer;
-use crate::protocol::{Digest, Envelope, Horizon, Input, Node, Output, Seat, SignedRequest, VerifiedEnvelope, encode};
+use crate::protocol::{
+    Digest, Envelope, Horizon, Input, Message, Node, Output, Seat, SignedChange, SignedRequest, VerifiedEnvelope,
+    encode,
+};
 use crate::spans::Collector;
 use crate::storage::RecordFile;
 use crate::stream::{Happening, Stream};
 use crate::trace::{self, TraceFile};
 use crate::traffic::{Traffic, Unread};
-use crate::transport::Mesh;
+use crate::transport::{Behind, Mesh};
 use lap::{Lap, proposes};
 use measuring::Measuring;
 pub use measuring::{Measure, Notices};
@@ -109,6 +113,8 @@ struct Host {
     collector: Option<Collector>,
     /// What is measured, if anything is.
     measuring: Option<Measuring>,
+    /// The cluster's roster changed: another one goes on.
+    is_over: bool,
     /// Whom this node has blamed, and for what.
     blamed: BTreeSet<(u8, &'static str)>,
     /// Whom it tells what happens.
@@ -149,11 +155,15 @@ impl Host {
         Ok(())
     }
 
-    /// Takes a request that a client handed in over its session.
+    /// Takes what somebody handed in over a session.
     fn answer(&mut self, submission: Submission) -> Result<()> {
-        let Submission { request, answer } = submission;
-        // The client may be gone; its request is not.
-        let _gone = answer.send(self.take(request)?);
+        let Submission { wanted, answer } = submission;
+        let taken = match wanted {
+            Wanted::Request(request) => self.take(request)?,
+            Wanted::Change(change) => self.take_change(change)?,
+        };
+        // Whoever brought it may be gone; what is wanted is not.
+        let _gone = answer.send(taken);
         Ok(())
     }
 
@@ -165,6 +175,29 @@ impl Host {
             Err(Rejection::Full) => Err(Refusal::Full),
             Err(_) => Err(Refusal::Invalid),
         })
+    }
+
+    fn take_change(&mut self, change: Verified<SignedChange>) -> Result<Result<(), Refusal>> {
+        Ok(match self.settle(Input::Change(change))? {
+            Ok(()) | Err(Rejection::Duplicate) => Ok(()),
+            Err(Rejection::Full) => Err(Refusal::Changing),
+            Err(_) => Err(Refusal::Unfit),
+        })
+    }
+
+    /// A member asks in a cluster that is over: it is shown how that ended.
+    fn show_ending(&mut self, behind: Behind) -> Result<()> {
+        let member = Arc::clone(&self.member);
+        let Member { lineage, key, .. } = &*member;
+        let cluster = lineage.deciding(behind.epoch);
+        let ending = lineage.endings().get(lineage.changes_before(behind.epoch));
+        let place = place_in(cluster, &member.public());
+        // A newcomer has no voice there; others do.
+        if let Some((ending, me)) = ending.zip(place) {
+            let envelope = Seat { cluster, me, key }.envelope(Message::Decided(ending.clone()));
+            self.queue(NodeSet::EMPTY.with(behind.member), &envelope, Duration::ZERO, Transmission::Again)?;
+        }
+        Ok(())
     }
 
     fn expire_timers(&mut self) -> Result<()> {
@@ -324,8 +357,7 @@ impl Host {
             Output::Checkpoint { run, position } => self.keep_checkpoint(&run.plan, *position),
             Output::Blocked(blockade) => self.tell_blockade(Some(*blockade))?,
             Output::Resumed => self.tell_blockade(None)?,
-            // Rosters that `init` makes name no operator, so they stay as they are.
-            Output::Changed => bail!("the cluster changed its roster, which this node cannot follow"),
+            Output::Changed => self.is_over = true,
             Output::Evidence(evidence) => self.blame(evidence)?,
             Output::EnterView { epoch, view } => {
                 let (epoch, view) = (*epoch, *view);

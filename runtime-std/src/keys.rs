@@ -114,9 +114,10 @@ pub fn random() -> io::Result<[u8; 32]> {
     Ok(bytes)
 }
 
-/// The cluster as sessions name it.
+/// The cluster as sessions name it: by the first of its lineage, so that keys
+/// and sessions are good however often the roster changes.
 pub fn session_cluster(cluster: &Cluster) -> ClusterId {
-    ClusterId(cluster.id().0)
+    ClusterId(cluster.first().0)
 }
 
 /// A key of the roster as sessions name it.

@@ -57,9 +57,10 @@ pub(crate) struct Decision {
 
 impl<'c> Ledger<'c> {
     /// For a request of a cluster in which `base` was the last decision when
-    /// the request was handed in; none: nothing was decided yet.
+    /// the request was handed in; none of this cluster: it had decided nothing.
     pub(crate) fn after(cluster: &'c Cluster, request: SignedRequest, base: Option<&Decided>) -> Self {
-        let begin = (Epoch::GENESIS, cluster.id());
+        let begin = (cluster.descent().map_or(Epoch::GENESIS, |descent| descent.epoch), cluster.id());
+        let base = base.filter(|decided| decided.header.epoch > begin.0);
         let (epoch, previous) = base.map_or(begin, |decided| (decided.header.epoch, decided.certificate.ballot.value));
         let active = base.and_then(|decided| decided.state.active.as_ref());
         let text = active.filter(|active| active.request.request == request.request);
@@ -76,6 +77,14 @@ impl<'c> Ledger<'c> {
             heads: BTreeMap::new(),
             evidence: BTreeMap::new(),
         }
+    }
+
+    /// Whether a decision may be one of a cluster behind this one, whose roster
+    /// is not known yet.
+    pub(crate) fn is_ahead(&self, decided: &Decided) -> bool {
+        decided.header.epoch >= self.next()
+            && !self.cluster.roster().operators.is_empty()
+            && !self.cluster.decided_is_genuine(decided)
     }
 
     /// Takes in what `node` says was decided, and returns the tokens that are

@@ -17,6 +17,8 @@
 //! | [`client`] | who asks, and believes no node |
 //! | [`config`] | TOML files, and what overrides them |
 //! | [`folder`] | a node's files |
+//! | [`lineage`] | the clusters that one cluster became |
+//! | [`contact`] | how a newcomer is reached |
 //! | [`keys`] | identities and exchange keys, and their files |
 //! | [`control`] | commands to a node and events from it |
 //! | [`log`] | what a node writes about itself |
@@ -41,6 +43,7 @@ pub mod checkpoints;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod contact;
 pub mod control;
 pub mod demo;
 pub mod device;
@@ -52,6 +55,7 @@ mod history;
 pub mod host;
 pub mod keys;
 mod ledger;
+pub mod lineage;
 pub mod log;
 pub mod metrics;
 pub mod model;

@@ -61,7 +61,7 @@ const FLUSHES: (f64, u16) = (0.000_02, 18);
 
 const REASONS: [&str; 7] = ["early", "stale", "duplicate", "unauthorised", "invalid", "other_run", "full"];
 const TRANSMISSIONS: [Transmission; 2] = [Transmission::First, Transmission::Again];
-const PARTIES: [&str; 2] = ["member", "client"];
+const PARTIES: [&str; 3] = ["member", "client", "operator"];
 
 /// Shared by everything in a process that sees something.
 #[derive(Clone, Debug)]
@@ -416,11 +416,12 @@ struct OfParty {
 
 impl From<Who> for OfParty {
     fn from(who: Who) -> OfParty {
-        let [member, client] = PARTIES;
+        let [member, client, operator] = PARTIES;
         OfParty {
             party: match who {
                 Who::Member(_) => member,
                 Who::Client(_) => client,
+                Who::Operator(_) => operator,
             },
         }
     }

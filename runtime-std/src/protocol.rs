@@ -38,6 +38,13 @@ pub type VerifiedEnvelope = crypto::Verified<Envelope>;
 pub type Message = message::Message<Crypto, VOTERS>;
 /// A client's request with its signature.
 pub type SignedRequest = message::SignedRequest<Crypto>;
+pub use crypto::ed25519::PublicKey;
+/// What is different in the next roster.
+pub type Change = message::change::Change<Crypto>;
+/// A change, and by whose word.
+pub type SignedChange = message::change::SignedChange<Crypto>;
+/// Somebody who comes.
+pub type Newcomer = message::change::Newcomer<Crypto>;
 /// The work on one request.
 pub type RunId = message::RunId<Crypto>;
 /// What an epoch's value stands for.

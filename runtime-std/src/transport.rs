@@ -15,6 +15,6 @@ mod party;
 mod tests;
 
 pub use connection::{Connection, Knocking};
-pub(crate) use inbound::{Inbound, receive_from_all};
+pub(crate) use inbound::{Behind, Inbound, receive_from_all};
 pub use outbound::{Mesh, Peers};
 pub use party::{LONGEST_MESSAGE, Party, Who};

@@ -52,6 +52,11 @@ impl<C: Scheme, const N: usize> Node<C, N> {
 }
 
 impl<C: Scheme, const N: usize> Horizon<C, N> {
+    /// The open epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// Whether the signatures of `envelope` are worth checking: whether it
     /// could change anything or prove anything, if it is genuine. That its
     /// time has not come is no reason to refuse it: the host keeps such messages.

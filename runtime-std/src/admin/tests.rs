@@ -23,7 +23,7 @@ async fn endless(Extension(lease): Extension<Lease>) -> Response {
 async fn served() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(attend(listener, Router::new().route("/", get(endless))));
+    tokio::spawn(async move { attend(&listener, Router::new().route("/", get(endless))).await });
     address
 }
 

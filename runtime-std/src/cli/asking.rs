@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -74,7 +73,7 @@ struct Answer {
 pub(super) fn submit(submit: &Submit) -> Result<ExitCode> {
     let prompt = prompt_of(&submit.prompt, submit.tokens).map_err(|refused| Usage(format!("{refused:#}")))?;
     let tokens = u16::try_from(submit.tokens).map_err(|error| Usage(error.to_string()))?;
-    let client = Arc::new(Client::open(&client_folder(&submit.dir, ClientId(submit.client)))?);
+    let client = Client::open(&client_folder(&submit.dir, ClientId(submit.client)))?;
     let wish = Wish { prompt, tokens, patience: Duration::from_secs(submit.patience) };
     let show = |tokens: &[u8]| {
         if !submit.json {
@@ -95,7 +94,7 @@ pub(super) fn submit(submit: &Submit) -> Result<ExitCode> {
             text: text_of(done.tokens.iter().copied()),
             proof: hex::encode(&done.proof),
             latency_ms,
-            cluster: client.cluster().id().to_string(),
+            cluster: client.first().to_string(),
             epoch: done.epoch.0,
         };
         println!("{}", serde_json::to_string_pretty(&answer)?);
@@ -109,8 +108,8 @@ pub(super) fn submit(submit: &Submit) -> Result<ExitCode> {
 }
 
 pub(super) fn status(status: &Status) -> Result<ExitCode> {
-    let client = Arc::new(Client::open(&client_folder(&status.dir, ClientId(status.client)))?);
-    let report = run(async { Ok(client.status().await) })?;
+    let client = Client::open(&client_folder(&status.dir, ClientId(status.client)))?;
+    let report = run(client.status())?;
     if status.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

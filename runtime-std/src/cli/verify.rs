@@ -21,6 +21,8 @@ struct Verdict {
     cluster: String,
     /// Whether the reader named the cluster; else its id is the file's claim.
     cluster_expected: bool,
+    /// How often its roster had changed by then.
+    roster_changes: usize,
     nodes: usize,
     f: usize,
     p: usize,
@@ -53,7 +55,7 @@ enum Proven {
 pub(super) fn run(arguments: &Verify) -> Result<ExitCode> {
     let expected = arguments.cluster.as_deref().map(read_id).transpose()?;
     let checked = document::check(&folder::read(&arguments.file, MAX_DOCUMENT)?)?;
-    let id = checked.cluster.id();
+    let id = checked.lineage.first().id();
     if let Some(expected) = expected {
         ensure!(
             id.0 == expected,
@@ -78,12 +80,13 @@ fn read_id(digits: &str) -> Result<[u8; 32]> {
 }
 
 fn verdict(checked: &Checked, cluster_expected: bool) -> Verdict {
-    let Checked { cluster, statement } = checked;
-    let resilience = cluster.resilience();
+    let Checked { lineage, statement } = checked;
+    let resilience = checked.cluster().resilience();
     Verdict {
         valid: true,
-        cluster: cluster.id().to_string(),
+        cluster: lineage.first().id().to_string(),
         cluster_expected,
+        roster_changes: lineage.changes(),
         nodes: resilience.n(),
         f: resilience.f(),
         p: resilience.p(),
@@ -158,6 +161,9 @@ fn table(verdict: &Verdict) -> Table {
     }
     row("cluster", verdict.cluster.clone());
     row("members", format!("{}, of which {} may be faulty", verdict.nodes, verdict.f));
+    if verdict.roster_changes > 0 {
+        row("roster", format!("changed {} times before; each change is proven in the file", verdict.roster_changes));
+    }
     if !verdict.cluster_expected {
         row("note", "the members' keys are the file's own claim; give --cluster ID to check for your cluster".into());
     }

@@ -5,26 +5,19 @@
 //! two requests. So what is signed is written down before it is handed in, and
 //! a request that was not finished is finished before the next.
 
-use std::fs::{self, File, TryLockError};
-use std::io::Write;
-use std::net::SocketAddr;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use butterfly_kernel::cluster::Timing;
 use butterfly_kernel::types::ClientId;
 use butterfly_kernel::wire;
 use serde::{Deserialize, Serialize};
 
-use super::Client;
-use crate::config::ClientConfig;
-use crate::folder::{open_party, provision_party, read};
-use crate::keys::Keys;
-use crate::protocol::{Cluster, Decided, SignedRequest, encode};
-use butterfly_session::KeyRecord;
+use super::{Caller, Client};
+use crate::folder::read;
+use crate::lineage::write_whole;
+use crate::protocol::{Decided, SignedRequest, encode};
 
-const CONFIG: &str = "client.toml";
 const REQUEST: &str = "request";
 const LOCK: &str = "lock";
 /// More than a request and a decision take.
@@ -45,23 +38,8 @@ pub(super) struct Last {
     pub(super) finished: bool,
 }
 
-/// Makes the folder of a client of `cluster`, whose members listen at `nodes`.
-///
-/// # Errors
-/// When the folder is there already or cannot be written.
-pub fn provision(
-    folder: &Path,
-    cluster: &Cluster,
-    keys: &Keys,
-    records: &[KeyRecord],
-    nodes: &[SocketAddr],
-) -> Result<()> {
-    provision_party(folder, cluster, keys, records)?;
-    ClientConfig { nodes: nodes.to_vec() }.write(&folder.join(CONFIG))
-}
-
 impl Client {
-    /// Reads what [`provision`] made.
+    /// Reads what [`provision`](super::provision) made.
     ///
     /// # Errors
     /// When a file cannot be read or is not genuine.
@@ -71,21 +49,13 @@ impl Client {
             "there is no client's folder {}; `butterfly init` makes it inside that of a cluster",
             folder.display()
         );
-        let (party, keys) = open_party(folder, Timing::default())?;
-        let roster = party.cluster().roster();
-        let place = roster.clients.iter().position(|client| *client == keys.public());
+        let caller = Caller::open(folder)?;
+        let lineage = caller.lineage();
+        let clients = &lineage.first().roster().clients;
+        let place = clients.iter().position(|client| *client == caller.keys().public());
         let me =
             ClientId(u8::try_from(place.context("the key in this folder is not that of a client of its roster")?)?);
-        let config = folder.join(CONFIG);
-        let ClientConfig { nodes } = ClientConfig::read(&config)?;
-        ensure!(
-            nodes.len() == roster.members.len(),
-            "{} names {} nodes; the roster has {}, so give one address for each, in its order",
-            config.display(),
-            nodes.len(),
-            roster.members.len()
-        );
-        Ok(Client { party: Arc::new(party), keys, me, nodes, folder: Folder { path: folder.into() } })
+        Ok(Client { caller, me, folder: Folder { path: folder.into() } })
     }
 }
 
@@ -115,14 +85,6 @@ impl Folder {
 
     /// Durable when this returns.
     pub(super) fn remember(&self, last: &Last) -> Result<()> {
-        let (path, new) = (self.path.join(REQUEST), self.path.join("request.new"));
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(&new)?;
-            file.write_all(&encode(last).map_err(std::io::Error::other)?)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(&self.path)?.sync_all()
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))
+        write_whole(&self.path.join(REQUEST), &encode(last)?)
     }
 }

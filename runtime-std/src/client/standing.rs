@@ -8,6 +8,7 @@ use butterfly_kernel::types::{Epoch, NodeId, NodeSet, View};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
+use super::caller::Known;
 use super::{ANSWER_TIME, Client, ask, hear};
 use crate::access::{Answer, Ask, Standing};
 use crate::control::Blocked;
@@ -105,12 +106,21 @@ impl Answered {
 
 impl Client {
     /// Asks every member at once.
-    pub async fn status(self: &Arc<Self>) -> StandingReport {
-        let ask = |client: Arc<Client>, node| async move {
-            let mut connection = client.connect(node).await?;
-            let answered = client.standing(&mut connection).await?;
+    ///
+    /// # Errors
+    /// When it heard of a change of the roster and cannot keep it.
+    pub async fn status(&self) -> Result<StandingReport> {
+        Ok(self.caller.catch_up().await?.status().await)
+    }
+}
+
+impl Known {
+    async fn status(self: &Arc<Self>) -> StandingReport {
+        let ask = |known: Arc<Known>, node| async move {
+            let mut connection = known.connect(node).await?;
+            let answered = known.standing(&mut connection).await?;
             // A device keeps no proofs, and ends the session when it is asked for one.
-            let proven = timeout(EVIDENCE_TIME, client.evidence(&mut connection)).await;
+            let proven = timeout(EVIDENCE_TIME, known.evidence(&mut connection)).await;
             let proven = proven.ok().and_then(Result::ok).unwrap_or_default();
             // Whoever does not wait for the end is not missed.
             let _ended = connection.end().await;
@@ -131,9 +141,9 @@ impl Client {
     /// How those voters stand who answer first: as many as a decision needs, so
     /// that nobody waits for one that is cut off.
     pub(super) async fn standings(self: &Arc<Self>) -> BTreeMap<NodeId, Answered> {
-        let ask = |client: Arc<Client>, node| async move {
-            let mut connection = client.connect(node).await?;
-            let answered = client.standing(&mut connection).await?;
+        let ask = |known: Arc<Known>, node| async move {
+            let mut connection = known.connect(node).await?;
+            let answered = known.standing(&mut connection).await?;
             let _ended = connection.end().await;
             Ok(answered)
         };
@@ -147,7 +157,8 @@ impl Client {
     async fn standing(&self, connection: &mut Connection) -> Result<Answered> {
         ask(connection, &Ask::Standing).await?;
         let Answer::Standing(standing, decided) = hear(connection).await? else { bail!("an answer to nothing") };
-        if decided.as_ref().is_some_and(|decided| !self.cluster().decided_is_genuine(decided)) {
+        let genuine = |decided: &Decided| self.lineage().deciding(decided.header.epoch).decided_is_genuine(decided);
+        if !decided.as_ref().is_none_or(genuine) {
             bail!("a decision without a certificate");
         }
         Ok(Answered { standing, decided })
@@ -194,7 +205,7 @@ impl Client {
             }),
             last_epoch: answers.get(&node).map(|answer| answer.last().0),
             faults: faults.get(&node).cloned().unwrap_or_default(),
-            address: self.nodes.get(node.index()).map(ToString::to_string).unwrap_or_default(),
+            address: self.address(node).map(|address| address.to_string()).unwrap_or_default(),
         };
         StandingReport {
             version: 1,

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 
+use super::caller::Known;
 use super::folder::Last;
 use super::standing::Answered;
 use super::{Client, ask, hear};
@@ -23,7 +24,7 @@ use crate::access::{Answer, Ask, Refusal};
 use crate::document::{self, Statement};
 use crate::ledger::Ledger;
 use crate::model::SAMPLING;
-use crate::protocol::{Crypto, Decided, SignedRequest};
+use crate::protocol::{Crypto, Decided, Digest, SignedRequest};
 
 /// Before a node that was lost is dialled again.
 const REDIAL_PAUSE: Duration = Duration::from_millis(200);
@@ -63,7 +64,7 @@ enum News {
 /// What the tasks of all nodes must know.
 #[derive(Clone)]
 struct Course {
-    client: Arc<Client>,
+    known: Arc<Known>,
     request: SignedRequest,
     asked: watch::Receiver<NodeSet>,
     /// The first epoch that is missing.
@@ -77,7 +78,7 @@ impl Client {
     ///
     /// # Errors
     /// When too few nodes answer, or none decides anything for too long.
-    pub async fn submit(self: &Arc<Self>, wish: &Wish, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<Submitted> {
+    pub async fn submit(&self, wish: &Wish, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<Submitted> {
         let _lock = self.folder.lock()?;
         let mut base = self.base().await?;
         let last = self.folder.last()?;
@@ -113,9 +114,16 @@ impl Client {
     }
 
     /// The latest decision that anybody can prove, when f + 1 voters were asked.
-    async fn base(self: &Arc<Self>) -> Result<Option<Decided>> {
-        let cluster = self.cluster();
-        let answers = self.standings().await;
+    async fn base(&self) -> Result<Option<Decided>> {
+        let known = self.caller.catch_up().await?;
+        let mut answers = known.standings().await;
+        if !has_enough(&known, &answers) {
+            // The roster may have changed in between.
+            let known = self.caller.catch_up().await?;
+            answers = known.standings().await;
+        }
+        let known = self.caller.known();
+        let cluster = known.cluster();
         let voters = answers.keys().filter(|node| cluster.votes(**node)).count();
         let (needed, all) = (cluster.resilience().f() + 1, cluster.resilience().n());
         ensure!(
@@ -124,85 +132,135 @@ impl Client {
              start the others with `butterfly start`, and see `butterfly status`"
         );
         let decisions = answers.into_values().filter_map(|Answered { decided, .. }| decided);
-        Ok(decisions.max_by_key(|decided| decided.header.epoch))
+        let last = decisions.max_by_key(|decided| decided.header.epoch);
+        // Whoever just entered may have nothing yet to show for it.
+        let ending = known.lineage().endings().last().cloned();
+        Ok(last.into_iter().chain(ending).max_by_key(|decided| decided.header.epoch))
     }
 
     fn sign(&self, wish: &Wish, sequence: u64) -> Result<SignedRequest> {
         let prompt = wish.prompt.iter().copied().collect();
         let request = Request { client: self.me, sequence, prompt, tokens: wish.tokens, sampling: SAMPLING };
-        let statement = request.statement(self.cluster());
-        Ok(SignedRequest { signature: Crypto::sign(self.keys.identity(), &statement), request })
+        let statement = request.statement(self.caller.lineage().first());
+        Ok(SignedRequest { signature: Crypto::sign(self.caller.keys().identity(), &statement), request })
     }
 
-    /// Follows a request that was remembered to its end.
+    /// Follows a request that was remembered to its end, from one cluster to the
+    /// next if the roster changes before it begins.
     async fn see_through(
-        self: &Arc<Self>,
+        &self,
         last: &mut Last,
         patience: Duration,
         show: &mut impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<Submitted> {
         let begin = Instant::now();
-        let cluster = Arc::clone(self.cluster());
-        let request = last.request.clone();
-        let mut ledger = Ledger::after(&cluster, request.clone(), last.base.as_ref());
-        show(ledger.text())?;
-        let f = cluster.resilience().f();
-        let (asked, is_asked) = watch::channel(NodeSet::first(f + 1));
-        let (next, is_next) = watch::channel(ledger.next());
-        let (sender, mut news) = mpsc::channel(NEWS);
-        let course = Course { client: Arc::clone(self), request, asked: is_asked, next: is_next, news: sender };
-        let mut tasks = JoinSet::new();
-        for node in cluster.voters().iter() {
-            tasks.spawn(course.clone().follow(node));
-        }
-        drop(course);
-        let mut refusals = BTreeMap::new();
-        let mut deadline = tokio::time::Instant::now() + patience;
-        while !ledger.is_complete() {
-            let Ok(heard) = timeout_at(deadline, news.recv()).await else {
-                bail!(
-                    "no epoch was decided for {} s; `butterfly status` says who is missing. \
-                     The same command goes on with this request",
-                    patience.as_secs()
-                );
-            };
-            let (node, answer) = match heard.context("no node is followed")? {
-                News::Said(node, answer) => (node, *answer),
-                News::Lost(node) => {
-                    ask_another(&asked, node, cluster.voters());
-                    continue;
+        let mut base = last.base.clone();
+        loop {
+            let known = self.caller.known();
+            let lineage = Arc::clone(known.lineage());
+            let next = base.as_ref().map_or(Epoch::GENESIS, |base| base.header.epoch).next();
+            let changes = lineage.changes_before(next);
+            let mut ledger = Ledger::after(lineage.deciding(next), last.request.clone(), base.as_ref());
+            show(ledger.text())?;
+            if let Some(ending) = follow(known, &last.request, &mut ledger, patience, show).await? {
+                if changes == lineage.changes() {
+                    self.caller.advance(ending.clone())?;
                 }
-            };
-            match answer {
-                Answer::Told(told) => {
-                    let before = ledger.next();
-                    // Whoever tells what cannot be is not listened to any more than that.
-                    let tokens = ledger.add(node, told)?;
-                    show(&tokens)?;
-                    if ledger.next() > before {
-                        next.send_replace(ledger.next());
-                        deadline = tokio::time::Instant::now() + patience;
-                    }
-                }
-                Answer::Refused(refusal) => {
-                    refusals.insert(node, refusal);
-                    give_up(&refusals, f)?;
-                    ask_another(&asked, node, cluster.voters());
-                }
-                Answer::Taken | Answer::Standing(..) | Answer::Evidence(_) => {}
+                base = Some(ending);
+                continue;
             }
+            last.finished = true;
+            self.folder.remember(last)?;
+            let proof = ledger.proof().context("an answer without an epoch")?;
+            return Ok(Submitted {
+                tokens: ledger.text().to_vec(),
+                proof: document::write(&lineage, changes, Statement::Commit(Box::new(proof)))?,
+                latency: begin.elapsed(),
+                epoch: ledger.committed(),
+            });
         }
-        tasks.shutdown().await;
-        last.finished = true;
-        self.folder.remember(last)?;
-        let proof = ledger.proof().context("an answer without an epoch")?;
-        Ok(Submitted {
-            tokens: ledger.text().to_vec(),
-            proof: document::write(&cluster, Statement::Commit(Box::new(proof)))?,
-            latency: begin.elapsed(),
-            epoch: ledger.committed(),
-        })
     }
+
+    /// The id of the first cluster, by which whoever checks a proof knows it.
+    pub fn first(&self) -> Digest {
+        self.caller.lineage().first().id()
+    }
+}
+
+/// Asks for `request`, and follows the members, until all of its answer is in
+/// the ledger, or the ledger's cluster ended before the request began: how.
+async fn follow(
+    known: Arc<Known>,
+    request: &SignedRequest,
+    ledger: &mut Ledger<'_>,
+    patience: Duration,
+    show: &mut impl FnMut(&[u8]) -> Result<()>,
+) -> Result<Option<Decided>> {
+    let cluster = Arc::clone(known.cluster());
+    let f = cluster.resilience().f();
+    let (asked, is_asked) = watch::channel(NodeSet::first(f + 1));
+    let (next, is_next) = watch::channel(ledger.next());
+    let (sender, mut news) = mpsc::channel(NEWS);
+    let course = Course { known, request: request.clone(), asked: is_asked, next: is_next, news: sender };
+    let mut tasks = JoinSet::new();
+    for node in cluster.voters().iter() {
+        tasks.spawn(course.clone().follow(node));
+    }
+    drop(course);
+    let mut refusals = BTreeMap::new();
+    let mut ending = None;
+    let mut deadline = tokio::time::Instant::now() + patience;
+    while !ledger.is_complete() {
+        let Ok(heard) = timeout_at(deadline, news.recv()).await else {
+            bail!(
+                "no epoch was decided for {} s; `butterfly status` says who is missing. \
+                 The same command goes on with this request",
+                patience.as_secs()
+            );
+        };
+        let (node, answer) = match heard.context("no node is followed")? {
+            News::Said(node, answer) => (node, *answer),
+            News::Lost(node) => {
+                ask_another(&asked, node, cluster.voters());
+                continue;
+            }
+        };
+        match answer {
+            // Of the cluster behind this one, which is followed when its beginning is known.
+            Answer::Told(told) if ledger.is_ahead(&told.decided) => {}
+            Answer::Told(told) => {
+                let before = ledger.next();
+                if told.decided.state.change.is_some() {
+                    ending = Some(told.decided.clone());
+                }
+                // Whoever tells what cannot be is not listened to any more than that.
+                let tokens = ledger.add(node, told)?;
+                show(&tokens)?;
+                if ledger.next() > before {
+                    next.send_replace(ledger.next());
+                    deadline = tokio::time::Instant::now() + patience;
+                }
+            }
+            Answer::Refused(refusal) => {
+                refusals.insert(node, refusal);
+                give_up(&refusals, f)?;
+                ask_another(&asked, node, cluster.voters());
+            }
+            Answer::Taken | Answer::Standing(..) | Answer::Evidence(_) | Answer::Ending(_) => {}
+        }
+        // Other members may know the text of epochs before it that this one does not.
+        if let Some(ending) = ending.take_if(|ending| ledger.next() > ending.header.epoch && !ledger.is_complete()) {
+            tasks.shutdown().await;
+            return Ok(Some(ending));
+        }
+    }
+    tasks.shutdown().await;
+    Ok(None)
+}
+
+fn has_enough(known: &Known, answers: &BTreeMap<NodeId, Answered>) -> bool {
+    let voters = answers.keys().filter(|node| known.cluster().votes(**node)).count();
+    voters > known.cluster().resilience().f()
 }
 
 /// The number that a client's next request has after `base`.
@@ -246,7 +304,7 @@ impl Course {
     }
 
     async fn listen(&mut self, node: NodeId) -> Result<std::convert::Infallible> {
-        let mut connection = self.client.connect(node).await?;
+        let mut connection = self.known.connect(node).await?;
         let from = *self.next.borrow();
         ask(&mut connection, &Ask::Follow(from)).await?;
         let mut has_asked = false;

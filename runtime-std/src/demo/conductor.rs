@@ -231,8 +231,8 @@ impl<'d> Conductor<'d> {
             Event::Sent { traffic } => {
                 self.sent.insert((node, run), traffic);
             }
-            // Nobody is measured here.
-            Event::Measured(_) => {}
+            // Nobody is measured here, and the roster has no operator.
+            Event::Measured(_) | Event::Changed { .. } => {}
         }
         Ok(())
     }

@@ -10,11 +10,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use butterfly_kernel::node::{Coordinator, Role};
 use butterfly_kernel::types::{Epoch, NodeSet};
+use butterfly_kernel::wire;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep_until};
 
 use super::Host;
@@ -26,19 +27,23 @@ use super::voice::{Commands, Voice};
 use crate::access::{Chronicle, Clients, Standing, Submission};
 use crate::admin::{self, Admin, Board, Probe};
 use crate::checkpoints::Checkpoints;
+use crate::contact::Contact;
 use crate::control::{Command, Event};
 use crate::executor::Executor;
 use crate::faults::{Faults, Misbehaviour};
 use crate::folder::Member;
+use crate::history::History;
+use crate::lineage::Lineage;
 use crate::log::{self, Log, Place};
 use crate::metrics::Metrics;
 use crate::model::Transformer;
-use crate::protocol::{Node, VerifiedEnvelope, timing};
+use crate::protocol::{Newcomer, Node, Record, VerifiedEnvelope, encode, timing};
 use crate::spans::Collector;
+use crate::storage::RecordFile;
 use crate::stream::Stream;
 use crate::trace::{self, TraceFile};
 use crate::traffic::{Traffic, Unread};
-use crate::transport::{Inbound, Mesh, Peers, receive_from_all};
+use crate::transport::{Behind, Inbound, Mesh, Peers, receive_from_all};
 
 /// Verified messages that wait for the event loop. When it is full, the
 /// connections wait, and their peers' queues drop.
@@ -47,6 +52,10 @@ const INBOX: usize = 1024;
 const SUBMISSIONS: usize = 16;
 /// Questions of operators whether the event loop is there.
 const PROBES: usize = 16;
+/// Members that are in an earlier cluster, and wait to be shown how it ended.
+const BEHIND: usize = 16;
+/// A member that was removed is there for so long for those who do not know of it yet.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// Threads for what is received, with its signature checks, for clients and for
 /// operators: what the event loop leaves of the machine, up to this many.
 const MOST_WORKERS: usize = 2;
@@ -128,14 +137,45 @@ fn run_here(options: &NodeOptions) -> Result<()> {
     outcome
 }
 
+/// A node as a process, whatever becomes of its cluster.
+struct Life<'o> {
+    options: &'o NodeOptions,
+    workers: &'o Handle,
+    wishes: Wishes,
+    listener: Arc<TcpListener>,
+    admin: Option<(Arc<TcpListener>, SocketAddr)>,
+    /// Where the founders listen, by their places in the first cluster.
+    founders: Peers,
+}
+
+/// How a node begins in another cluster.
+struct Next {
+    member: Member,
+    /// Its last record in the one before.
+    found: Record,
+}
+
+/// What outlives a cluster.
+struct Kept {
+    record: RecordFile,
+    history: History,
+    traffic: Traffic,
+}
+
 /// The event loop, and on its thread what members are sent: a message leaves
 /// without waking anybody. Everything else has the `workers`.
+///
+/// When the roster changes, the node ends and begins again in the same process,
+/// with what is on its disk: there is one way into a cluster, whether or not
+/// something failed on the way. What it was asked for is handed in again, since
+/// nobody promised to remember it.
 async fn serve(options: &NodeOptions, workers: &Handle) -> Result<()> {
     // From here on a signal is a wish, and not the end.
-    let mut wishes = Wishes::new(options.voice)?;
-    let member = Arc::new(Member::open(&options.folder, timing(options.view_timeout))?);
-    let (record, found) = member.open_record()?;
+    let wishes = Wishes::new(options.voice)?;
+    let mut member = Arc::new(Member::open(&options.folder, timing(options.view_timeout))?);
+    let (record, mut found) = member.open_record()?;
     let history = member.open_history(&record)?;
+    let mut kept = Kept { record, history, traffic: Traffic::default() };
     let address = options.listen;
     let listener = listen(workers, address).await.with_context(|| {
         format!(
@@ -143,111 +183,221 @@ async fn serve(options: &NodeOptions, workers: &Handle) -> Result<()> {
              or with `listen` in node.toml"
         )
     })?;
-    let address = listener.local_addr()?;
-    let node = Box::new(Node::new(&member.seat(), found)?);
-    let learner = node.role() == Role::Learner;
-    if learner {
-        let place = Place { node: member.me, epoch: node.epoch(), view: node.agreement().view() };
-        log::complain(
-            place,
-            format_args!(
-                "the vote record is lost. This node cannot know what it signed, so it follows and computes, but \
-                 signs nothing in agreement until the cluster admits it again"
-            ),
-        );
-    }
-    let voice = options.voice;
-    let cluster = Arc::clone(&member.cluster);
-    let (announce, peers) = watch::channel(options.peers.clone());
-    let (inbox, mut messages) = mpsc::channel(INBOX);
-    let (horizon, shown) = watch::channel(node.horizon());
-    let unread = Unread::default();
-    let metrics = Metrics::new(&cluster, member.me);
-    let standing = Standing {
-        epoch: node.epoch(),
-        view: node.agreement().view(),
-        role: node.role(),
-        working: false,
-        blocked: None,
-    };
-    let chronicle = Arc::new(Chronicle::new(standing, node.head().decided().cloned(), history.shelf())?);
-    let board = Arc::new(Board::new());
-    let stream = Stream::new(member.me);
-    let (probes, mut probed) = mpsc::channel(PROBES);
-    let answering = Admin {
-        cluster: Arc::clone(&cluster),
-        me: member.me,
-        metrics: metrics.clone(),
-        chronicle: Arc::clone(&chronicle),
-        board: Arc::clone(&board),
-        stream: stream.clone(),
-        life: format!("{:x}", trace::now().as_millis()),
-        peers: peers.clone(),
-        probes,
-    };
     let admin = listen_for_operators(workers, options.admin).await?;
-    let (submit, mut submissions) = mpsc::channel(SUBMISSIONS);
-    let clients = Clients {
-        cluster: Arc::clone(&cluster),
-        chronicle: Arc::clone(&chronicle),
-        board: Arc::clone(&board),
-        submissions: submit,
-    };
-    let inbound = Inbound {
-        party: Arc::clone(&member.party),
-        horizon: shown,
-        metrics: metrics.clone(),
-        unread: unread.clone(),
-        inbox,
-        clients,
-    };
-    let collector = options.traces.map(|address| Collector::start(workers, address, &cluster, member.me, &metrics));
-    let trace = options.trace_since.map(|since| TraceFile::open(&options.folder, since));
-    let mut host = Host {
-        executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
-        checkpoints: Checkpoints::new(&options.folder.join(CHECKPOINTS)),
-        trace: trace.transpose()?,
-        mesh: Mesh::start(&member.party, member.me, &peers, &metrics, &stream),
-        faults: options.fault.map(|(misbehaviour, from)| Faults::new(misbehaviour, Epoch(from))),
-        member,
-        node,
-        record,
-        timers: Timers::default(),
-        parking: Parking::default(),
-        traffic: Traffic::default(),
-        metrics,
-        unread,
-        horizon,
-        chronicle,
-        history,
-        board,
-        stream,
-        doing: Coordinator::Initializing,
-        suspects: NodeSet::EMPTY,
-        lap: Lap::new(Coordinator::Initializing, std::time::Instant::now()),
-        collector,
-        outputs: Vec::new(),
-        measuring: options.measure.map(Measuring::new),
-        said: 0,
-        blamed: std::collections::BTreeSet::new(),
-        voice,
-    };
-    let receiving = workers.spawn(receive_from_all(listener, inbound));
-    let told = Event::Ready {
-        address,
-        admin: admin.as_ref().map(|(_, address)| *address),
-        learner,
-        epoch: host.node.epoch().0,
-    };
-    if let Some((listener, address)) = admin {
-        workers.spawn(admin::serve(listener, address, answering));
+    let mut life =
+        Life { options, workers, wishes, listener: Arc::new(listener), admin, founders: options.peers.clone() };
+    let mut is_first = true;
+    loop {
+        let entering = member.enter(found.take())?;
+        if let Some(record) = &entering {
+            // A role that was lost with a record stays lost.
+            kept.record.write(&encode(record)?)?;
+        }
+        let (after, next) = life.live(&member, entering, kept, is_first).await?;
+        let Some(next) = next else {
+            after.history.close()?;
+            // Whoever started this node may be gone.
+            let _unheard = options.voice.tell(&Event::Sent { traffic: after.traffic });
+            return Ok(());
+        };
+        (kept, member, found) = (after, Arc::new(next.member), Some(next.found));
+        is_first = false;
     }
-    voice.tell(&told)?;
-    host.start()?;
-    host.act(&mut wishes, &mut messages, &mut submissions, &mut probed, &announce).await?;
-    // Whoever dials from here on is refused by the system.
-    receiving.abort();
-    host.finish().await
+}
+
+impl Life<'_> {
+    /// A member of one cluster, until the node is told to finish, or goes on in
+    /// another cluster: as whom.
+    async fn live(
+        &mut self,
+        member: &Arc<Member>,
+        found: Option<Record>,
+        kept: Kept,
+        is_first: bool,
+    ) -> Result<(Kept, Option<Next>)> {
+        let Life { options, workers, .. } = *self;
+        let node = Box::new(Node::new(&member.seat(), found)?);
+        let learner = node.role() == Role::Learner;
+        if learner {
+            let place = Place { node: member.me, epoch: node.epoch(), view: node.agreement().view() };
+            log::complain(
+                place,
+                format_args!(
+                    "the vote record is lost. This node cannot know what it signed, so it follows and computes, but \
+                     signs nothing in agreement until the cluster admits it again"
+                ),
+            );
+        }
+        let cluster = &member.cluster;
+        let (announce, peers) = watch::channel(addresses(&member.lineage, &self.founders));
+        let (inbox, mut messages) = mpsc::channel(INBOX);
+        let (lost, mut behind) = mpsc::channel(BEHIND);
+        let (horizon, shown) = watch::channel(node.horizon());
+        let unread = Unread::default();
+        let metrics = Metrics::new(cluster, member.me);
+        let standing = Standing {
+            epoch: node.epoch(),
+            view: node.agreement().view(),
+            role: node.role(),
+            working: false,
+            blocked: None,
+        };
+        let Kept { record, history, traffic } = kept;
+        let decided = node.head().decided().or(member.lineage.endings().last());
+        let chronicle = Arc::new(Chronicle::new(standing, decided.cloned(), history.shelf())?);
+        let board = Arc::new(Board::new());
+        let stream = Stream::new(member.me);
+        let (probes, mut probed) = mpsc::channel(PROBES);
+        let (submit, mut submissions) = mpsc::channel(SUBMISSIONS);
+        let clients = Clients {
+            lineage: Arc::clone(&member.lineage),
+            chronicle: Arc::clone(&chronicle),
+            board: Arc::clone(&board),
+            submissions: submit,
+        };
+        let inbound = Inbound {
+            party: Arc::clone(&member.party),
+            horizon: shown,
+            metrics: metrics.clone(),
+            unread: unread.clone(),
+            inbox,
+            behind: lost,
+            clients,
+        };
+        let answering = self.admin.clone().map(|(listener, address)| {
+            let admin = Admin {
+                cluster: Arc::clone(cluster),
+                me: member.me,
+                metrics: metrics.clone(),
+                chronicle: Arc::clone(&chronicle),
+                board: Arc::clone(&board),
+                stream: stream.clone(),
+                life: format!("{:x}", trace::now().as_millis()),
+                peers: peers.clone(),
+                probes,
+            };
+            workers.spawn(admin::serve(listener, address, admin))
+        });
+        let collector = options.traces.map(|address| Collector::start(workers, address, cluster, member.me, &metrics));
+        let trace = options.trace_since.map(|since| TraceFile::open(&options.folder, since));
+        let mut host = Host {
+            executor: Executor::new(Transformer::in_stages(usize::from(cluster.model().stages))?, member.me),
+            checkpoints: Checkpoints::new(&options.folder.join(CHECKPOINTS)),
+            trace: trace.transpose()?,
+            mesh: Mesh::start(&member.party, member.me, &peers, &metrics, &stream),
+            faults: options.fault.map(|(misbehaviour, from)| Faults::new(misbehaviour, Epoch(from))),
+            member: Arc::clone(member),
+            node,
+            record,
+            timers: Timers::default(),
+            parking: Parking::default(),
+            traffic,
+            metrics,
+            unread,
+            horizon,
+            chronicle,
+            history,
+            board,
+            stream,
+            doing: Coordinator::Initializing,
+            suspects: NodeSet::EMPTY,
+            lap: Lap::new(Coordinator::Initializing, std::time::Instant::now()),
+            collector,
+            outputs: Vec::new(),
+            measuring: options.measure.map(Measuring::new),
+            said: 0,
+            is_over: false,
+            blamed: std::collections::BTreeSet::new(),
+            voice: options.voice,
+        };
+        let receiving = workers.spawn(receive_from_all(Arc::clone(&self.listener), inbound));
+        if is_first {
+            options.voice.tell(&Event::Ready {
+                address: self.listener.local_addr()?,
+                admin: self.admin.as_ref().map(|(_, address)| *address),
+                learner,
+                epoch: host.node.epoch().0,
+            })?;
+        }
+        host.start()?;
+        let mut senses = Senses {
+            messages: &mut messages,
+            submissions: &mut submissions,
+            probed: &mut probed,
+            behind: &mut behind,
+            announce: &announce,
+        };
+        let next = self.act(&mut host, &mut senses).await?;
+        // Whoever dials from here on waits, or is refused by the system.
+        end(receiving).await;
+        if let Some(answering) = answering {
+            end(answering).await;
+        }
+        Ok((host.finish().await?, next))
+    }
+
+    /// Acts on whatever comes, until the node is told to finish, nobody can tell
+    /// it, or another cluster goes on.
+    async fn act(&mut self, host: &mut Host, senses: &mut Senses<'_>) -> Result<Option<Next>> {
+        let mut end = None;
+        loop {
+            if host.is_over && end.is_none() {
+                match host.go_on()? {
+                    Some(next) => return Ok(Some(next)),
+                    None => end = Some(Instant::now() + FAREWELL),
+                }
+            }
+            let next_timer = host.next_timer();
+            tokio::select! {
+                command = self.wishes.next() => match command {
+                    Some(Command::Peers { addresses: founders }) => {
+                        self.founders = founders;
+                        senses.announce.send_replace(addresses(&host.member.lineage, &self.founders));
+                    }
+                    Some(Command::Submit { request }) => {
+                        host.submit(&request)?;
+                    }
+                    Some(Command::Finish) | None => return Ok(None),
+                },
+                Some(message) = senses.messages.recv() => host.receive(message)?,
+                Some(submission) = senses.submissions.recv() => host.answer(submission)?,
+                Some(behind) = senses.behind.recv() => host.show_ending(behind)?,
+                Some(probe) = senses.probed.recv() => {
+                    // Whoever asked may have gone.
+                    let _gone = probe.send(());
+                }
+                () = run_out(next_timer) => host.expire_timers()?,
+                () = run_out(host.next_notice()) => host.give_notice()?,
+                () = run_out(end) => return Ok(None),
+            }
+            if host.mesh.has_more() {
+                // What was said leaves before more is heard.
+                yield_now().await;
+            }
+        }
+    }
+}
+
+/// Where the event loop learns what happens.
+struct Senses<'s> {
+    messages: &'s mut mpsc::Receiver<Box<VerifiedEnvelope>>,
+    submissions: &'s mut mpsc::Receiver<Submission>,
+    probed: &'s mut mpsc::Receiver<Probe>,
+    behind: &'s mut mpsc::Receiver<Behind>,
+    announce: &'s watch::Sender<Peers>,
+}
+
+/// Where the members of the last cluster listen.
+fn addresses(lineage: &Lineage, founders: &Peers) -> Peers {
+    let address = |newcomer: &Newcomer| Contact::read(&newcomer.contact).map(|contact| contact.address);
+    lineage.gather(founders, address).into_iter().map(Option::flatten).collect()
+}
+
+/// Ends a task, with all that it started.
+async fn end<T>(task: JoinHandle<T>) {
+    task.abort();
+    // It was told to.
+    let _aborted = task.await;
 }
 
 /// A listener of which the workers accept.
@@ -258,63 +408,43 @@ async fn listen(workers: &Handle, address: SocketAddr) -> Result<TcpListener> {
 async fn listen_for_operators(
     workers: &Handle,
     admin: Option<SocketAddr>,
-) -> Result<Option<(TcpListener, SocketAddr)>> {
+) -> Result<Option<(Arc<TcpListener>, SocketAddr)>> {
     let Some(address) = admin else { return Ok(None) };
     let listener = listen(workers, address).await.with_context(|| {
         format!("operators cannot be answered on {address}; choose another `admin` in node.toml, or take it out")
     })?;
     let address = listener.local_addr()?;
-    Ok(Some((listener, address)))
+    Ok(Some((Arc::new(listener), address)))
 }
 
 impl Host {
-    /// Acts on whatever comes, until it is told to finish or nobody can tell it.
-    async fn act(
-        &mut self,
-        wishes: &mut Wishes,
-        messages: &mut mpsc::Receiver<Box<VerifiedEnvelope>>,
-        submissions: &mut mpsc::Receiver<Submission>,
-        probed: &mut mpsc::Receiver<Probe>,
-        announce: &watch::Sender<Peers>,
-    ) -> Result<()> {
-        loop {
-            let next_timer = self.next_timer();
-            tokio::select! {
-                command = wishes.next() => match command {
-                    Some(Command::Peers { addresses }) => {
-                        announce.send_replace(addresses);
-                    }
-                    Some(Command::Submit { request }) => {
-                        self.submit(&request)?;
-                    }
-                    Some(Command::Finish) | None => return Ok(()),
-                },
-                Some(message) = messages.recv() => self.receive(message)?,
-                Some(submission) = submissions.recv() => self.answer(submission)?,
-                Some(probe) = probed.recv() => {
-                    // Whoever asked may have gone.
-                    let _gone = probe.send(());
-                }
-                () = run_out(next_timer) => self.expire_timers()?,
-                () = run_out(self.next_notice()) => self.give_notice()?,
-            }
-            if self.mesh.has_more() {
-                // What was said leaves before more is heard.
-                yield_now().await;
-            }
+    /// The cluster is over: how this node goes on, if it does.
+    fn go_on(&mut self) -> Result<Option<Next>> {
+        let ending = self.node.last().context("a cluster that is over without an ending")?;
+        let epoch = ending.header.epoch.0;
+        let lineage = self.member.advance(ending.clone())?;
+        let cluster = lineage.cluster();
+        let node = lineage.place(&self.member.public());
+        self.voice.tell(&Event::Changed {
+            epoch,
+            cluster: cluster.id().to_string(),
+            node: node.map(|node| node.0),
+            members: cluster.members().len(),
+        })?;
+        if node.is_none() {
+            return Ok(None);
         }
+        let found = wire::decode(&encode(&self.node.record())?).context("a record that cannot be read")?;
+        Ok(Some(Next { member: Member::open(self.member.folder(), cluster.timing)?, found }))
     }
 
-    /// After the last step: what was said leaves, and everything is told.
-    async fn finish(self) -> Result<()> {
-        let Host { mesh, mut traffic, unread, voice, mut trace, history, .. } = self;
+    /// After the last step: what was said leaves.
+    async fn finish(self) -> Result<Kept> {
+        let Host { mesh, mut traffic, unread, mut trace, record, history, .. } = self;
         trace.as_mut().map_or(Ok(()), TraceFile::close)?;
-        history.close()?;
         mesh.finish().await;
         traffic.add_unread(&unread);
-        // Whoever started this node may be gone.
-        let _unheard = voice.tell(&Event::Sent { traffic });
-        Ok(())
+        Ok(Kept { record, history, traffic })
     }
 }
 

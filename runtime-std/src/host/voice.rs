@@ -40,6 +40,12 @@ impl Voice {
                 let evidence: Evidence = wire::decode(evidence).ok()?;
                 Some(format!("proves that node {} is faulty ({})", evidence.accused.0, evidence.fault.name()))
             }
+            Event::Changed { epoch, node: Some(node), members, .. } => {
+                Some(format!("the roster changed with epoch {epoch}: this is node {node} of {members} now"))
+            }
+            Event::Changed { epoch, node: None, .. } => {
+                Some(format!("was removed from the roster with epoch {epoch}; it ends soon"))
+            }
             Event::Commit(_) | Event::EnterView { .. } | Event::Sent { .. } | Event::Measured(_) => None,
         }
     }

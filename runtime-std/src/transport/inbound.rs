@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use butterfly_kernel::types::{Epoch, NodeId};
 use butterfly_kernel::wire;
 use butterfly_session::Peer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::connection::Connection;
@@ -18,13 +20,13 @@ use super::door::{Door, HANDSHAKE_TIME, Seat};
 use super::party::{Party, Who};
 use crate::access::Clients;
 use crate::metrics::Metrics;
-use crate::protocol::{Envelope, Horizon, VerifiedEnvelope};
+use crate::protocol::{Envelope, Horizon, Message, VerifiedEnvelope};
 use crate::traffic::Unread;
 
 /// Sessions that a member may have with us at once: the newest is the one that
 /// it uses.
 const SESSIONS_OF_A_MEMBER: usize = 1;
-/// Sessions that a client may have with us at once.
+/// Sessions that a client, or an operator, may have with us at once.
 const SESSIONS_OF_A_CLIENT: usize = 8;
 /// After an accept that failed, for want of file descriptors or so.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -43,15 +45,33 @@ pub(crate) struct Inbound {
     /// Takes every other message, verified, in the order of its connection.
     /// When it is full, connections wait in line, each with one message.
     pub(crate) inbox: mpsc::Sender<Box<VerifiedEnvelope>>,
+    /// Takes members that are in an earlier cluster, as their questions show.
+    pub(crate) behind: mpsc::Sender<Behind>,
     /// Serves clients.
     pub(crate) clients: Clients,
 }
 
-/// Accepts connections and receives from them, for as long as it is polled.
-pub(crate) async fn receive_from_all(listener: TcpListener, inbound: Inbound) {
+/// A member does not know that the roster changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behind {
+    /// Who, in the roster as it is now.
+    pub(crate) member: NodeId,
+    /// Its open epoch.
+    pub(crate) epoch: Epoch,
+}
+
+/// Accepts connections and receives from them, for as long as it is polled. When
+/// it is dropped, they end.
+pub(crate) async fn receive_from_all(listener: Arc<TcpListener>, inbound: Inbound) {
     let door = Arc::new(Door::new());
+    let mut tasks = JoinSet::new();
     loop {
-        let Ok((stream, address)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // Whoever is gone takes no more room.
+            Some(_) = tasks.join_next() => continue,
+        };
+        let Ok((stream, address)) = accepted else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
@@ -60,7 +80,7 @@ pub(crate) async fn receive_from_all(listener: TcpListener, inbound: Inbound) {
             // A connection ends with the first thing that is not as it must
             // be. Whoever it was may dial again.
             let task = async move { drop(inbound.attend(stream, seat, &door).await) };
-            tokio::spawn(task).abort_handle()
+            tasks.spawn(task)
         });
     }
 }
@@ -72,15 +92,15 @@ impl Inbound {
         let who = self.party.who(&peer.identity()).context("not in the roster")?;
         let limit = match who {
             Who::Member(_) => SESSIONS_OF_A_MEMBER,
-            Who::Client(_) => SESSIONS_OF_A_CLIENT,
+            Who::Client(_) | Who::Operator(_) => SESSIONS_OF_A_CLIENT,
         };
         let _open = self.metrics.session(who);
         let displaced = door.establish(&peer, limit);
         // In a place of its own: it holds messages, for which a stranger's task has no room.
         let serve = Box::pin(async {
             match who {
-                Who::Member(_) => self.receive(connection).await,
-                Who::Client(client) => self.clients.serve(connection, client).await,
+                Who::Member(member) => self.receive(connection, member).await,
+                Who::Client(_) | Who::Operator(_) => self.clients.serve(connection, who).await,
             }
         });
         tokio::select! {
@@ -97,19 +117,39 @@ impl Inbound {
         Ok(established)
     }
 
-    async fn receive(&self, mut connection: Connection) -> Result<()> {
-        let Inbound { party, horizon, metrics, unread, inbox, .. } = self;
+    async fn receive(&self, mut connection: Connection, member: NodeId) -> Result<()> {
+        let Inbound { party, horizon, metrics, unread, inbox, behind, .. } = self;
+        let cluster = party.cluster();
+        let begin = cluster.descent().map_or(Epoch::GENESIS, |descent| descent.epoch);
         while let Some(message) = connection.receive().await? {
             let envelope: Envelope = wire::decode(message)?;
-            let kind = envelope.message.kind();
+            let (kind, epoch) = (envelope.message.kind(), envelope.message.epoch());
             metrics.received(kind, message.len());
-            if horizon.borrow().wants(party.cluster(), &envelope).is_err() {
-                metrics.left_unread(kind);
-                unread.add(kind);
-                continue;
+            if let Message::Fetch(fetch) = &envelope.message
+                && fetch.epoch <= begin
+            {
+                // Whoever asks for so much that it cannot be answered asks again.
+                let _full = behind.try_send(Behind { member, epoch: fetch.epoch });
             }
-            inbox.send(Box::new(party.cluster().verify(envelope)?)).await?;
+            let wanted = horizon.borrow().wants(cluster, &envelope).is_ok() && epoch.is_none_or(|epoch| epoch > begin);
+            let verified = wanted.then(|| cluster.verify(envelope)).transpose();
+            match verified {
+                Ok(Some(verified)) => inbox.send(Box::new(verified)).await?,
+                Err(forged) if !self.may_be_elsewhere(epoch) => return Err(forged.into()),
+                Ok(None) | Err(_) => {
+                    metrics.left_unread(kind);
+                    unread.add(kind);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Whether something of this epoch that does not hold in our cluster may
+    /// hold in one before or behind it, in which its author is.
+    fn may_be_elsewhere(&self, epoch: Option<Epoch>) -> bool {
+        let cluster = self.party.cluster();
+        let changes = cluster.descent().is_some() || !cluster.roster().operators.is_empty();
+        changes && epoch.is_none_or(|epoch| epoch > self.horizon.borrow().epoch())
     }
 }

@@ -9,7 +9,8 @@ use butterfly_kernel::types::{ClientId, NodeId};
 use butterfly_session::{IdentityKey, Local, Members, Peer};
 
 use crate::keys::{Keys, session_cluster, session_identity};
-use crate::protocol::Cluster;
+use crate::lineage::Lineage;
+use crate::protocol::{Cluster, PublicKey};
 
 /// The longest message that is sent or taken, in bytes: a decision with its
 /// state is the longest that there is. It is announced in the handshake, and a
@@ -23,14 +24,17 @@ pub enum Who {
     Member(NodeId),
     /// Somebody who may ask for work.
     Client(ClientId),
+    /// Somebody whose word changes the roster, by the place of the key there.
+    Operator(u8),
 }
 
 /// A member or a client of a cluster, with what it needs for sessions.
 pub struct Party {
-    cluster: Arc<Cluster>,
+    lineage: Arc<Lineage>,
     local: Local,
-    /// The members' keys, by their place in the roster.
-    members: Vec<Peer>,
+    /// The members' keys, by their place in the roster; none of a member whose
+    /// own cannot be used.
+    members: Vec<Option<Peer>>,
     /// The lowest serial that counts, where it is more than the first: whoever
     /// came with a newer exchange key gave up the older ones. Kept for as long
     /// as the process runs; at most one for each identity of the roster.
@@ -38,19 +42,26 @@ pub struct Party {
 }
 
 impl Party {
-    /// The holder of `keys`, which `cluster` knows, and the keys of all members.
+    /// The holder of `keys`, which the last cluster of `lineage` knows, and the
+    /// keys of its members.
     ///
     /// # Errors
     /// None in practice: the record that it signs is its own.
-    pub fn new(cluster: Arc<Cluster>, keys: &Keys, members: Vec<Peer>) -> Result<Party> {
-        let local = Local::new(session_cluster(&cluster), &keys.exchange(), keys.record(&cluster), LONGEST_MESSAGE)?;
-        let serials = members.iter().map(|peer| (peer.identity(), peer.serial())).collect();
-        Ok(Party { cluster, local, members, serials: Mutex::new(serials) })
+    pub fn new(lineage: Arc<Lineage>, keys: &Keys, members: Vec<Option<Peer>>) -> Result<Party> {
+        let cluster = lineage.first();
+        let local = Local::new(session_cluster(cluster), &keys.exchange(), keys.record(cluster), LONGEST_MESSAGE)?;
+        let serials = members.iter().flatten().map(|peer| (peer.identity(), peer.serial())).collect();
+        Ok(Party { lineage, local, members, serials: Mutex::new(serials) })
     }
 
-    /// The cluster.
+    /// The cluster, as its roster is now.
     pub fn cluster(&self) -> &Arc<Cluster> {
-        &self.cluster
+        self.lineage.cluster()
+    }
+
+    /// And how it became that.
+    pub fn lineage(&self) -> &Arc<Lineage> {
+        &self.lineage
     }
 
     /// What sessions are made with.
@@ -60,16 +71,19 @@ impl Party {
 
     /// The keys of `node`.
     pub fn member(&self, node: NodeId) -> Option<&Peer> {
-        self.members.get(node.index())
+        self.members.get(node.index())?.as_ref()
     }
 
     /// Whom the roster knows by `identity`.
     pub fn who(&self, identity: &IdentityKey) -> Option<Who> {
-        let roster = self.cluster.roster();
-        let place = |keys: &[_]| keys.iter().position(|key| session_identity(key) == *identity);
-        let number = |place: usize| u8::try_from(place).ok();
-        let member = place(&roster.members).and_then(number).map(|number| Who::Member(NodeId(number)));
-        member.or_else(|| place(&roster.clients).and_then(number).map(|number| Who::Client(ClientId(number))))
+        let roster = self.cluster().roster();
+        let place = |keys: &[PublicKey]| {
+            let place = keys.iter().position(|key| session_identity(key) == *identity)?;
+            u8::try_from(place).ok()
+        };
+        let member = place(&roster.members).map(|place| Who::Member(NodeId(place)));
+        let client = || place(&roster.clients).map(|place| Who::Client(ClientId(place)));
+        member.or_else(client).or_else(|| place(&roster.operators).map(Who::Operator))
     }
 
     /// `peer` has an open session: keys that it had before count no more.

@@ -14,8 +14,8 @@ use super::door::Door;
 use super::outbound::Mesh;
 use super::party::{LONGEST_MESSAGE, Party, Who};
 use crate::keys::{Keys, session_cluster};
+use crate::lineage::Lineage;
 use crate::metrics::Metrics;
-use crate::protocol::Cluster;
 use crate::provision::Founded;
 use crate::stream::Stream;
 
@@ -25,10 +25,9 @@ fn parties() -> (Arc<Party>, Vec<Arc<Party>>) {
     let founded = Founded::new(Resilience::largest(4).unwrap(), 1, 4, Timing::default()).unwrap();
     let cluster = Arc::new(founded.cluster.clone());
     founded.provision_members(|node| folder.path().join(node.0.to_string())).unwrap();
-    let verified = |cluster: &Cluster| -> Vec<Peer> {
-        founded.records.iter().map(|record| record.verify(session_cluster(cluster)).unwrap()).collect()
-    };
-    let party = |keys: &Keys| Arc::new(Party::new(Arc::clone(&cluster), keys, verified(&cluster)).unwrap());
+    let lineage = Arc::new(Lineage::of(Arc::clone(&cluster)));
+    let peers: Vec<_> = founded.records.iter().map(|record| record.verify(session_cluster(&cluster)).ok()).collect();
+    let party = |keys: &Keys| Arc::new(Party::new(Arc::clone(&lineage), keys, peers.clone()).unwrap());
     let member = |node: u8| party(&Keys::read(&folder.path().join(node.to_string())).unwrap());
     (party(&founded.clients[0]), (0..4).map(member).collect())
 }

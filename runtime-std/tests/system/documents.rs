@@ -1,6 +1,7 @@
 //! Proofs and evidence: one encoding, and every altered one is refused.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::harness::{demo, verify};
 use butterfly_kernel::crypto::ed25519::SignatureMap;
@@ -64,9 +65,10 @@ fn no_bit_of_evidence_can_be_flipped() {
 #[test]
 fn altered_statements_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let (Checked { cluster, .. }, proof) = commit_of(&proof(folder.path()));
+    let (Checked { lineage, .. }, proof) = commit_of(&proof(folder.path()));
+    let cluster = Arc::clone(lineage.first());
     let refused = |altered: butterfly_runtime_std::protocol::CommitProof| {
-        let bytes = document::write(&cluster, Statement::Commit(Box::new(altered))).unwrap();
+        let bytes = document::write(&lineage, 0, Statement::Commit(Box::new(altered))).unwrap();
         format!("{:#}", document::check(&bytes).unwrap_err())
     };
     let signatures = &proof.certificate.signatures;
@@ -105,12 +107,12 @@ fn another_clusters_proof_is_refused() {
     let file = folder.path().join("ours");
     std::fs::write(&file, &ours).unwrap();
     let (other, _) = commit_of(&proof(folder.path()));
-    let id = other.cluster.id().to_string();
+    let id = other.cluster().id().to_string();
     assert!(verify(&file, &["--cluster", &id]).unwrap_err().contains("not the one asked for"));
 
     // Nor does our proof hold for the other cluster's members.
     let (_, commit) = commit_of(&ours);
-    let forged = document::write(&other.cluster, Statement::Commit(commit)).unwrap();
+    let forged = document::write(&other.lineage, 0, Statement::Commit(commit)).unwrap();
     assert!(document::check(&forged).is_err());
 }
 

@@ -1,6 +1,7 @@
 //! The end of a demonstration: everybody catches up, everything is written down.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,6 +14,7 @@ use crate::demo::trace::Traced;
 use crate::document::{self, Statement};
 use crate::faults::Fault;
 use crate::ledger::Decision;
+use crate::lineage::Lineage;
 use crate::model::{Transformer, text_of};
 use crate::protocol::path_name;
 use crate::traffic::Traffic;
@@ -55,15 +57,16 @@ impl Conductor<'_> {
     }
 
     fn write_files(&self) -> Result<()> {
-        let cluster = &self.provisioned.cluster;
+        let lineage = Lineage::of(Arc::new(self.provisioned.cluster.clone()));
+        let write = |statement| document::write(&lineage, 0, statement);
         if let (Some(path), Some(proof)) = (&self.plan.proof, self.ledger.proof()) {
-            let bytes = document::write(cluster, Statement::Commit(Box::new(proof)))?;
+            let bytes = write(Statement::Commit(Box::new(proof)))?;
             fs::write(path, bytes).with_context(|| format!("cannot write the proof to {}", path.display()))?;
         }
         if let Some(folder) = &self.plan.evidence {
             fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
             for (node, fault, evidence) in self.ledger.blamed() {
-                let bytes = document::write(cluster, Statement::Evidence(Box::new(evidence.clone())))?;
+                let bytes = write(Statement::Evidence(Box::new(evidence.clone())))?;
                 let path = folder.join(format!("node-{}-{fault}.evidence", node.0));
                 fs::write(&path, bytes).with_context(|| format!("cannot write evidence to {}", path.display()))?;
             }
