@@ -79,7 +79,7 @@ struct Round {
 /// When the processes cannot be started, or one fails.
 pub fn run(plan: &Plan, dir: &Path) -> Result<Report> {
     let folder = tempfile::tempdir_in(dir).with_context(|| format!("cannot make a folder in {}", dir.display()))?;
-    let founded = Founded::new(plan.resilience, 1, 4, timing(VIEW_TIMEOUT))?;
+    let founded = Founded::new(plan.resilience, 1, 0, 4, timing(VIEW_TIMEOUT))?;
     founded.provision_members(|node| crate::provision::node_folder(folder.path(), node))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -4,6 +4,7 @@ mod asking;
 mod bench;
 mod commands;
 mod operator;
+mod remove;
 mod shell;
 mod top;
 mod verify;
@@ -44,6 +45,8 @@ enum Command {
     Submit(asking::Submit),
     /// Show where a cluster and each of its nodes is
     Status(asking::Status),
+    /// Take a member out of a cluster's roster
+    Remove(remove::Remove),
     /// Watch a cluster: what each node says of itself, again and again
     Top(top::Top),
     /// Measure what agreement costs on this machine, beside what it costs at least

@@ -3,6 +3,7 @@
 
 mod caller;
 mod folder;
+mod order;
 mod standing;
 mod submit;
 

@@ -99,7 +99,8 @@ pub struct NodeConfig {
     pub listen: Setting<SocketAddr>,
     /// Where it answers operators, on loopback; nowhere unless it is said.
     pub admin: Setting<Option<SocketAddr>>,
-    /// Where the members listen, in the roster's order.
+    /// Where the members of the first roster listen, in its order; who came later
+    /// told it when it joined.
     pub peers: Setting<Vec<SocketAddr>>,
     /// Milliseconds that the first view of an epoch may take, 20 to 60,000.
     pub view_timeout_ms: Setting<u32>,
@@ -141,36 +142,41 @@ impl NodeConfig {
             ..NodeFile::default()
         };
         let about = format!(
-            "# Node {0}. `peers`: where the members listen, in the roster's order; this one listens at its own\n\
-             # address there unless `listen` says otherwise. `admin`: where it shows operators its health, metrics and\n\
+            "# Node {0}. `peers`: where the members of the first roster listen, in its order; this one listens at\n\
+             # its own address there unless `listen` says otherwise. `admin`: where it shows operators its health, metrics and\n\
              # state, on this machine only; nowhere without it, or with \"off\". `butterfly config check` shows what holds.\n",
             me.0
         );
         write(path, &about, &file)
     }
 
-    /// What holds for member `me` of `members`.
+    /// What holds for a member, which is `founder` among so many `founders`, or
+    /// came later.
     ///
     /// # Errors
     /// When the file cannot be read, has a field that nobody knows, or a value
     /// is not one.
     pub fn load(
         path: &Path,
-        me: NodeId,
-        members: usize,
+        founder: Option<NodeId>,
+        founders: usize,
         environment: impl Fn(&str) -> Option<String>,
         overrides: Overrides,
     ) -> Result<NodeConfig> {
         let NodeFile { listen, admin, peers, view_timeout_ms, log_format, log_level, traces } = parse(path)?;
         ensure!(
-            peers.len() == members,
-            "{}: `peers` names {} addresses; the roster has {members} members, so give one for each, in its order",
+            peers.len() == founders,
+            "{}: `peers` names {} addresses; the first roster has {founders} members, so give one for each, in its order",
             path.display(),
             peers.len()
         );
-        let own = peers.get(me.index()).copied().context("a member beyond the roster")?;
+        let own = founder.and_then(|founder| peers.get(founder.index()).copied());
+        let said = settle(own, listen.map(Some), from(&environment, LISTEN)?.map(Some), overrides.listen.map(Some));
+        let listen = said.value.with_context(|| {
+            format!("{}: say where this node listens, as it told the others when it joined: `listen`", path.display())
+        })?;
         let config = NodeConfig {
-            listen: settle(own, listen, from(&environment, LISTEN)?, overrides.listen),
+            listen: Setting { value: listen, source: said.source },
             admin: settle(Switch::Off, admin, from(&environment, ADMIN)?, overrides.admin).map(Switch::address),
             peers: Setting { value: peers, source: Source::File },
             view_timeout_ms: settle(

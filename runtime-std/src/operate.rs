@@ -4,6 +4,7 @@
 //! DIR/node-0/   roster, key-records, key, exchange-key, vote-record, node.toml
 //! DIR/node-1/   ...
 //! DIR/client-0/ roster, key-records, key, exchange-key, client.toml
+//! DIR/operator/ the same
 //! ```
 //!
 //! Each folder is complete in itself: it can be moved to another machine, when
@@ -19,8 +20,9 @@ use anyhow::{Context, Result, ensure};
 use butterfly_kernel::types::{ClientId, NodeId};
 
 use crate::config::{NodeConfig, Overrides};
-use crate::folder::Member;
+use crate::folder::{Member, Removed};
 use crate::host::{NodeOptions, Voice};
+use crate::lineage::place_in;
 use crate::log::Log;
 use crate::protocol::timing;
 use crate::provision::node_folder;
@@ -34,7 +36,25 @@ pub fn client_folder(dir: &Path, client: ClientId) -> PathBuf {
     dir.join(format!("client-{}", client.0))
 }
 
-/// What holds for `node` of the cluster in `dir`.
+/// The folder of the operator inside that of the cluster: its keys change the
+/// roster, so they belong on a machine of their own.
+pub fn operator_folder(dir: &Path) -> PathBuf {
+    dir.join("operator")
+}
+
+/// Whether the folder of `node` is that of somebody who is no member any more.
+///
+/// # Errors
+/// When the folder cannot be used.
+pub(crate) fn removed(dir: &Path, node: NodeId) -> Result<Option<Removed>> {
+    match Member::open(&node_folder(dir, node), timing(crate::config::VIEW_TIMEOUT)) {
+        Ok(_) => Ok(None),
+        Err(error) => error.downcast::<Removed>().map(Some),
+    }
+}
+
+/// What holds for `node` of the cluster in `dir`. What it is called in the
+/// roster may be something else by now.
 ///
 /// # Errors
 /// When its folder or file cannot be used.
@@ -49,9 +69,12 @@ pub fn node_config(dir: &Path, node: NodeId, overrides: Overrides) -> Result<Nod
     );
     // The waiting times are not known yet, and not needed here.
     let member = Member::open(&folder, timing(crate::config::VIEW_TIMEOUT))?;
-    ensure!(member.me == node, "{} holds the keys of node {}", folder.display(), member.me.0);
-    let members = member.cluster.members().len();
-    NodeConfig::load(&folder.join(CONFIG), node, members, |name| std::env::var(name).ok(), overrides)
+    let founder = place_in(member.lineage.first(), &member.public());
+    if let Some(founder) = founder {
+        ensure!(founder == node, "{} holds the keys of node {}", folder.display(), founder.0);
+    }
+    let founders = member.lineage.first().members().len();
+    NodeConfig::load(&folder.join(CONFIG), founder, founders, |name| std::env::var(name).ok(), overrides)
 }
 
 /// How to run `node` of the cluster in `dir`.

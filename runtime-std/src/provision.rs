@@ -19,32 +19,41 @@ pub struct Founded {
     pub cluster: Cluster,
     /// The keys of its clients.
     pub clients: Vec<Keys>,
+    /// The keys of its operators.
+    pub operators: Vec<Keys>,
     /// For everybody: which exchange key is whose.
     pub records: Vec<KeyRecord>,
     members: Vec<Keys>,
 }
 
 impl Founded {
-    /// Draws keys for as many members as `resilience` says, and for `clients`.
+    /// Draws keys for as many members as `resilience` says, for `clients`, and for
+    /// `operators`. Without one the roster never changes.
     ///
     /// # Errors
     /// When the system gives no random numbers, or the members cannot run the model.
-    pub fn new(resilience: Resilience, clients: usize, tokens_per_epoch: u8, timing: Timing) -> Result<Founded> {
+    pub fn new(
+        resilience: Resilience,
+        clients: usize,
+        operators: usize,
+        tokens_per_epoch: u8,
+        timing: Timing,
+    ) -> Result<Founded> {
         let n = resilience.n();
         let keys = |count: usize| (0..count).map(|_| Keys::generate()).collect::<Result<Vec<_>>>();
-        let (members, clients) = (keys(n)?, keys(clients)?);
+        let (members, clients, operators) = (keys(n)?, keys(clients)?, keys(operators)?);
         let model = Transformer::for_nodes(n)?;
         let roster = Roster {
             resilience,
             members: members.iter().map(Keys::public).collect(),
             clients: clients.iter().map(Keys::public).collect(),
-            operators: [].into_iter().collect(),
+            operators: operators.iter().map(Keys::public).collect(),
             model: model.terms(tokens_per_epoch)?,
             assignment: model.assignment(n)?,
         };
         let cluster = Cluster::new(roster, timing)?;
         let records = members.iter().map(|keys| keys.record(&cluster)).collect();
-        Ok(Founded { cluster, clients, records, members })
+        Ok(Founded { cluster, clients, operators, records, members })
     }
 
     /// Makes the folder of each member, where `folder` says.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Command, Demo, Device, Node, Reference, STOPPED, Usage, asking, bench, operator, shell, top, verify};
+use super::{
+    Command, Demo, Device, Node, Reference, STOPPED, Usage, asking, bench, operator, remove, shell, top, verify,
+};
 use crate::demo::{self, Ending, Plan, Wishes};
 use crate::device::emulator::Cable;
 use crate::device::{self, DeviceOptions};
@@ -25,6 +27,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
         Command::Start(arguments) => operator::start(&arguments),
         Command::Submit(arguments) => asking::submit(&arguments),
         Command::Status(arguments) => asking::status(&arguments),
+        Command::Remove(arguments) => remove::remove(&arguments),
         Command::Top(arguments) => top::top(&arguments),
         Command::Config(operator::Config::Check(arguments)) => operator::check(&arguments),
         Command::Keygen(arguments) => operator::keygen(&arguments),

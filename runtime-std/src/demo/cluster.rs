@@ -27,7 +27,7 @@ pub(super) struct Provisioned {
 impl Provisioned {
     /// Makes the folders of all nodes inside `root`.
     pub(super) fn new(plan: &Plan, root: &Path) -> Result<Provisioned> {
-        let founded = Founded::new(plan.resilience, 1, plan.tokens_per_epoch, timing(plan.view_timeout))?;
+        let founded = Founded::new(plan.resilience, 1, 0, plan.tokens_per_epoch, timing(plan.view_timeout))?;
         founded.provision_members(|node| node_folder(root, node))?;
         let Founded { cluster, clients, .. } = founded;
         let client = clients.into_iter().next().context("a cluster without a client")?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use butterfly_kernel::cluster::Timing;
 use butterfly_kernel::types::{ClientId, Resilience};
 
-use super::{CONFIG, client_folder};
+use super::{CONFIG, client_folder, operator_folder};
 use crate::client;
 use crate::config::NodeConfig;
 use crate::provision::{Founded, node_folder};
@@ -35,8 +35,8 @@ pub struct Initialised {
     pub clients: Vec<PathBuf>,
 }
 
-/// Makes `dir` with a folder for each node and each client; the nodes listen,
-/// and answer operators, on loopback.
+/// Makes `dir` with a folder for each node, each client and the operator; the
+/// nodes listen, and answer operators, on loopback.
 ///
 /// # Errors
 /// When `dir` is there already or cannot be written.
@@ -50,7 +50,7 @@ pub fn init(
     fs::create_dir(dir).with_context(|| {
         format!("cannot make the folder {}; choose one that is not there yet, in one that is", dir.display())
     })?;
-    let founded = Founded::new(resilience, usize::from(clients), tokens_per_epoch, Timing::default())?;
+    let founded = Founded::new(resilience, usize::from(clients), 1, tokens_per_epoch, Timing::default())?;
     founded.provision_members(|node| node_folder(dir, node))?;
     let cluster = &founded.cluster;
     let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -64,6 +64,9 @@ pub fn init(
         let folder = client_folder(dir, number);
         client::provision(&folder, cluster, keys, &founded.records, &addresses)?;
         clients.push(folder);
+    }
+    for keys in &founded.operators {
+        client::provision(&operator_folder(dir), cluster, keys, &founded.records, &addresses)?;
     }
     Ok(Initialised { cluster: cluster.id().to_string(), addresses, admin, clients })
 }

@@ -4,7 +4,7 @@
 //! It can be started by itself while the others run. The nodes end with this
 //! process; what a node of its own terminal does not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::nodes_in;
+use super::{nodes_in, removed};
 use crate::control::{Command, Event};
 use crate::host::Voice;
 use crate::process::{News, Process, What};
@@ -37,7 +37,15 @@ struct Line<'e> {
 /// # Errors
 /// When a node cannot be started, or all have ended by themselves.
 pub fn supervise(dir: &Path, json: bool) -> Result<()> {
-    let nodes = nodes_in(dir)?;
+    let mut nodes = nodes_in(dir)?;
+    let mut gone = Vec::new();
+    for node in &nodes {
+        gone.extend(removed(dir, *node)?.map(|removed| (*node, removed)));
+    }
+    nodes.retain(|node| gone.iter().all(|(gone, _)| gone != node));
+    if !json {
+        gone.iter().for_each(|(node, removed)| show(&format!("node {} is not started: {removed}", node.0)));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(Supervisor::run(dir, &nodes, json))
 }
@@ -47,6 +55,8 @@ struct Supervisor<'d> {
     json: bool,
     processes: BTreeMap<NodeId, Process>,
     ready: usize,
+    /// Who was removed from the roster, and ends.
+    leaving: BTreeSet<NodeId>,
 }
 
 impl Supervisor<'_> {
@@ -54,7 +64,7 @@ impl Supervisor<'_> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let (sender, mut news) = mpsc::unbounded_channel();
-        let mut supervisor = Supervisor { dir, json, processes: BTreeMap::new(), ready: 0 };
+        let mut supervisor = Supervisor { dir, json, processes: BTreeMap::new(), ready: 0, leaving: BTreeSet::new() };
         for node in nodes {
             let number = node.0.to_string();
             let arguments =
@@ -90,7 +100,10 @@ impl Supervisor<'_> {
         match what {
             What::Event(event) => self.hear_event(node, &event),
             What::Ended => {
-                if self.processes.remove(&node).is_some() {
+                if self.leaving.contains(&node) {
+                    self.processes.remove(&node);
+                    self.say(&format!("node {} has ended; it is no member any more", node.0));
+                } else if self.processes.remove(&node).is_some() {
                     self.say(&format!(
                         "node {0} has ended; `butterfly start --dir {1} --node {0}` starts it again",
                         node.0,
@@ -118,6 +131,9 @@ impl Supervisor<'_> {
             }
             Event::Failed { reason } if self.ready < self.processes.len() => bail!("node {}: {reason}", node.0),
             other => {
+                if matches!(other, Event::Changed { node: None, .. }) {
+                    self.leaving.insert(node);
+                }
                 if let Some(line) = Voice::line(other) {
                     self.say(&format!("node {}: {line}", node.0));
                 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::provision::Founded;
 
 fn tellers() -> Vec<Teller> {
-    let founded = Founded::new(Resilience::largest(4).unwrap(), 1, 4, Timing::default()).unwrap();
+    let founded = Founded::new(Resilience::largest(4).unwrap(), 1, 0, 4, Timing::default()).unwrap();
     let cluster = std::sync::Arc::new(founded.cluster);
     cluster.members().iter().map(|node| Teller::new(&cluster, node)).collect()
 }

@@ -22,7 +22,7 @@ use crate::stream::Stream;
 /// A client of a cluster, and a party for each of its four members.
 fn parties() -> (Arc<Party>, Vec<Arc<Party>>) {
     let folder = tempfile::tempdir().unwrap();
-    let founded = Founded::new(Resilience::largest(4).unwrap(), 1, 4, Timing::default()).unwrap();
+    let founded = Founded::new(Resilience::largest(4).unwrap(), 1, 0, 4, Timing::default()).unwrap();
     let cluster = Arc::new(founded.cluster.clone());
     founded.provision_members(|node| folder.path().join(node.0.to_string())).unwrap();
     let lineage = Arc::new(Lineage::of(Arc::clone(&cluster)));

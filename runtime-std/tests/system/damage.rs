@@ -19,13 +19,14 @@ use crate::operated::{Folder, wait_until};
 /// The node whose files are damaged.
 const NODE: u16 = 2;
 /// What a node reads first, and refuses or believes.
-const READ_FIRST: [&str; 5] = ["exchange-key", "key", "key-records", "roster", "vote-record"];
+const READ_FIRST: [&str; 6] = ["ending.0", "exchange-key", "key", "key-records", "roster", "vote-record"];
 /// Pieces of damage that the code of a node is shown, in these files.
 const SHOWN: u64 = 3_000;
 /// Pieces that a process is started on.
 const STARTED: u64 = 240;
 
-/// A node that was stopped behind some decisions, with checkpoints.
+/// A node that was stopped behind a change of the roster and some decisions,
+/// with checkpoints.
 struct Stopped {
     folder: Folder,
     /// Its files, by their paths.
@@ -42,8 +43,9 @@ enum Damage {
 
 impl Stopped {
     fn new() -> Stopped {
-        let folder = Folder::found(4);
+        let folder = Folder::found(5);
         let nodes = Nodes::start(&folder);
+        folder.remove(4);
         folder.submit(&["--tokens", "60"]);
         let last = nodes.last();
         let admin = folder.admin(NODE);
@@ -53,10 +55,11 @@ impl Stopped {
         let mut files = BTreeMap::new();
         collect(&folder.dir.join(format!("node-{NODE}")), &mut files);
         let names: Vec<_> = files.keys().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        for name in ["exchange-key", "history", "key", "key-records", "node.toml", "roster", "vote-record"] {
+        for name in ["ending.0", "exchange-key", "history", "key", "key-records", "node.toml", "roster", "vote-record"]
+        {
             assert!(names.contains(&name), "{name}: {names:?}");
         }
-        assert!(names.len() > 8, "there are checkpoints: {names:?}");
+        assert!(names.len() > 9, "there are checkpoints: {names:?}");
         Stopped { folder, files, epochs }
     }
 
@@ -163,7 +166,7 @@ fn a_node_reads_what_it_wrote_or_refuses_or_knows_that_it_forgot() {
     for ((name, outcome), times) in &seen {
         progress(&format!("{name:>14}: {outcome} {times} times"));
     }
-    for name in ["roster", "key-records", "key"] {
+    for name in ["roster", "ending.0", "key-records", "key"] {
         assert!(!seen.contains_key(&(name, "as before")), "{name} is not all there");
     }
     let of_exchange = |outcome| seen.get(&("exchange-key", outcome)).copied().unwrap_or_default();

@@ -19,15 +19,15 @@ const KILLS: usize = 500;
 const PROMPTS: [&str; 3] = ["Return the ", "if x == ", "def main("];
 
 /// What one client asked for, and what it was given.
-struct Answered {
-    tokens: u64,
+pub(crate) struct Answered {
+    pub(crate) tokens: u64,
     first: u64,
     last: u64,
 }
 
 /// Asks for one thing after the other until it is told to stop. A command that
 /// fails is given again, as it says that one should.
-fn ask_again_and_again(folder: &Folder, client: &str, stop: &AtomicBool) -> Vec<Answered> {
+pub(crate) fn ask_again_and_again(folder: &Folder, client: &str, stop: &AtomicBool) -> Vec<Answered> {
     let mut draws = Draws(client.parse().unwrap());
     let mut answered = Vec::new();
     while !stop.load(Ordering::Relaxed) {
@@ -101,10 +101,19 @@ fn five_hundred_kills_lose_and_repeat_nothing() {
         stop.store(true, Ordering::Relaxed);
         clients.map(|client| client.join().unwrap())
     });
+    let requests = answered.iter().flatten().collect();
+    let (committed, last) = nothing_is_lost_or_repeated(&nodes, requests);
+    assert!(answered.iter().all(|answered| answered.len() > 20), "there was load all the time");
+    let requests: usize = answered.iter().map(Vec::len).sum();
+    progress(&format!("{requests} requests, {committed} tokens, {last} epochs"));
+}
+
+/// Every epoch has one value with everybody who runs, nobody is seen to have
+/// contradicted himself, and what was committed is what was asked for, once. The
+/// tokens that were committed, and the last epoch.
+pub(crate) fn nothing_is_lost_or_repeated(nodes: &Nodes<'_>, mut requests: Vec<&Answered>) -> (u64, u64) {
     let last = nodes.last();
-    wait_until("every node has the last epoch", || {
-        (0..NODES).all(|node| epochs(folder.admin(node)).contains_key(&last))
-    });
+    wait_until("every node has the last epoch", || nodes.admins().all(|admin| epochs(admin).contains_key(&last)));
     let histories = nodes.histories();
     let mut committed = 0;
     for epoch in 1..=last {
@@ -113,15 +122,13 @@ fn five_hundred_kills_lose_and_repeat_nothing() {
         assert_eq!(values.len(), 1, "epoch {epoch}: {values:?}");
         committed += told.iter().map(|told| told["tokens"].as_u64().unwrap()).max().unwrap();
     }
-    for node in 0..NODES {
-        assert_eq!(document(folder.admin(node), "/api/v1/evidence")["evidence"], Value::Array(Vec::new()));
+    for admin in nodes.admins() {
+        assert_eq!(document(admin, "/api/v1/evidence")["evidence"], Value::Array(Vec::new()));
     }
-    let mut requests: Vec<&Answered> = answered.iter().flatten().collect();
     requests.sort_by_key(|answered| answered.first);
     assert_eq!(committed, requests.iter().map(|answered| answered.tokens).sum::<u64>());
     assert!(requests.is_sorted_by(|one, next| one.last < next.first), "each has epochs of its own");
-    assert!(answered.iter().all(|answered| answered.len() > 20), "there was load all the time");
-    progress(&format!("{} requests, {committed} tokens, {last} epochs", requests.len()));
+    (committed, last)
 }
 
 /// What was decided before is told by nodes that were not there.

@@ -22,6 +22,7 @@ mod partitions;
 mod processes;
 #[path = "../../../kernel/session/tests/replay/mod.rs"]
 mod replay;
+mod roster;
 mod sessions;
 mod snapshots;
 mod top;

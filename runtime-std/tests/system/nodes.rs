@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::admin::document;
 use crate::harness::{ended, read_aside};
-use crate::operated::{Folder, PATIENCE, signal};
+use crate::operated::{Folder, PATIENCE, signal, wait_until};
 
 /// How a node is started and what it costs when a leader is killed.
 pub(crate) const VIEW_TIMEOUT_MS: &str = "150";
@@ -154,6 +154,10 @@ impl<'f> Nodes<'f> {
         self.running.insert(node, spawn(self.folder, node).replica());
     }
 
+    pub(crate) fn add(&mut self, node: u16, process: Process) {
+        self.running.insert(node, process);
+    }
+
     pub(crate) fn kill(&mut self, node: u16) {
         self.running.remove(&node).unwrap().kill();
     }
@@ -168,14 +172,27 @@ impl<'f> Nodes<'f> {
         std::mem::take(&mut self.running).into_values().for_each(|process| drop(process.stop()));
     }
 
+    /// Where those that run answer operators.
+    pub(crate) fn admins(&self) -> impl Iterator<Item = SocketAddr> {
+        self.running.keys().map(|node| self.folder.admin(*node))
+    }
+
     /// The last epoch that somebody decided.
     pub(crate) fn last(&self) -> u64 {
-        self.running.keys().map(|node| last(self.folder.admin(*node))).max().unwrap()
+        self.admins().map(last).max().unwrap()
+    }
+
+    /// The node with this folder was removed from the roster: waits until it has
+    /// ended by itself.
+    pub(crate) fn leave(&mut self, node: u16) {
+        let mut process = self.running.remove(&node).unwrap();
+        wait_until("a node that was removed ends", || process.has_ended());
+        process.stop();
     }
 
     /// Everything that each node has on record.
     pub(crate) fn histories(&self) -> Vec<BTreeMap<u64, Value>> {
-        self.running.keys().map(|node| epochs(self.folder.admin(*node))).collect()
+        self.admins().map(epochs).collect()
     }
 }
 

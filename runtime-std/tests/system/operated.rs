@@ -89,6 +89,13 @@ impl Folder {
         Running::of(program.spawn().unwrap())
     }
 
+    /// Takes the node that has this number now out of the roster.
+    pub(crate) fn remove(&self, node: u16) -> Value {
+        let output = self.run("remove", &["--json", "--node", &node.to_string()]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     pub(crate) fn status(&self) -> Value {
         let output = self.run("status", &["--json"]);
         serde_json::from_slice(&output.stdout).unwrap()
@@ -240,7 +247,7 @@ pub(crate) fn signal(process: u32, name: &str) {
     rustix::process::kill_process(process, signal).unwrap();
 }
 
-pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "not in time: {what}");

@@ -132,6 +132,16 @@ pub(super) const ALWAYS: &[Configuration] = &[
     inference_liveness("unfair-stabilise", starves_in(3_300)),
 ];
 
+/// What takes tla-checker most of its time, a minute or two each: of these TLC and
+/// the transcription have to agree at every commit, tla-checker every night.
+pub(super) const SLOW: [&str; 5] = [
+    "chain-unreduced",
+    "n4-p1-slow-three-views",
+    "chain-one-value",
+    "chain-two-members-lost",
+    "chain-admit-two-values",
+];
+
 /// What takes too long for every commit.
 pub(super) const NIGHTLY: &[Configuration] = &[
     holds("n4-p0-three-views", 33_724, 25),
