@@ -11,6 +11,7 @@ pub(crate) mod liveness;
 pub(crate) mod mutants;
 pub(crate) mod run;
 pub(crate) mod shrink;
+pub(crate) mod side_by_side;
 pub(crate) mod simulate;
 pub(crate) mod spec;
 pub(crate) mod trace;

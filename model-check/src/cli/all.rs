@@ -9,14 +9,15 @@ use butterfly_model_check::run::Outcome;
 use serde_json::json;
 
 use super::run::{explored, row, tell};
+use super::side_by_side::side_by_side;
 use super::{Row, conform, liveness, mutants, status, table};
 
 /// Every model with every engine, then conformance, liveness and mutants.
 pub(crate) fn all(nightly: bool, json: bool) -> ExitCode {
     let entries: Vec<&Entry> = models().filter(|entry| nightly || entry.tier == Tier::Always).collect();
     let place = |number: usize| format!("[{}/{}] ", number + 1, entries.len());
-    let run = |(number, entry): (usize, &&Entry)| explored(entry, entry.engines(), &place(number));
-    let outcomes: Vec<Outcome> = entries.iter().enumerate().flat_map(run).collect();
+    let explore = |number, entry: &&Entry| explored(entry, entry.engines(), &place(number));
+    let outcomes: Vec<Outcome> = side_by_side(&entries, explore).into_iter().flatten().collect();
     let conformance = conform::every(nightly);
     let liveness = liveness::every(nightly);
     let mutants = mutants::every(Mutant::ALL, nightly);

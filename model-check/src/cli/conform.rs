@@ -8,6 +8,7 @@ use butterfly_model_check::models::{Entry, Expect, Subject, Tier, models};
 use butterfly_model_check::world::World;
 use serde_json::{Value, json};
 
+use super::side_by_side::side_by_side;
 use super::{Meter, Row, model, status, table};
 
 /// A model that was held against the specification.
@@ -53,7 +54,7 @@ pub(crate) fn every(nightly: bool) -> Vec<Held> {
 }
 
 fn hold(entries: &[&'static Entry]) -> Vec<Held> {
-    let held = entries.iter().enumerate().map(|(number, entry)| {
+    side_by_side(entries, |number, entry| {
         let place = format!("[{}/{}] ", number + 1, entries.len());
         let mut meter = Meter::new(format!("{place}{} against the specification", entry.name));
         let progress = &mut |states| meter.states(states);
@@ -66,8 +67,7 @@ fn hold(entries: &[&'static Entry]) -> Vec<Held> {
             Subject::Inference(parameters) => conform::inference::check(parameters, progress),
         };
         Held { entry, found, seconds: meter.end() }
-    });
-    held.collect()
+    })
 }
 
 /// What no model went through: a check of nothing passes.

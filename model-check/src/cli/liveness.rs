@@ -8,6 +8,7 @@ use butterfly_model_check::models::liveness::{MODELS, Model};
 use butterfly_model_check::world::setting::{Delivery, Reports, Setting};
 use serde_json::{Value, json};
 
+use super::side_by_side::side_by_side;
 use super::{Meter, Row, status, table};
 
 /// A model of which was asked what must happen.
@@ -36,14 +37,13 @@ pub(crate) fn liveness(nightly: bool, json: bool) -> ExitCode {
 /// Every model.
 pub(crate) fn every(nightly: bool) -> Vec<Asked> {
     let chosen: Vec<&Model> = MODELS.iter().filter(|model| nightly || model.tier == Tier::Always).collect();
-    let asked = chosen.iter().enumerate().map(|(number, model)| {
+    side_by_side(&chosen, |number, model| {
         let place = format!("[{}/{}] ", number + 1, chosen.len());
         let mut meter = Meter::new(format!("{place}{}, what must happen", model.name));
         let setting = Setting::new(model.agreement.parameters(Delivery::Quorum, Reports::Single));
         let found = check(setting, true, &mut |states| meter.states(states));
         Asked { model, found, seconds: meter.end() }
-    });
-    asked.collect()
+    })
 }
 
 /// Prints where a model stalls, and which promises are needed.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use butterfly_kernel::agreement::rules::Mutant;
 use butterfly_model_check::mutants::{self, Row, report};
 
+use super::side_by_side::side_by_side;
 use super::{Meter, refuse, status};
 
 /// The command.
@@ -30,11 +31,10 @@ pub(crate) fn mutants(name: Option<&str>, nightly: bool, json: bool, survey: Opt
 
 /// Each of `chosen`, noticed as it must be or not.
 pub(crate) fn every(chosen: &[Mutant], nightly: bool) -> Vec<Row> {
-    let rows = chosen.iter().enumerate().map(|(number, mutant)| {
+    side_by_side(chosen, |number, mutant| {
         let meter = Meter::new(format!("[{}/{}] {mutant:?}", number + 1, chosen.len()));
         let row = mutants::run(*mutant, nightly, &mut |_| {});
         meter.end();
         row
-    });
-    rows.collect()
+    })
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::admin::document;
-use crate::harness::{butterfly, progress, verify};
+use crate::harness::{StopAtEnd, butterfly, progress, verify};
 use crate::nodes::{Draws, Nodes, epochs};
 use crate::operated::{Folder, PATIENCE, wait_until};
 
@@ -69,6 +69,7 @@ fn five_hundred_kills_lose_and_repeat_nothing() {
     let mut nodes = Nodes::start(&folder);
     let stop = AtomicBool::new(false);
     let answered = scope(|scope| {
+        let over = StopAtEnd(&stop);
         let clients = ["0", "1"].map(|client| scope.spawn(|| ask_again_and_again(&folder, client, &stop)));
         let mut draws = Draws(500);
         let mut killed = 0;
@@ -98,7 +99,7 @@ fn five_hundred_kills_lose_and_repeat_nothing() {
                 progress(&format!("{killed} of {KILLS} killed, {} epochs", nodes.last()));
             }
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(over);
         clients.map(|client| client.join().unwrap())
     });
     let requests = answered.iter().flatten().collect();

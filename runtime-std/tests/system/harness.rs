@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
@@ -92,6 +93,16 @@ pub(crate) fn demo(arguments: &str) -> Outcome {
     let errors = String::from_utf8(output.stderr).unwrap();
     let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
     Outcome { code: output.status.code(), report, errors, took }
+}
+
+/// Whoever goes on until this is set stops when it is dropped, also when what it
+/// was there for has panicked.
+pub(crate) struct StopAtEnd<'s>(pub(crate) &'s AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Says how far a long test is, also where the output of tests is kept back.

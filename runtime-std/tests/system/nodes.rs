@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::admin::document;
 use crate::harness::{ended, read_aside};
-use crate::operated::{Folder, PATIENCE, signal, wait_until};
+use crate::operated::{Folder, PATIENCE, signal};
 
 /// How a node is started and what it costs when a leader is killed.
 pub(crate) const VIEW_TIMEOUT_MS: &str = "150";
@@ -186,8 +186,9 @@ impl<'f> Nodes<'f> {
     /// ended by itself.
     pub(crate) fn leave(&mut self, node: u16) {
         let mut process = self.running.remove(&node).unwrap();
-        wait_until("a node that was removed ends", || process.has_ended());
-        process.stop();
+        let code = ended(&mut process.child).code();
+        let errors = process.errors();
+        assert_eq!(code, Some(0), "{errors}");
     }
 
     /// Everything that each node has on record.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{self, progress, reference};
+use crate::harness::{self, StopAtEnd, progress, reference};
 use crate::net::Net;
 use crate::nodes::{Process, VIEW_TIMEOUT_MS};
 use crate::operated::{Folder, PATIENCE};
@@ -167,11 +167,12 @@ fn a_network_falls_apart_and_is_mended() {
     progress(&format!("view time-out {VIEW_TIMEOUT_MS} ms; milliseconds from the cut, and from the mending"));
     progress("apart                        | noticed | decided || decided | all level");
     scope(|scope| {
+        let over = StopAtEnd(&stop);
         let client = scope.spawn(|| asking.until(&stop));
         for row in ROWS {
             one_row(&mut spread, &row);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(over);
         assert!(client.join().unwrap() > 0);
     });
     let mut values = BTreeMap::new();

@@ -1,12 +1,12 @@
 //! The roster changes while clients ask things: nothing is lost, and nothing
 //! stops.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use crate::durability::{Answered, ask_again_and_again, nothing_is_lost_or_repeated};
-use crate::harness::{progress, reference, verify};
+use crate::harness::{StopAtEnd, progress, reference, verify};
 use crate::nodes::{Began, Draws, Nodes, spawn};
 use crate::operated::{Folder, wait_until};
 
@@ -42,6 +42,7 @@ fn members_go_under_load() {
     let stop = AtomicBool::new(false);
     let mut stay = Vec::new();
     let answered: [Vec<Answered>; 2] = scope(|scope| {
+        let over = StopAtEnd(&stop);
         let clients = ["0", "1"].map(|client| scope.spawn(|| ask_again_and_again(&folder, client, &stop)));
         let remove = |nodes: &mut Nodes<'_>, node: u16| {
             wait_for_answers(&folder, nodes.last());
@@ -59,7 +60,7 @@ fn members_go_under_load() {
         wait_for_answers(&folder, nodes.last());
         nodes.restart(down);
         folder.wait_for_status("the one that was down votes again", |status| status["state"] == "whole");
-        stop.store(true, Ordering::Relaxed);
+        drop(over);
         clients.map(|client| client.join().unwrap())
     });
     let status = folder.status();
