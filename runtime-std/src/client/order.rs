@@ -49,6 +49,10 @@ impl Caller {
                 return Ok(Arc::clone(now.lineage()));
             }
             if Instant::now() >= deadline {
+                ensure!(
+                    taken > 0,
+                    "no node answers; `butterfly start` starts them, and `butterfly status` says who is there"
+                );
                 bail!(
                     "the change was handed in and is not decided after {} s; `butterfly status` says who is missing. \
                      It may be decided later",

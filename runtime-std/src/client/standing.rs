@@ -30,8 +30,10 @@ const MOST_PROOFS: u16 = 64;
 pub struct StandingReport {
     /// Of this document.
     pub version: u32,
-    /// The cluster's id.
+    /// The cluster's id, by which proofs name it however often its roster changed.
     pub cluster: String,
+    /// How often that was.
+    pub roster_changes: usize,
     /// The open epoch.
     pub epoch: u64,
     /// The view that it is in.
@@ -209,7 +211,8 @@ impl Known {
         };
         StandingReport {
             version: 1,
-            cluster: cluster.id().to_string(),
+            cluster: self.lineage().first().id().to_string(),
+            roster_changes: self.lineage().changes(),
             epoch: epoch.0,
             view: view.0,
             leader: cluster.leader(epoch, view).0,

@@ -9,13 +9,14 @@ use serde_json::Value;
 
 use crate::harness;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "",
     "demo",
     "init",
     "start",
     "submit",
     "status",
+    "remove",
     "top",
     "bench",
     "reference",
@@ -108,6 +109,10 @@ fn errors_and_exit_codes() {
     record("config check --dir c --node 1");
     write("c/client-0/client.toml", "nodes = []\n");
     record("status --dir c");
+    record("remove --dir c --node 4");
+    record("remove --dir c --node 1 --patience 0");
+    record("remove --dir c --node 1 --faults-tolerated 1");
+    record("remove --dir d --node 1");
     expect_file!["snapshots/errors.txt"].assert_eq(&shown);
 }
 
