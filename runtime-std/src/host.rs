@@ -355,6 +355,8 @@ impl Host {
                 }
             }
             Output::Checkpoint { run, position } => self.keep_checkpoint(&run.plan, *position),
+            // Nothing is decided in a cluster that is over.
+            Output::Blocked(_) if self.is_over => {}
             Output::Blocked(blockade) => self.tell_blockade(Some(*blockade))?,
             Output::Resumed => self.tell_blockade(None)?,
             Output::Changed => self.is_over = true,
