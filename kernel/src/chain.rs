@@ -333,7 +333,7 @@ impl<C: Scheme> State<C> {
     /// `revision` says.
     pub fn can_revise<const N: usize>(&self, cluster: &Cluster<C, N>, member: NodeId, revision: Revision) -> bool {
         let revised = self.revise(member, revision).filter(|_| cluster.members().contains(member));
-        revised.is_some_and(|revised| cluster.place(&revised.profiles(cluster), &cluster.id()).is_ok())
+        revised.is_some_and(|revised| cluster.can_place(&revised.profiles(cluster)))
     }
 
     /// With which incarnation `member` may be admitted again.

@@ -7,7 +7,7 @@ mod roster;
 use heapless::Vec;
 use serde::Serialize;
 
-use crate::assignment::{Placement, PlacementError, Profile, place};
+use crate::assignment::{Placement, PlacementError, Profile, can_place, place};
 use crate::crypto::{Scheme, Tag};
 use crate::message::{Envelope, Message};
 use crate::types::{ClientId, Epoch, MAX_OPEN, Millis, NodeId, NodeSet, Resilience, Stage, View};
@@ -97,6 +97,12 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     pub fn place(&self, profiles: &[Profile], seed: &C::Digest) -> Result<Placement, PlacementError> {
         let facts = self.roster.facts(profiles);
         place(&facts, |round| C::number(&self.statement(Tag::Placement, &(seed, round))))
+    }
+
+    /// Whether there is a placement, whatever is drawn, when members can do what
+    /// `profiles` say. Far cheaper than to find one.
+    pub fn can_place(&self, profiles: &[Profile]) -> bool {
+        can_place(&self.roster.facts(profiles)).is_ok()
     }
 
     /// The digest of the roster, and of what the cluster goes on from.
