@@ -6,11 +6,15 @@
 //! decided. Nothing that a node answers needs to be believed: a decision carries
 //! its certificate, evidence its signatures.
 //!
+//! Somebody who is to be admitted has a session by a token instead; it may say
+//! little: see [`newcomers`].
+//!
 //! One message of a session is one [`Ask`] or one [`Answer`], in its canonical
 //! encoding.
 
 mod chronicle;
 mod clients;
+mod newcomers;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::message::inference::Tokens;

@@ -22,6 +22,7 @@ use crate::lineage::{self, Lineage};
 use crate::protocol::{Cluster, Decided, Newcomer, PublicKey, Record, Seat, encode, member_name};
 use crate::storage::RecordFile;
 use crate::transport::Party;
+use crate::used_tokens::UsedTokens;
 
 const RECORD: &str = "vote-record";
 const HISTORY: &str = "history";
@@ -56,6 +57,7 @@ pub struct Removed(pub u64);
 /// When the folder is there already or cannot be written.
 pub fn provision(folder: &Path, cluster: &Cluster, me: NodeId, keys: &Keys, records: &[KeyRecord]) -> Result<()> {
     provision_party(folder, cluster, keys, records)?;
+    UsedTokens::provision(folder, &keys.public())?;
     let record = encode(&Record::first(if cluster.votes(me) { Role::Replica } else { Role::Worker }))?;
     RecordFile::provision(&record_in(folder), member_name(cluster, me), &record)?;
     File::open(folder)?.sync_all()?;
@@ -74,20 +76,24 @@ pub fn provision_party(folder: &Path, first: &Cluster, keys: &Keys, records: &[K
     keys.write(folder)
 }
 
-/// The folder's keys were admitted by the last change of `lineage`: makes the
-/// folder that of a member, with the one first vote record that it will ever
-/// be given.
+/// The folder's keys were admitted by a change of `lineage`: makes the folder
+/// that of a member, with the one first vote record that it will ever be given.
+/// It signed nothing yet, so it begins in the last cluster as a replica.
 ///
 /// # Errors
 /// When they were not, when it has a vote record, or when it cannot be written.
 pub fn provision_newcomer(folder: &Path, lineage: &Lineage) -> Result<NodeId> {
+    ensure!(!record_in(folder).exists(), "{} has a vote record already", folder.display());
     let keys = Keys::read(folder)?;
-    let me = lineage.place(&keys.public()).context("the roster does not have the key in this folder")?;
+    let unknown = "the roster does not have the key in this folder";
+    let me = lineage.place(&keys.public()).context(unknown)?;
+    let (origin, place) = lineage.origin(&keys.public()).context(unknown)?;
     let ending = lineage.endings().last().context("nothing changed the roster")?;
     lineage.keep(folder)?;
+    UsedTokens::provision(folder, &keys.public())?;
     let seat = Seat { cluster: lineage.cluster(), me, key: keys.identity() };
     let record = Record::entering(&seat, Role::Replica, ending)?;
-    RecordFile::provision(&record_in(folder), member_name(lineage.cluster(), me), &encode(&record)?)?;
+    RecordFile::provision(&record_in(folder), member_name(origin, place), &encode(&record)?)?;
     File::open(folder)?.sync_all()?;
     Ok(me)
 }
@@ -179,6 +185,14 @@ impl Member {
             Some(_) | None => Role::Learner,
         };
         Ok(Some(Record::entering(&self.seat(), role, ending)?))
+    }
+
+    /// Reads which tokens newcomers came with.
+    ///
+    /// # Errors
+    /// As [`UsedTokens::open`].
+    pub(crate) fn open_used_tokens(&self) -> Result<UsedTokens> {
+        UsedTokens::open(&self.folder, self.public())
     }
 
     /// Opens the history, and adds what the journal of the vote record still holds.

@@ -38,7 +38,7 @@ impl Keys {
     /// # Errors
     /// When there is none.
     pub fn generate() -> Result<Keys> {
-        let mut identity = Zeroizing::new(random()?);
+        let mut identity: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
         let keys = Keys { identity: SigningKey::from_bytes(&identity), exchange: Zeroizing::new(random()?) };
         identity.zeroize();
         Ok(keys)
@@ -75,14 +75,7 @@ impl Keys {
     /// When one is there already, or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let secrets: [(&str, &[u8]); 2] = [(IDENTITY, self.identity.as_bytes()), (EXCHANGE, &*self.exchange)];
-        for (name, secret) in secrets {
-            let path = folder.join(name);
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-            let mut file = file.with_context(|| format!("cannot make the key {}", path.display()))?;
-            file.write_all(secret)?;
-            file.sync_all()?;
-        }
-        Ok(())
+        secrets.iter().try_for_each(|(name, secret)| write_secret(&folder.join(name), secret))
     }
 
     /// Reads both from `folder`.
@@ -90,26 +83,45 @@ impl Keys {
     /// # Errors
     /// When one is missing, of another length, or open to others.
     pub fn read(folder: &Path) -> Result<Keys> {
-        let identity = read_secret(&folder.join(IDENTITY))?;
-        Ok(Keys { identity: SigningKey::from_bytes(&identity), exchange: read_secret(&folder.join(EXCHANGE))? })
+        let identity = read_key(&folder.join(IDENTITY))?;
+        Ok(Keys { identity: SigningKey::from_bytes(&identity), exchange: read_key(&folder.join(EXCHANGE))? })
     }
 }
 
-fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>> {
-    let bytes = Zeroizing::new(folder::read(path, 32)?);
+/// Makes a file that nobody else may read.
+///
+/// # Errors
+/// When it is there already, or cannot be written.
+pub(crate) fn write_secret(path: &Path, secret: &[u8]) -> Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = file.with_context(|| format!("cannot make the key {}", path.display()))?;
+    file.write_all(secret).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Of at most `limit` bytes.
+///
+/// # Errors
+/// When others may read it, it is longer, or it cannot be read.
+pub(crate) fn read_secret(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
+    let bytes = Zeroizing::new(folder::read(path, limit)?);
     let mode = File::open(path)?.metadata()?.permissions().mode();
     ensure!(mode & 0o077 == 0, "others may read the key {0}; take that from them with `chmod 600 {0}`", path.display());
+    Ok(bytes)
+}
+
+fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>> {
+    let bytes = read_secret(path, 32)?;
     let secret: [u8; 32] =
         bytes.as_slice().try_into().ok().with_context(|| format!("{} does not have 32 bytes", path.display()))?;
     Ok(Zeroizing::new(secret))
 }
 
-/// 32 bytes that were never used before.
+/// Bytes that were never used before.
 ///
 /// # Errors
 /// When the system has none.
-pub fn random() -> io::Result<[u8; 32]> {
-    let mut bytes = [0; 32];
+pub fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(format!("no random numbers for keys: {error}")))?;
     Ok(bytes)
 }
@@ -150,15 +162,32 @@ pub(crate) fn read_record_bytes(folder: &Path, cluster: &Cluster) -> Result<Vec<
 /// When the file does not hold one record for each member, in the roster's
 /// order and signed by that member in this cluster.
 pub fn read_records(folder: &Path, cluster: &Cluster) -> Result<Vec<Peer>> {
-    let members = &cluster.roster().members;
     let path = folder.join(RECORDS);
-    let bytes = folder::read(&path, (RECORD * members.len()) as u64)?;
-    ensure!(bytes.len() == RECORD * members.len(), "{} does not hold a record for each member", path.display());
-    let peer = |(record, member): (&[u8], &PublicKey)| {
-        let record = record.try_into().ok().and_then(KeyRecord::from_bytes).ok_or(Closed::Record)?;
+    let bytes = folder::read(&path, (RECORD * cluster.roster().members.len()) as u64)?;
+    let peers = parse_records(&bytes).and_then(|records| check_records(&records, cluster));
+    peers.with_context(|| format!("{} is not of this cluster's members", path.display()))
+}
+
+/// Key records, one behind the other, not yet checked.
+///
+/// # Errors
+/// When the last one was cut.
+pub(crate) fn parse_records(bytes: &[u8]) -> Result<Vec<KeyRecord>> {
+    let records = bytes.chunks(RECORD).map(|record| record.try_into().ok().and_then(KeyRecord::from_bytes));
+    records.collect::<Option<_>>().context("a key record was cut")
+}
+
+/// The keys of `cluster`'s members, when `records` are theirs.
+///
+/// # Errors
+/// When there is not one for each member, in the roster's order and signed by
+/// that member in this cluster.
+pub(crate) fn check_records(records: &[KeyRecord], cluster: &Cluster) -> Result<Vec<Peer>> {
+    let members = &cluster.roster().members;
+    ensure!(records.len() == members.len(), "there is not one key record for each member");
+    let peer = |(record, member): (&KeyRecord, &PublicKey)| {
         let peer = record.verify(session_cluster(cluster))?;
         if peer.identity() == session_identity(member) { Ok(peer) } else { Err(Closed::Record) }
     };
-    let peers = bytes.chunks_exact(RECORD).zip(members).map(peer).collect::<Result<Vec<Peer>, Closed>>();
-    peers.with_context(|| format!("{} is not of this cluster's members", path.display()))
+    Ok(records.iter().zip(members).map(peer).collect::<Result<Vec<Peer>, Closed>>()?)
 }

@@ -25,6 +25,7 @@
 //! | `spans` | what a collector of traces is told |
 //! | [`trace`] | what was done, step by step |
 //! | [`metrics`] | what the host sees, as numbers |
+//! | [`used_tokens`] | which tokens newcomers came with |
 //! | [`traffic`] | what was sent, by kind |
 //! | [`document`] | proofs and evidence as files |
 //! | [`provision`] | keys and roster of a new cluster |
@@ -70,3 +71,4 @@ pub mod top;
 pub mod trace;
 pub mod traffic;
 pub mod transport;
+pub mod used_tokens;

@@ -61,7 +61,8 @@ const FLUSHES: (f64, u16) = (0.000_02, 18);
 
 const REASONS: [&str; 7] = ["early", "stale", "duplicate", "unauthorised", "invalid", "other_run", "full"];
 const TRANSMISSIONS: [Transmission; 2] = [Transmission::First, Transmission::Again];
-const PARTIES: [&str; 3] = ["member", "client", "operator"];
+/// Those of the roster, and in the end whoever applies with a token.
+const PARTIES: [&str; 4] = ["member", "client", "operator", "newcomer"];
 
 /// Shared by everything in a process that sees something.
 #[derive(Clone, Debug)]
@@ -314,9 +315,18 @@ impl Metrics {
 
     /// A session that `who` dialled is open until what is returned is dropped.
     pub(crate) fn session(&self, who: Who) -> Present {
-        let party = OfParty::from(who);
-        self.sessions_ever.get_or_create(&party).inc();
-        Present::new(&self.sessions.get_or_create(&party))
+        self.session_of(&who.into())
+    }
+
+    /// The same, of somebody with a token.
+    pub(crate) fn session_of_newcomer(&self) -> Present {
+        let [.., party] = PARTIES;
+        self.session_of(&OfParty { party })
+    }
+
+    fn session_of(&self, party: &OfParty) -> Present {
+        self.sessions_ever.get_or_create(party).inc();
+        Present::new(&self.sessions.get_or_create(party))
     }
 
     /// A collector did not take what was to be told of as many epochs.
@@ -416,7 +426,7 @@ struct OfParty {
 
 impl From<Who> for OfParty {
     fn from(who: Who) -> OfParty {
-        let [member, client, operator] = PARTIES;
+        let [member, client, operator, _] = PARTIES;
         OfParty {
             party: match who {
                 Who::Member(_) => member,

@@ -82,10 +82,7 @@ impl Clients {
                     let evidence = self.board.proof(usize::from(number));
                     self.say(&mut connection, &Answer::Evidence(evidence)).await?;
                 }
-                Ask::Ending(changes) => {
-                    let ending = self.lineage.endings().get(usize::from(changes));
-                    self.say(&mut connection, &Answer::Ending(ending.cloned())).await?;
-                }
+                Ask::Ending(changes) => self.say(&mut connection, &self.ending(changes)).await?,
                 Ask::Change(change) => {
                     let answer = self.change(change).await?;
                     self.say(&mut connection, &answer).await?;
@@ -103,7 +100,11 @@ impl Clients {
         Ok(connection.flush().await?)
     }
 
-    async fn say(&self, connection: &mut Connection, answer: &Answer) -> Result<()> {
+    pub(super) fn ending(&self, changes: u16) -> Answer {
+        Answer::Ending(self.lineage.endings().get(usize::from(changes)).cloned())
+    }
+
+    pub(super) async fn say(&self, connection: &mut Connection, answer: &Answer) -> Result<()> {
         let answer = encode(answer)?;
         let said = async {
             connection.send(&answer).await?;
@@ -124,7 +125,7 @@ impl Clients {
 
     /// Whoever brings a change needs no right of its own: the change carries
     /// the word that it takes.
-    async fn change(&self, change: SignedChange) -> Result<Answer> {
+    pub(super) async fn change(&self, change: SignedChange) -> Result<Answer> {
         match self.lineage.cluster().verify_change(change) {
             Ok(change) => self.hand_in(Wanted::Change(change)).await,
             Err(_) => Ok(Answer::Refused(Refusal::Unfit)),

@@ -130,7 +130,7 @@ async fn connect(
     }
     while links.len() < others.len() {
         let (stream, _) = listener.accept().await?;
-        let (connection, peer) = Connection::listen(stream, &member.party).await?.answer().await?;
+        let (connection, peer) = Connection::listen(stream, &member.party).await?.answer().await?.known()?;
         let Some(Who::Member(peer)) = member.party.who(&peer.identity()) else { bail!("a stranger") };
         links.push((peer, connection));
     }

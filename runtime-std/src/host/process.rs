@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use butterfly_kernel::node::{Coordinator, Role};
-use butterfly_kernel::types::{Epoch, NodeSet};
+use butterfly_kernel::types::{Epoch, NodeSet, View};
 use butterfly_kernel::wire;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
@@ -44,6 +44,7 @@ use crate::stream::Stream;
 use crate::trace::{self, TraceFile};
 use crate::traffic::{Traffic, Unread};
 use crate::transport::{Behind, Inbound, Mesh, Peers, receive_from_all};
+use crate::used_tokens::UsedTokens;
 
 /// Verified messages that wait for the event loop. When it is full, the
 /// connections wait, and their peers' queues drop.
@@ -146,6 +147,9 @@ struct Life<'o> {
     admin: Option<(Arc<TcpListener>, SocketAddr)>,
     /// Where the founders listen, by their places in the first cluster.
     founders: Peers,
+    /// Which tokens newcomers came with, if that is known. What is being noted
+    /// when the roster changes is noted here.
+    used: Option<Arc<UsedTokens>>,
 }
 
 /// How a node begins in another cluster.
@@ -184,8 +188,9 @@ async fn serve(options: &NodeOptions, workers: &Handle) -> Result<()> {
         )
     })?;
     let admin = listen_for_operators(workers, options.admin).await?;
-    let mut life =
-        Life { options, workers, wishes, listener: Arc::new(listener), admin, founders: options.peers.clone() };
+    let (listener, founders) = (Arc::new(listener), options.peers.clone());
+    let used = used_tokens(&member, found.as_ref());
+    let mut life = Life { options, workers, wishes, listener, admin, founders, used };
     let mut is_first = true;
     loop {
         let entering = member.enter(found.take())?;
@@ -256,6 +261,7 @@ impl Life<'_> {
             submissions: submit,
         };
         let inbound = Inbound {
+            me: member.me,
             party: Arc::clone(&member.party),
             horizon: shown,
             metrics: metrics.clone(),
@@ -263,6 +269,7 @@ impl Life<'_> {
             inbox,
             behind: lost,
             clients,
+            used: self.used.clone(),
         };
         let answering = self.admin.clone().map(|(listener, address)| {
             let admin = Admin {
@@ -385,6 +392,20 @@ struct Senses<'s> {
     probed: &'s mut mpsc::Receiver<Probe>,
     behind: &'s mut mpsc::Receiver<Behind>,
     announce: &'s watch::Sender<Peers>,
+}
+
+/// Which tokens newcomers came with. A node that does not know it does
+/// everything else.
+fn used_tokens(member: &Member, found: Option<&Record>) -> Option<Arc<UsedTokens>> {
+    let used = member.open_used_tokens().inspect_err(|error| {
+        if !member.cluster.roster().operators.is_empty() {
+            let epoch = found.map_or(Epoch::GENESIS, |record| record.head.epoch());
+            let place = Place { node: member.me, epoch, view: View::ZERO };
+            let consequence = "this node does not know which tokens were used at it, so it lets no newcomer in";
+            log::complain(place, format_args!("{consequence}; others do: {error:#}"));
+        }
+    });
+    used.ok().map(Arc::new)
 }
 
 /// Where the members of the last cluster listen.

@@ -1,16 +1,19 @@
 //! A TCP connection with its session: what `butterfly-session` asks of a host.
 
+mod enrolment;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use butterfly_session::{Ephemeral, Event, Outgoing, Peer, ServerSession};
+use butterfly_session::{Ephemeral, Event, Local, Outgoing, Peer, ServerSession};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::party::Party;
 use crate::keys::random;
+pub use enrolment::Application;
 
 /// A key is used no longer than this.
 const KEY_TIME: Duration = Duration::from_secs(60 * 60);
@@ -21,7 +24,7 @@ const HANDSHAKE_ROOM: usize = 512;
 
 /// One connection. A call that fails ends it for good; the peer is told nothing.
 pub struct Connection {
-    party: Arc<Party>,
+    local: Arc<Local>,
     stream: BufReader<BufWriter<TcpStream>>,
     session: Box<ServerSession>,
     /// What the session writes into.
@@ -52,23 +55,35 @@ impl KeyAge {
 
 /// A connection on which a first message came that was made for us. Nothing
 /// that costs more than a hash was computed yet.
-pub struct Knocking(Connection);
+pub struct Knocking {
+    connection: Connection,
+    party: Arc<Party>,
+}
+
+/// Who is there, once the handshake is over.
+pub enum Visitor {
+    /// Somebody whom the roster knows.
+    Known(Connection, Peer),
+    /// Somebody with a token, who is not let in yet.
+    Newcomer(Application),
+}
 
 /// An [`Event`] that does not borrow; a message is where the connection keeps it.
 enum Heard {
     Knock,
     Answered,
     Established(Peer),
+    Applied,
     Message,
     Ended,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, party: &Arc<Party>) -> io::Result<Connection> {
+    fn new(stream: TcpStream, local: &Arc<Local>) -> io::Result<Connection> {
         // Messages are short and each is waited for.
         stream.set_nodelay(true)?;
         Ok(Connection {
-            party: Arc::clone(party),
+            local: Arc::clone(local),
             stream: BufReader::with_capacity(BUFFER, BufWriter::with_capacity(BUFFER, stream)),
             session: Box::new(ServerSession::new()),
             out: vec![0; HANDSHAKE_ROOM],
@@ -82,10 +97,10 @@ impl Connection {
     /// # Errors
     /// When the stream fails, or `peer` is not at its other end.
     pub async fn dial(stream: TcpStream, party: &Arc<Party>, peer: &Peer) -> io::Result<Connection> {
-        let mut connection = Connection::new(stream, party)?;
-        let Connection { session, out, .. } = &mut connection;
+        let mut connection = Connection::new(stream, party.local())?;
+        let Connection { local, session, out, .. } = &mut connection;
         let ephemeral = Ephemeral::from_random(random()?);
-        let written = session.dial(party.local(), peer, ephemeral, out).map_err(io::Error::other)?;
+        let written = session.dial(local, peer, ephemeral, out).map_err(io::Error::other)?;
         connection.write(written).await?;
         let Heard::Answered = connection.hear().await? else { return Err(out_of_turn()) };
         let written = connection.session.confirm(&mut connection.out).map_err(io::Error::other)?;
@@ -101,9 +116,9 @@ impl Connection {
     pub async fn listen(stream: TcpStream, party: &Arc<Party>) -> io::Result<Knocking> {
         // Whoever says nothing is given nothing.
         stream.readable().await?;
-        let mut connection = Connection::new(stream, party)?;
+        let mut connection = Connection::new(stream, party.local())?;
         match connection.hear().await? {
-            Heard::Knock => Ok(Knocking(connection)),
+            Heard::Knock => Ok(Knocking { connection, party: Arc::clone(party) }),
             _ => Err(out_of_turn()),
         }
     }
@@ -142,7 +157,7 @@ impl Connection {
         match self.hear().await? {
             Heard::Message => Ok(Some(&self.message)),
             Heard::Ended => Ok(None),
-            Heard::Knock | Heard::Answered | Heard::Established(_) => Err(out_of_turn()),
+            Heard::Knock | Heard::Answered | Heard::Established(_) | Heard::Applied => Err(out_of_turn()),
         }
     }
 
@@ -172,7 +187,7 @@ impl Connection {
         loop {
             let mut bytes = self.stream.buffer();
             let before = bytes.len();
-            let event = self.session.receive(self.party.local(), &mut bytes).map_err(io::Error::other)?;
+            let event = self.session.receive(&self.local, &mut bytes).map_err(io::Error::other)?;
             let is_end = event.is_none();
             let heard = match event {
                 Some(Event::Knock) => Some(Heard::Knock),
@@ -192,8 +207,7 @@ impl Connection {
                     (self.message.len() as u64 == u64::from(chunk.total)).then_some(Heard::Message)
                 }
                 Some(Event::Ended) => Some(Heard::Ended),
-                // Newcomers are not enrolled here.
-                Some(Event::Applied) => return Err(out_of_turn()),
+                Some(Event::Applied) => Some(Heard::Applied),
                 None => None,
             };
             let taken = before - bytes.len();
@@ -221,17 +235,38 @@ impl Knocking {
     /// knows the answer: only then is it known who is there, now.
     ///
     /// # Errors
-    /// When the stream fails, or whoever is there is not in the roster.
-    pub async fn answer(self) -> io::Result<(Connection, Peer)> {
-        let Knocking(mut connection) = self;
-        let Connection { party, session, out, .. } = &mut connection;
+    /// When the stream fails, or whoever is there is neither in the roster nor
+    /// has a token of an operator's for us.
+    pub async fn answer(self) -> io::Result<Visitor> {
+        let Knocking { mut connection, party } = self;
+        let Connection { local, session, out, .. } = &mut connection;
         let ephemeral = Ephemeral::from_random(random()?);
-        let written = session.answer(party.local(), &**party, ephemeral, out).map_err(io::Error::other)?;
+        let written = session.answer(local, &*party, ephemeral, out).map_err(io::Error::other)?;
         connection.write(written).await?;
-        let Heard::Established(peer) = connection.hear().await? else { return Err(out_of_turn()) };
-        connection.party.note(&peer);
-        connection.open();
-        Ok((connection, peer))
+        match connection.hear().await? {
+            Heard::Established(peer) => {
+                party.note(&peer);
+                connection.open();
+                Ok(Visitor::Known(connection, peer))
+            }
+            Heard::Applied => Application::examine(connection, &party).map(Visitor::Newcomer),
+            _ => Err(out_of_turn()),
+        }
+    }
+}
+
+impl Visitor {
+    /// Where no newcomer is let in.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn known(self) -> io::Result<(Connection, Peer)> {
+        match self {
+            Visitor::Known(connection, peer) => Ok((connection, peer)),
+            Visitor::Newcomer(_) => {
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, "a newcomer is not let in here"))
+            }
+        }
     }
 }
 

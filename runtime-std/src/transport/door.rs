@@ -2,8 +2,8 @@
 //!
 //! Before a handshake is over a connection has one of the gate's 64 seats, for
 //! five seconds at most; afterwards it is one of its owner's few. So what
-//! strangers hold of this process is bounded by a constant, and what the
-//! roster's parties hold by the roster.
+//! strangers and newcomers hold of this process is bounded by constants, and
+//! what the roster's parties hold by the roster.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 
 use butterfly_session::gate::{Arrival, Gate, Moment, Patience, Source, Ticket, TurnedAway};
 use butterfly_session::{IdentityKey, Peer};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::task::AbortHandle;
 
 /// Half-open handshakes at once.
 const SEATS: usize = 64;
+/// Newcomers that are here at once.
+const NEWCOMERS: usize = 4;
 /// From being accepted to being established.
 pub(super) const HANDSHAKE_TIME: Duration = Duration::from_millis(Patience::SERVER.deadline as u64);
 
@@ -25,6 +27,7 @@ pub(super) struct Door {
     began: Instant,
     waiting: Mutex<Waiting>,
     established: Mutex<BTreeMap<IdentityKey, VecDeque<oneshot::Sender<()>>>>,
+    newcomers: Semaphore,
 }
 
 struct Waiting {
@@ -41,7 +44,12 @@ pub(super) struct Seat {
 impl Door {
     pub(super) fn new() -> Door {
         let waiting = Waiting { gate: Gate::new(Patience::SERVER), tasks: BTreeMap::new() };
-        Door { began: Instant::now(), waiting: Mutex::new(waiting), established: Mutex::default() }
+        Door {
+            began: Instant::now(),
+            waiting: Mutex::new(waiting),
+            established: Mutex::default(),
+            newcomers: Semaphore::new(NEWCOMERS),
+        }
     }
 
     /// Gives a connection from `address` a seat, and to `attend`, which starts
@@ -69,6 +77,11 @@ impl Door {
             own.pop_front();
         }
         displaced
+    }
+
+    /// One of the few places for newcomers, if there is one.
+    pub(super) fn place_for_newcomer(&self) -> Option<SemaphorePermit<'_>> {
+        self.newcomers.try_acquire().ok()
     }
 
     fn now(&self) -> Moment {

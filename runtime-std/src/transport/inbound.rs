@@ -9,31 +9,36 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use butterfly_kernel::types::{Epoch, NodeId};
 use butterfly_kernel::wire;
-use butterfly_session::Peer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use super::connection::Connection;
+use super::connection::{Application, Connection, Visitor};
 use super::door::{Door, HANDSHAKE_TIME, Seat};
 use super::party::{Party, Who};
-use crate::access::Clients;
+use crate::access::{Clients, Standing};
+use crate::log::{self, Place};
 use crate::metrics::Metrics;
 use crate::protocol::{Envelope, Horizon, Message, VerifiedEnvelope};
 use crate::traffic::Unread;
+use crate::used_tokens::{NotNoted, UsedTokens};
 
 /// Sessions that a member may have with us at once: the newest is the one that
 /// it uses.
 const SESSIONS_OF_A_MEMBER: usize = 1;
 /// Sessions that a client, or an operator, may have with us at once.
 const SESSIONS_OF_A_CLIENT: usize = 8;
+/// Sessions that a newcomer may have with us at once.
+const SESSIONS_OF_A_NEWCOMER: usize = 1;
 /// After an accept that failed, for want of file descriptors or so.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where messages go, and what decides which do.
 #[derive(Clone)]
 pub(crate) struct Inbound {
+    /// Our place in the roster.
+    pub(crate) me: NodeId,
     /// Who we are, and who is heard.
     pub(crate) party: Arc<Party>,
     /// What the node listens to, after its last step.
@@ -47,8 +52,10 @@ pub(crate) struct Inbound {
     pub(crate) inbox: mpsc::Sender<Box<VerifiedEnvelope>>,
     /// Takes members that are in an earlier cluster, as their questions show.
     pub(crate) behind: mpsc::Sender<Behind>,
-    /// Serves clients.
+    /// Serves clients, and newcomers.
     pub(crate) clients: Clients,
+    /// Which tokens were used; without it no newcomer is let in.
+    pub(crate) used: Option<Arc<UsedTokens>>,
 }
 
 /// A member does not know that the roster changed.
@@ -88,7 +95,11 @@ pub(crate) async fn receive_from_all(listener: Arc<TcpListener>, inbound: Inboun
 impl Inbound {
     async fn attend(&self, stream: TcpStream, seat: Seat, door: &Door) -> Result<()> {
         let shaken = timeout(HANDSHAKE_TIME, self.shake(stream, seat)).await.map_err(Into::into).flatten();
-        let (connection, peer) = shaken.inspect_err(|_| self.metrics.handshake_failed())?;
+        let (connection, peer) = match shaken.inspect_err(|_| self.metrics.handshake_failed())? {
+            Visitor::Known(connection, peer) => (connection, peer),
+            // In a place of its own, as what follows.
+            Visitor::Newcomer(application) => return Box::pin(self.attend_newcomer(application, door)).await,
+        };
         let who = self.party.who(&peer.identity()).context("not in the roster")?;
         let limit = match who {
             Who::Member(_) => SESSIONS_OF_A_MEMBER,
@@ -109,12 +120,41 @@ impl Inbound {
         }
     }
 
-    async fn shake(&self, stream: TcpStream, seat: Seat) -> Result<(Connection, Peer)> {
+    async fn shake(&self, stream: TcpStream, seat: Seat) -> Result<Visitor> {
         let knocking = Connection::listen(stream, &self.party).await?;
         seat.knock()?;
-        let established = knocking.answer().await?;
+        let visitor = knocking.answer().await?;
         seat.leave()?;
-        Ok(established)
+        Ok(visitor)
+    }
+
+    /// Its token is in order; that it is used once is seen to here.
+    async fn attend_newcomer(&self, application: Application, door: &Door) -> Result<()> {
+        let _place = door.place_for_newcomer().context("as many newcomers are here as there may be")?;
+        let used = Arc::clone(self.used.as_ref().context("nobody knows which tokens were used")?);
+        let (newcomer, number) = (application.newcomer(), application.number());
+        // The disk takes its time. Once begun this goes on, whoever is gone meanwhile.
+        let noted = spawn_blocking(move || used.note(number, newcomer.identity())).await?;
+        noted.inspect_err(|why| self.complain_of(why))?;
+        let connection = application.accept()?;
+        let _open = self.metrics.session_of_newcomer();
+        let displaced = door.establish(&newcomer, SESSIONS_OF_A_NEWCOMER);
+        tokio::select! {
+            _ = displaced => Ok(()),
+            ended = self.clients.serve_newcomer(connection, &newcomer) => ended,
+        }
+    }
+
+    /// What an operator must see to. That a token is used again is no such thing.
+    fn complain_of(&self, why: &NotNoted) {
+        let Standing { epoch, view, .. } = self.clients.chronicle.stands();
+        let place = Place { node: self.me, epoch, view };
+        match why {
+            NotNoted::Used => {}
+            NotNoted::Full | NotNoted::Disk(_) => {
+                log::complain(place, format_args!("a newcomer is not let in: {why:#}"))
+            }
+        }
     }
 
     async fn receive(&self, mut connection: Connection, member: NodeId) -> Result<()> {

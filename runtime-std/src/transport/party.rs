@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use butterfly_kernel::types::{ClientId, NodeId};
+use butterfly_session::token::Operators;
 use butterfly_session::{IdentityKey, Local, Members, Peer};
 
 use crate::keys::{Keys, session_cluster, session_identity};
@@ -31,7 +32,7 @@ pub enum Who {
 /// A member or a client of a cluster, with what it needs for sessions.
 pub struct Party {
     lineage: Arc<Lineage>,
-    local: Local,
+    local: Arc<Local>,
     /// The members' keys, by their place in the roster; none of a member whose
     /// own cannot be used.
     members: Vec<Option<Peer>>,
@@ -48,8 +49,7 @@ impl Party {
     /// # Errors
     /// None in practice: the record that it signs is its own.
     pub fn new(lineage: Arc<Lineage>, keys: &Keys, members: Vec<Option<Peer>>) -> Result<Party> {
-        let cluster = lineage.first();
-        let local = Local::new(session_cluster(cluster), &keys.exchange(), keys.record(cluster), LONGEST_MESSAGE)?;
+        let local = Arc::new(local_of(keys, lineage.first())?);
         let serials = members.iter().flatten().map(|peer| (peer.identity(), peer.serial())).collect();
         Ok(Party { lineage, local, members, serials: Mutex::new(serials) })
     }
@@ -65,7 +65,7 @@ impl Party {
     }
 
     /// What sessions are made with.
-    pub(super) fn local(&self) -> &Local {
+    pub(super) fn local(&self) -> &Arc<Local> {
         &self.local
     }
 
@@ -95,6 +95,21 @@ impl Party {
         let mut serials = self.serials.lock().unwrap_or_else(PoisonError::into_inner);
         let lowest = serials.entry(identity).or_default();
         *lowest = serial.max(*lowest);
+    }
+}
+
+/// What the holder of `keys` has sessions with, in the cluster that `first` is or became.
+///
+/// # Errors
+/// None in practice: the record that it signs is its own.
+pub fn local_of(keys: &Keys, first: &Cluster) -> Result<Local> {
+    Ok(Local::new(session_cluster(first), &keys.exchange(), keys.record(first), LONGEST_MESSAGE)?)
+}
+
+/// Those of the roster as it is now: what a token says is looked at when it is used.
+impl Operators for Party {
+    fn is_operator(&self, key: &IdentityKey) -> bool {
+        self.cluster().roster().operators.iter().any(|operator| session_identity(operator) == *key)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sessions between parties of one process, over loopback.
 
+mod enrolment;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -42,7 +44,7 @@ async fn connect(
     let address = socket.local_addr().unwrap();
     let dial =
         async { Connection::dial(TcpStream::connect(address).await?, dialler, dialler.member(peer).unwrap()).await };
-    let answer = async { Connection::listen(socket.accept().await?.0, listener).await?.answer().await };
+    let answer = async { Connection::listen(socket.accept().await?.0, listener).await?.answer().await?.known() };
     tokio::join!(dial, answer)
 }
 
@@ -141,7 +143,8 @@ async fn a_peer_that_takes_nothing_holds_up_nobody_else() {
     let metrics = Metrics::new(cluster, NodeId(0));
     let mesh = Mesh::start(&members[0], NodeId(0), &peers, &metrics, &Stream::new(NodeId(0)));
     let answer = |listener: TcpListener, member: Arc<Party>| async move {
-        Connection::listen(listener.accept().await.unwrap().0, &member).await.unwrap().answer().await.unwrap().0
+        let knocking = Connection::listen(listener.accept().await.unwrap().0, &member).await.unwrap();
+        knocking.answer().await.unwrap().known().unwrap().0
     };
     let (_stalled, mut reading) =
         tokio::join!(answer(stalled, Arc::clone(&members[1])), answer(reading, Arc::clone(&members[2])));
