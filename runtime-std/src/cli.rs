@@ -3,6 +3,7 @@
 mod asking;
 mod bench;
 mod commands;
+mod enrolment;
 mod operator;
 mod remove;
 mod shell;
@@ -45,6 +46,10 @@ enum Command {
     Submit(asking::Submit),
     /// Show where a cluster and each of its nodes is
     Status(asking::Status),
+    /// Invite somebody to be a member: write a token that is used once
+    Token(enrolment::Token),
+    /// Become a member of a cluster, with a token
+    Join(enrolment::Join),
     /// Take a member out of a cluster's roster
     Remove(remove::Remove),
     /// Watch a cluster: what each node says of itself, again and again

@@ -3,6 +3,7 @@
 
 mod caller;
 mod folder;
+mod newcomer;
 mod order;
 mod standing;
 mod submit;
@@ -17,6 +18,7 @@ use crate::access::{Answer, Ask};
 use crate::protocol::encode;
 use crate::transport::Connection;
 pub use caller::{Caller, provision};
+pub use newcomer::{Applicant, Spent};
 pub use standing::{ClusterState, MemberReport, MemberState, StandingReport};
 pub use submit::{Submitted, Wish};
 

@@ -150,6 +150,31 @@ impl NodeConfig {
         write(path, &about, &file)
     }
 
+    /// Writes the file of a member that came later, which told the others that
+    /// it would `listen` there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn provision_newcomer(
+        path: &Path,
+        listen: SocketAddr,
+        peers: &[SocketAddr],
+        admin: Option<SocketAddr>,
+    ) -> Result<()> {
+        let file = NodeFile {
+            listen: Some(listen),
+            admin: admin.map(Switch::At),
+            peers: peers.to_vec(),
+            view_timeout_ms: Some(VIEW_TIMEOUT),
+            ..NodeFile::default()
+        };
+        let about = "# A node that joined. `peers`: where the members of the first roster listen, in its order. `listen`: where\n\
+                     # this one does, as it told the others when it joined. `admin`: where it shows operators its health, metrics\n\
+                     # and state, on this machine only; nowhere without it, or with \"off\". `butterfly config check` shows what\n\
+                     # holds.\n";
+        write(path, about, &file)
+    }
+
     /// What holds for a member, which is `founder` among so many `founders`, or
     /// came later.
     ///

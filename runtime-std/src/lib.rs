@@ -19,6 +19,7 @@
 //! | [`folder`] | a node's files |
 //! | [`lineage`] | the clusters that one cluster became |
 //! | [`contact`] | how a newcomer is reached |
+//! | [`invitation`] | a token for a newcomer, as a file |
 //! | [`keys`] | identities and exchange keys, and their files |
 //! | [`control`] | commands to a node and events from it |
 //! | [`log`] | what a node writes about itself |
@@ -54,6 +55,7 @@ pub mod faults;
 pub mod folder;
 mod history;
 pub mod host;
+pub mod invitation;
 pub mod keys;
 mod ledger;
 pub mod lineage;

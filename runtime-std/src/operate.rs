@@ -1,4 +1,5 @@
-//! A cluster on disk, and its processes: `init` and `start`.
+//! A cluster on disk, and its processes: `init` and `start`; who comes later:
+//! `token` and `join`.
 //!
 //! ```text
 //! DIR/node-0/   roster, key-records, key, exchange-key, vote-record, node.toml
@@ -11,7 +12,9 @@
 //! the addresses in the TOML files say where.
 
 mod init;
+mod join;
 mod supervise;
+mod token;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +30,9 @@ use crate::log::Log;
 use crate::protocol::timing;
 use crate::provision::node_folder;
 pub use init::{Initialised, Ports, init};
+pub use join::{Joined, Newcomer, join};
 pub use supervise::supervise;
+pub use token::{Wanted, write_token};
 
 const CONFIG: &str = "node.toml";
 

@@ -8,7 +8,8 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{
-    Command, Demo, Device, Node, Reference, STOPPED, Usage, asking, bench, operator, remove, shell, top, verify,
+    Command, Demo, Device, Node, Reference, STOPPED, Usage, asking, bench, enrolment, operator, remove, shell, top,
+    verify,
 };
 use crate::demo::{self, Ending, Plan, Wishes};
 use crate::device::emulator::Cable;
@@ -27,6 +28,8 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
         Command::Start(arguments) => operator::start(&arguments),
         Command::Submit(arguments) => asking::submit(&arguments),
         Command::Status(arguments) => asking::status(&arguments),
+        Command::Token(arguments) => enrolment::token(&arguments),
+        Command::Join(arguments) => enrolment::join(&arguments),
         Command::Remove(arguments) => remove::remove(&arguments),
         Command::Top(arguments) => top::top(&arguments),
         Command::Config(operator::Config::Check(arguments)) => operator::check(&arguments),

@@ -8,6 +8,7 @@ mod demo;
 mod disk;
 mod documents;
 mod durability;
+mod enrolment;
 mod events;
 mod faults;
 mod golden;

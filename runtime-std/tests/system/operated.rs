@@ -71,6 +71,11 @@ impl Folder {
         SocketAddr::from(([127, 0, 0, 1], self.admin_port + node))
     }
 
+    /// Where somebody listens who joins, as the node of this number.
+    pub(crate) fn spare_address(&self, node: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.admin_port + self.nodes + node))
+    }
+
     /// The client's folder.
     pub(crate) fn client(&self) -> PathBuf {
         self.dir.join("client-0")

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 18] = [
     "",
     "demo",
     "init",
@@ -17,6 +17,8 @@ const COMMANDS: [&str; 16] = [
     "submit",
     "status",
     "remove",
+    "token",
+    "join",
     "top",
     "bench",
     "reference",
@@ -79,6 +81,16 @@ fn errors_and_exit_codes() {
         "submit --dir c --prompt Return --tokens 400",
         "submit --dir c --tokens 4",
         "status --dir nowhere",
+        "token --dir nowhere --out t",
+        "token --dir c --out t --faults-tolerated 2",
+        "token --dir c --out t --worker --faults-tolerated 1",
+        "token --dir c --out c/operator/key",
+        "join --dir d --token nowhere --listen 127.0.0.1:1",
+        "join --dir d --token c/operator/key --listen 127.0.0.1:1",
+        "join --dir d --token c/operator/roster --listen 127.0.0.1:1",
+        "join --dir d --token t --listen 0.0.0.0:7404",
+        "join --dir d --token t --listen 127.0.0.1:0",
+        "join --dir d --token t --listen 127.0.0.1:1 --admin 192.0.2.1:1",
         "top --dir nowhere",
         "top --dir c",
         "config",
@@ -136,6 +148,8 @@ fn json_documents() {
         "config check --dir c --json",
         "config check --dir c --node 2 --listen 127.0.0.1:9 --json",
         "config check --dir c --node 3 --admin off --traces 127.0.0.1:4318 --log-format json --log-level debug --json",
+        "token --dir c --out t --json",
+        "token --dir c --out w --worker --json",
         "status --dir c --json",
         "top --dir c --json",
     ];
