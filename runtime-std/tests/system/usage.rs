@@ -82,9 +82,9 @@ fn a_file_that_proves_nothing_is_refused_with_code_1() {
     for (path, expected) in [
         (file("empty", b""), "not a proof or evidence"),
         (file("text", b"once upon a time"), "not a proof or evidence"),
-        (file("version", b"BFLYDOC\0\x02rest"), "a version that this program does not know"),
+        (file("version", b"BFLYDOC\0\x03rest"), "a version that this program does not know"),
         (file("cut", b"BFLYDOC\0\x01"), "damaged or was altered"),
-        (file("long", &vec![0; 600 * 1024]), "has more than"),
+        (file("long", &vec![0; 3 * 1024 * 1024]), "has more than"),
         (missing, "cannot read"),
     ] {
         let (code, message) = refused(&["verify", &path]);
