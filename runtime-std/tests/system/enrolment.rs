@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::atomic::AtomicBool;
+use std::thread::scope;
 
 use serde_json::Value;
 
-use crate::harness::{butterfly, progress, reference};
+use crate::durability::{Answered, ask_again_and_again, nothing_is_lost_or_repeated};
+use crate::harness::{StopAtEnd, butterfly, progress, reference};
 use crate::nodes::{Nodes, spawn};
 use crate::operated::Folder;
 
@@ -96,4 +99,31 @@ fn somebody_joins_votes_and_is_the_only_one_with_this_token() {
         status["state"] == "whole" && status["members"][5]["state"] == "worker"
     });
     assert_eq!(folder.submit(&["--tokens", "8"])["text"], reference(8));
+}
+
+/// Somebody comes while requests are worked on and a member is down, which
+/// finds out when it is back.
+#[test]
+fn somebody_joins_under_load_while_a_member_is_down() {
+    let folder = Folder::found(4);
+    let mut nodes = Nodes::start(&folder);
+    let stop = AtomicBool::new(false);
+    let answered: [Vec<Answered>; 2] = scope(|scope| {
+        let over = StopAtEnd(&stop);
+        let clients = ["0", "1"].map(|client| scope.spawn(|| ask_again_and_again(&folder, client, &stop)));
+        folder.wait_for_status("requests are worked on", |status| status["epoch"].as_u64().unwrap() > 8);
+        nodes.kill(0);
+        let invitation = token(&folder, "token", &[]);
+        let report = joined(&join(&folder, &folder.dir, &invitation, 4, 60));
+        progress(&format!("a member came with epoch {}", report["epoch"]));
+        nodes.add(4, spawn(&folder, 4).replica());
+        let votes = |status: &Value, member: usize| status["members"][member]["state"] == "replica";
+        folder.wait_for_status("four of five vote", |status| (1..5).all(|member| votes(status, member)));
+        nodes.restart(0);
+        folder.wait_for_status("five vote", |status| (0..5).all(|member| votes(status, member)));
+        drop(over);
+        clients.map(|client| client.join().unwrap())
+    });
+    let (committed, last) = nothing_is_lost_or_repeated(&nodes, answered.iter().flatten().collect());
+    progress(&format!("{committed} tokens, {last} epochs"));
 }
