@@ -9,7 +9,7 @@ use butterfly_kernel::wire;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::protocol::{Decided, SignedRequest, encode};
+use crate::protocol::{Decided, KernelEvidence, SignedRequest, encode};
 use crate::surface::Role;
 
 /// What a client says.
@@ -27,6 +27,11 @@ pub enum Ask {
     Follow {
         /// The first.
         epoch: u64,
+    },
+    /// What was somebody proven to have done? Answered with `Evidence`.
+    Evidence {
+        /// Of the proofs that the node holds, from 0 on.
+        number: u16,
     },
 }
 
@@ -51,6 +56,11 @@ pub enum Answer {
         decided: Vec<u8>,
         /// What it is said to have added.
         tokens: Vec<u8>,
+    },
+    /// A proof that a member is faulty.
+    Evidence {
+        /// For `Roster.verify_evidence`; none with that number, nor a later one.
+        evidence: Option<Vec<u8>>,
     },
 }
 
@@ -89,6 +99,7 @@ pub fn encode_ask(ask: Ask) -> Result<Vec<u8>, Error> {
         Ask::Standing => AskOnWire::Standing,
         Ask::Submit { request } => AskOnWire::Submit(Box::new(wire::decode(&request)?)),
         Ask::Follow { epoch } => AskOnWire::Follow(Epoch(epoch)),
+        Ask::Evidence { number } => AskOnWire::Evidence(number),
     }))
 }
 
@@ -100,6 +111,7 @@ pub fn decode_answer(bytes: &[u8]) -> Result<Answer, Error> {
         AnswerOnWire::Taken => Answer::Taken,
         AnswerOnWire::Refused(reason) => Answer::Refused { reason },
         AnswerOnWire::Told(told) => Answer::Told { decided: encode(&told.decided), tokens: told.tokens.to_vec() },
+        AnswerOnWire::Evidence(evidence) => Answer::Evidence { evidence: evidence.as_deref().map(encode) },
     })
 }
 
@@ -110,6 +122,7 @@ pub fn decode_ask(bytes: &[u8]) -> Result<Ask, Error> {
         AskOnWire::Standing => Ask::Standing,
         AskOnWire::Submit(request) => Ask::Submit { request: encode(&request) },
         AskOnWire::Follow(epoch) => Ask::Follow { epoch: epoch.0 },
+        AskOnWire::Evidence(number) => Ask::Evidence { number },
     })
 }
 
@@ -127,6 +140,9 @@ pub fn encode_answer(answer: Answer) -> Result<Vec<u8>, Error> {
             let reason = || Error::Malformed { reason: "no epoch has so many tokens".into() };
             let tokens = Tokens::from_slice(&tokens).map_err(|_| reason())?;
             AnswerOnWire::Told(Box::new(ToldOnWire { decided: wire::decode(&decided)?, tokens, latency_us: None }))
+        }
+        Answer::Evidence { evidence } => {
+            AnswerOnWire::Evidence(evidence.as_deref().map(wire::decode).transpose()?.map(Box::new))
         }
     }))
 }
@@ -170,6 +186,7 @@ enum AskOnWire {
     Standing,
     Submit(Box<SignedRequest>),
     Follow(Epoch),
+    Evidence(u16),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -178,6 +195,7 @@ enum AnswerOnWire {
     Taken,
     Refused(Denial),
     Told(Box<ToldOnWire>),
+    Evidence(Option<Box<KernelEvidence>>),
 }
 
 #[derive(Serialize, Deserialize)]

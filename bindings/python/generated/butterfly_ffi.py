@@ -5908,6 +5908,36 @@ class Answer:
                 return False
             return True
 
+    @dataclass
+    class EVIDENCE:
+        """
+        A proof that a member is faulty.
+"""
+
+        def __init__(self, evidence:typing.Optional[bytes]):
+            self.evidence = evidence
+
+            """
+        For `Roster.verify_evidence`; none with that number, nor a later one.
+"""
+
+            pass
+
+
+
+
+
+        def __str__(self):
+            return "Answer.EVIDENCE(evidence={})".format(self.evidence)
+        def __eq__(self, other):
+            if not isinstance(other, Answer):
+                return NotImplemented
+            if not other.is_EVIDENCE():
+                return False
+            if self.evidence != other.evidence:
+                return False
+            return True
+
 
 
     # For each variant, we have `is_NAME` and `is_name` methods for easily checking
@@ -5928,6 +5958,10 @@ class Answer:
         return isinstance(self, Answer.TOLD)
     def is_told(self) -> bool:
         return isinstance(self, Answer.TOLD)
+    def is_EVIDENCE(self) -> bool:
+        return isinstance(self, Answer.EVIDENCE)
+    def is_evidence(self) -> bool:
+        return isinstance(self, Answer.EVIDENCE)
 
 
 # Now, a little trick - we make each nested variant class be a subclass of the main
@@ -5937,6 +5971,7 @@ Answer.STANDING = type("Answer.STANDING", (Answer.STANDING, Answer,), {})  # typ
 Answer.TAKEN = type("Answer.TAKEN", (Answer.TAKEN, Answer,), {})  # type: ignore
 Answer.REFUSED = type("Answer.REFUSED", (Answer.REFUSED, Answer,), {})  # type: ignore
 Answer.TOLD = type("Answer.TOLD", (Answer.TOLD, Answer,), {})  # type: ignore
+Answer.EVIDENCE = type("Answer.EVIDENCE", (Answer.EVIDENCE, Answer,), {})  # type: ignore
 
 
 
@@ -5961,6 +5996,10 @@ class _UniffiFfiConverterTypeAnswer(_UniffiConverterRustBuffer):
                 _UniffiFfiConverterBytes.read(buf),
                 _UniffiFfiConverterBytes.read(buf),
             )
+        if variant == 5:
+            return Answer.EVIDENCE(
+                _UniffiFfiConverterOptionalBytes.read(buf),
+            )
         raise InternalError("Raw enum value doesn't match any cases")
 
     @staticmethod
@@ -5976,6 +6015,9 @@ class _UniffiFfiConverterTypeAnswer(_UniffiConverterRustBuffer):
         if value.is_TOLD():
             _UniffiFfiConverterBytes.check_lower(value.decided)
             _UniffiFfiConverterBytes.check_lower(value.tokens)
+            return
+        if value.is_EVIDENCE():
+            _UniffiFfiConverterOptionalBytes.check_lower(value.evidence)
             return
         raise ValueError(value)
 
@@ -5993,6 +6035,9 @@ class _UniffiFfiConverterTypeAnswer(_UniffiConverterRustBuffer):
             buf.write_i32(4)
             _UniffiFfiConverterBytes.write(value.decided, buf)
             _UniffiFfiConverterBytes.write(value.tokens, buf)
+        if value.is_EVIDENCE():
+            buf.write_i32(5)
+            _UniffiFfiConverterOptionalBytes.write(value.evidence, buf)
 
 
 
@@ -6092,6 +6137,36 @@ class Ask:
                 return False
             return True
 
+    @dataclass
+    class EVIDENCE:
+        """
+        What was somebody proven to have done? Answered with `Evidence`.
+"""
+
+        def __init__(self, number:int):
+            self.number = number
+
+            """
+        Of the proofs that the node holds, from 0 on.
+"""
+
+            pass
+
+
+
+
+
+        def __str__(self):
+            return "Ask.EVIDENCE(number={})".format(self.number)
+        def __eq__(self, other):
+            if not isinstance(other, Ask):
+                return NotImplemented
+            if not other.is_EVIDENCE():
+                return False
+            if self.number != other.number:
+                return False
+            return True
+
 
 
     # For each variant, we have `is_NAME` and `is_name` methods for easily checking
@@ -6108,6 +6183,10 @@ class Ask:
         return isinstance(self, Ask.FOLLOW)
     def is_follow(self) -> bool:
         return isinstance(self, Ask.FOLLOW)
+    def is_EVIDENCE(self) -> bool:
+        return isinstance(self, Ask.EVIDENCE)
+    def is_evidence(self) -> bool:
+        return isinstance(self, Ask.EVIDENCE)
 
 
 # Now, a little trick - we make each nested variant class be a subclass of the main
@@ -6116,6 +6195,7 @@ class Ask:
 Ask.STANDING = type("Ask.STANDING", (Ask.STANDING, Ask,), {})  # type: ignore
 Ask.SUBMIT = type("Ask.SUBMIT", (Ask.SUBMIT, Ask,), {})  # type: ignore
 Ask.FOLLOW = type("Ask.FOLLOW", (Ask.FOLLOW, Ask,), {})  # type: ignore
+Ask.EVIDENCE = type("Ask.EVIDENCE", (Ask.EVIDENCE, Ask,), {})  # type: ignore
 
 
 
@@ -6135,6 +6215,10 @@ class _UniffiFfiConverterTypeAsk(_UniffiConverterRustBuffer):
             return Ask.FOLLOW(
                 _UniffiFfiConverterUInt64.read(buf),
             )
+        if variant == 4:
+            return Ask.EVIDENCE(
+                _UniffiFfiConverterUInt16.read(buf),
+            )
         raise InternalError("Raw enum value doesn't match any cases")
 
     @staticmethod
@@ -6146,6 +6230,9 @@ class _UniffiFfiConverterTypeAsk(_UniffiConverterRustBuffer):
             return
         if value.is_FOLLOW():
             _UniffiFfiConverterUInt64.check_lower(value.epoch)
+            return
+        if value.is_EVIDENCE():
+            _UniffiFfiConverterUInt16.check_lower(value.number)
             return
         raise ValueError(value)
 
@@ -6159,6 +6246,9 @@ class _UniffiFfiConverterTypeAsk(_UniffiConverterRustBuffer):
         if value.is_FOLLOW():
             buf.write_i32(3)
             _UniffiFfiConverterUInt64.write(value.epoch, buf)
+        if value.is_EVIDENCE():
+            buf.write_i32(4)
+            _UniffiFfiConverterUInt16.write(value.number, buf)
 
 
 

@@ -17,6 +17,11 @@ import pytest
 import pytest_asyncio
 
 import butterfly
+from butterfly._client import _answer, _encoded
+from butterfly._library import ffi
+from butterfly._link import Link
+
+from .conftest import summing
 
 BINARY = os.environ.get("BUTTERFLY_BINARY", str(Path(__file__).parents[3] / "target/release/butterfly"))
 PATIENCE = 120.0
@@ -223,6 +228,33 @@ async def test_strangers_and_their_bytes_end_no_member(processes: Processes) -> 
         assert member.status().epoch == 1
         with pytest.raises(butterfly.RecordError, match="must not run twice"):
             butterfly.NetworkMember(processes.folder / "node-3")
+
+
+async def test_who_is_proven_to_be_faulty_is_said(processes: Processes) -> None:
+    async with butterfly.LocalCluster(4, [summing], liars=[2]) as cluster:
+        await cluster.submit([1], tokens=4)
+        blame = await cluster.blame(2)
+    proof = butterfly.outputs.Evidence(blame.accused, blame.fault, blame.evidence)
+    client = butterfly.Client(processes.folder / "client-0")
+    async with butterfly.NetworkMember(processes.folder / "node-3") as member:
+        link = await Link.dial(client._party, member.me, *member._listen)
+
+        async def proofs(count: int) -> list[bytes | None]:
+            said = []
+            for number in range(count):
+                await link.send(_encoded(ffi.Ask.EVIDENCE(number)))
+                said.append(_answer(await link.receive()).evidence)
+            return said
+
+        assert await proofs(1) == [None]
+        # The second says no more than the first.
+        for _ in range(2):
+            member._accused(proof)
+        assert await proofs(2) == [blame.evidence, None]
+        # The session goes on.
+        await link.send(_encoded(ffi.Ask.STANDING()))
+        assert _answer(await link.receive()).is_STANDING()
+        link.close()
 
 
 async def test_a_disk_that_fails_stops_the_member(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ use butterfly_ffi::client::{
 };
 use butterfly_ffi::surface::Role;
 
+use crate::simulation::evidence;
 use crate::table::{Table, request};
 
 fn malformed<T: std::fmt::Debug>(outcome: Result<T, Error>) -> bool {
@@ -15,7 +16,12 @@ fn malformed<T: std::fmt::Debug>(outcome: Result<T, Error>) -> bool {
 
 #[test]
 fn questions_are_read_as_they_were_written() {
-    for ask in [Ask::Standing, Ask::Submit { request: request(1, 4) }, Ask::Follow { epoch: 1 << 40 }] {
+    for ask in [
+        Ask::Standing,
+        Ask::Submit { request: request(1, 4) },
+        Ask::Follow { epoch: 1 << 40 },
+        Ask::Evidence { number: 300 },
+    ] {
         let bytes = encode_ask(ask.clone()).unwrap();
         assert_eq!(decode_ask(&bytes).unwrap(), ask);
         assert!(malformed(decode_ask(&[&bytes[..], &[0]].concat())));
@@ -38,6 +44,8 @@ fn answers_are_read_as_they_were_written() {
         Answer::Taken,
         Answer::Refused { reason: Denial::Finished },
         Answer::Told { decided: decided.clone(), tokens: vec![1, 2, 3] },
+        Answer::Evidence { evidence: Some(evidence().1) },
+        Answer::Evidence { evidence: None },
     ] {
         let bytes = encode_answer(answer.clone()).unwrap();
         assert_eq!(decode_answer(&bytes).unwrap(), answer);
@@ -46,6 +54,7 @@ fn answers_are_read_as_they_were_written() {
     assert!(malformed(encode_answer(Answer::Told { decided, tokens: vec![0; 17] })));
     assert!(malformed(encode_answer(Answer::Told { decided: vec![1], tokens: vec![] })));
     assert!(malformed(encode_answer(standing(Role::Replica, vec![], Some(vec![1])))));
+    assert!(malformed(encode_answer(Answer::Evidence { evidence: Some(vec![1]) })));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use butterfly_ffi::Error;
 use butterfly_ffi::document::{Statement, read_document, write_evidence};
+use butterfly_ffi::roster::Roster;
 use butterfly_ffi::simulation::{Plan, Simulation, StageFunctions};
 use butterfly_ffi::surface::Work;
 
@@ -163,19 +164,24 @@ fn messages_take_as_long_as_planned_or_are_lost() {
     assert!(sent.windows(2).all(|pair| pair[0].at <= pair[1].at));
 }
 
-#[test]
-fn evidence_is_believed_if_it_holds() {
+/// What proves that member 2 of a cluster lied.
+pub(crate) fn evidence() -> (Arc<Roster>, Vec<u8>) {
     let simulation = simulation(Plan { liars: vec![2], ..plan() }, |_, work| Ok(next(work))).unwrap();
     simulation.submit(vec![1], 8, None).unwrap();
     assert!(simulation.run(60_000).unwrap());
-    let (roster, report) = (simulation.roster().unwrap(), simulation.report().unwrap());
-    let evidence = &report.blamed.first().expect("a liar is blamed").evidence;
-    let file = write_evidence(Arc::clone(&roster), evidence).unwrap();
+    let blamed = simulation.report().unwrap().blamed;
+    (simulation.roster().unwrap(), blamed.into_iter().next().expect("a liar is blamed").evidence)
+}
+
+#[test]
+fn evidence_is_believed_if_it_holds() {
+    let (roster, evidence) = evidence();
+    let file = write_evidence(Arc::clone(&roster), &evidence).unwrap();
     let Statement::Evidence { evidence: proven } = read_document(&file).unwrap().statement else { panic!() };
     assert_eq!(proven.accused, 2);
     for place in 0..evidence.len() {
-        assert!(roster.verify_evidence(&altered(evidence, place)).is_err(), "byte {place}");
+        assert!(roster.verify_evidence(&altered(&evidence, place)).is_err(), "byte {place}");
     }
-    let forged = altered(evidence, evidence.len() - 1);
+    let forged = altered(&evidence, evidence.len() - 1);
     assert!(write_evidence(roster, &forged).is_err());
 }

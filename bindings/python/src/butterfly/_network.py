@@ -277,6 +277,8 @@ class NetworkMember:
                     await link.send(self._standing())
                 elif ask.is_SUBMIT():
                     await link.send(await self._submit(bytes(ask.request)))
+                elif ask.is_EVIDENCE():
+                    await link.send(self._proof(ask.number))
                 else:
                     if following is not None:
                         following.cancel()
@@ -298,6 +300,11 @@ class NetworkMember:
         )
         with translated():
             return bytes(_ffi.encode_answer(_ffi.Answer.STANDING(standing)))
+
+    def _proof(self, number: int) -> bytes:
+        evidence = next((blame.evidence for blame in self.blamed[number : number + 1]), None)
+        with translated():
+            return bytes(_ffi.encode_answer(_ffi.Answer.EVIDENCE(evidence)))
 
     async def _submit(self, request: bytes) -> bytes:
         answered: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()

@@ -1,7 +1,7 @@
 import ButterflyBindings
 import Foundation
 
-/// What a member tells clients: how it stands, and every epoch that it holds decided.
+/// What a member tells clients: how it stands, every epoch that it holds decided, and whom it can prove to be faulty.
 final class Chronicle: @unchecked Sendable {
     /// A client that is told of every epoch, up to where it was told already; only the chronicle looks into it.
     final class Reader: @unchecked Sendable {
@@ -16,6 +16,8 @@ final class Chronicle: @unchecked Sendable {
     private var told: [(epoch: UInt64, answer: Data)] = []
     private var decided: Data?
     private var blockedBy = Data()
+    /// The first of each kind against each, in the order in which they were found.
+    private var proofs: [(accused: UInt8, fault: Fault, evidence: Data)] = []
     private var isOver = false
 
     func add(_ event: MemberEvent) throws(ButterflyError) {
@@ -30,7 +32,12 @@ final class Chronicle: @unchecked Sendable {
             }
         case .blocked(let silent, let learners): news.withLock { blockedBy = silent + learners }
         case .resumed: news.withLock { blockedBy = Data() }
-        case .blamed, .enteredView, .stageFailed: break
+        case .blamed(let accused, let fault, let evidence):
+            news.withLock {
+                if proofs.contains(where: { $0.accused == accused && $0.fault == fault }) { return }
+                proofs.append((accused, fault, evidence))
+            }
+        case .enteredView, .stageFailed: break
         }
     }
 
@@ -44,6 +51,12 @@ final class Chronicle: @unchecked Sendable {
                 epoch: status.epoch, view: status.view, role: status.role, working: isWorking, blockedBy: blockedBy,
                 decided: decided)))
         }
+    }
+
+    /// The proof with this number; none if there are not so many.
+    func proof(_ number: UInt16) throws(ButterflyError) -> Data {
+        let evidence = news.withLock { proofs.dropFirst(Int(number)).first?.evidence }
+        return try attempt { try encodeAnswer(answer: .evidence(evidence: evidence)) }
     }
 
     /// From `epoch` on, whatever the reader was told before.

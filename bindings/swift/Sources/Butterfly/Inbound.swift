@@ -84,6 +84,7 @@ final class Inbound: Sendable {
             case .standing: try client.send([chronicle.standing(of: node)])
             case .submit(let request): try client.send([answer(to: request)])
             case .follow(let epoch): chronicle.turn(reader, to: epoch)
+            case .evidence(let number): try client.send([chronicle.proof(number)])
             }
         }
         client.end()

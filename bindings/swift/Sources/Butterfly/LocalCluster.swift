@@ -102,13 +102,13 @@ public actor LocalCluster {
         }
     }
 
-    private func giveUp(_ request: UInt64) {
+    func giveUp(_ request: UInt64) {
         guard request == sequence else { return }
         asked?.answer.resume(throwing: CancellationError())
         asked = nil
     }
 
-    private func hear(_ event: MemberEvent) {
+    func hear(_ event: MemberEvent) {
         switch event {
         case .committed(let commit): add(commit)
         case .blamed(let accused, let fault, let evidence):

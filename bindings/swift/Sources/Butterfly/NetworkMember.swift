@@ -14,12 +14,13 @@ public final class NetworkMember: Sendable {
     /// What it says, the newest 1024 that nobody heard. One task may listen.
     public let events: AsyncStream<MemberEvent>
 
+    let record: VoteRecord
+    let chronicle = Chronicle()
+
     private let listen: String
     private let party: Party
-    private let record: VoteRecord
     private let member: Member
     private let outbound: [Outbound?]
-    private let chronicle = Chronicle()
     private let hasRun = Locked(false)
     private let said: AsyncStream<MemberEvent>.Continuation
 

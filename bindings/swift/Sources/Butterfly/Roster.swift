@@ -115,6 +115,7 @@ func byte(_ count: Int, _ what: String) throws(ButterflyError) -> UInt8 {
 }
 
 func milliseconds(_ duration: Duration) -> UInt32 {
-    let (seconds, attoseconds) = duration.components
-    return UInt32(clamping: seconds.multipliedReportingOverflow(by: 1_000).partialValue + attoseconds / 1_000_000_000_000_000)
+    // Of longer ones the number would not fit below.
+    let (seconds, attoseconds) = min(max(.zero, duration), .milliseconds(UInt32.max)).components
+    return UInt32(clamping: seconds * 1_000 + attoseconds / 1_000_000_000_000_000)
 }

@@ -4645,6 +4645,14 @@ public enum Answer: Equatable, Hashable {
          * What it is said to have added.
          */tokens: Data
     )
+    /**
+     * A proof that a member is faulty.
+     */
+    case evidence(
+        /**
+         * For `Roster.verify_evidence`; none with that number, nor a later one.
+         */evidence: Data?
+    )
 
 
 
@@ -4677,6 +4685,9 @@ public struct FfiConverterTypeAnswer: FfiConverterRustBuffer {
         case 4: return .told(decided: try FfiConverterData.read(from: &buf), tokens: try FfiConverterData.read(from: &buf)
         )
 
+        case 5: return .evidence(evidence: try FfiConverterOptionData.read(from: &buf)
+        )
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -4703,6 +4714,11 @@ public struct FfiConverterTypeAnswer: FfiConverterRustBuffer {
             writeInt(&buf, Int32(4))
             FfiConverterData.write(decided, into: &buf)
             FfiConverterData.write(tokens, into: &buf)
+
+
+        case let .evidence(evidence):
+            writeInt(&buf, Int32(5))
+            FfiConverterOptionData.write(evidence, into: &buf)
 
         }
     }
@@ -4752,6 +4768,14 @@ public enum Ask: Equatable, Hashable {
          * The first.
          */epoch: UInt64
     )
+    /**
+     * What was somebody proven to have done? Answered with `Evidence`.
+     */
+    case evidence(
+        /**
+         * Of the proofs that the node holds, from 0 on.
+         */number: UInt16
+    )
 
 
 
@@ -4781,6 +4805,9 @@ public struct FfiConverterTypeAsk: FfiConverterRustBuffer {
         case 3: return .follow(epoch: try FfiConverterUInt64.read(from: &buf)
         )
 
+        case 4: return .evidence(number: try FfiConverterUInt16.read(from: &buf)
+        )
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -4801,6 +4828,11 @@ public struct FfiConverterTypeAsk: FfiConverterRustBuffer {
         case let .follow(epoch):
             writeInt(&buf, Int32(3))
             FfiConverterUInt64.write(epoch, into: &buf)
+
+
+        case let .evidence(number):
+            writeInt(&buf, Int32(4))
+            FfiConverterUInt16.write(number, into: &buf)
 
         }
     }

@@ -1,4 +1,4 @@
-import Butterfly
+@testable import Butterfly
 import Foundation
 import Testing
 
@@ -52,6 +52,16 @@ import Testing
         #expect(throws: ButterflyError.self) { try Roster(members: [], clients: [keys[0].publicKey], model: model) }
         #expect(throws: ButterflyError.self) {
             try Roster(members: keys.map(\.publicKey), voters: 1_000, clients: [keys[0].publicKey], model: model)
+        }
+    }
+
+    @Test func timesThatAreTooLongOrTooShortAreTheNearest() {
+        let longest = UInt32.max
+        for (time, number) in [
+            (.milliseconds(1_500), 1_500), (.microseconds(999), 0), (.seconds(-1), 0), (.seconds(Int64.min), 0),
+            (.seconds(4_294_968), longest), (.seconds(Int64.max / 1_000 + 1), longest), (.seconds(Int64.max), longest),
+        ] as [(Duration, UInt32)] {
+            #expect(milliseconds(time) == number)
         }
     }
 

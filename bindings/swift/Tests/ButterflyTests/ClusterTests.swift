@@ -1,4 +1,4 @@
-import Butterfly
+@testable import Butterfly
 import Foundation
 import Testing
 
@@ -96,6 +96,41 @@ let model = Model(
         #expect(String(decoding: second.tokens, as: UTF8.self) == "nopq")
         #expect(try cluster.roster.verifyProof(second.proof).firstEpoch == 7)
         await cluster.stop()
+    }
+
+    @Test func aClusterBeginsOnce() async throws {
+        let cluster = try LocalCluster(model: model) { try letters($0, $1) }
+        for _ in 0..<2 { await cluster.start() }
+        #expect(try await cluster.submit(Data("a".utf8), tokens: 1).tokens == Data("b".utf8))
+        await cluster.stop()
+    }
+
+    @Test func whatIsOverIsNotGivenUpForWhatIsNot() async throws {
+        let (begun, goOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let cluster = try LocalCluster(model: model) { member, work in
+            if work.stage == 0 && work.inputs == [Data("m".utf8)] {
+                begun.signal()
+                await wait(for: goOn)
+                goOn.signal()
+            }
+            return try letters(member, work)
+        }
+        await cluster.start()
+        _ = try await cluster.submit(Data("a".utf8), tokens: 1)
+        async let answer = cluster.submit(Data("m".utf8), tokens: 1)
+        await wait(for: begun)
+        // It was answered before its task could be cancelled.
+        await cluster.giveUp(1)
+        #expect(await cluster.isWorking)
+        goOn.signal()
+        #expect(try await answer.tokens == Data("n".utf8))
+        await cluster.stop()
+    }
+
+    @Test func nobodyIsBlamedForWhatIsNotProven() async throws {
+        let cluster = try LocalCluster(model: model) { try letters($0, $1) }
+        await cluster.hear(.blamed(accused: 1, fault: .attestation, evidence: Data([1])))
+        #expect(await cluster.blamed.isEmpty)
     }
 
     @Test func aRequestThatDoesNotFitIsRefused() async throws {

@@ -1,4 +1,5 @@
 @testable import Butterfly
+import func ButterflyBindings.decodeAnswer
 import func ButterflyBindings.encodeAnswer
 import func ButterflyBindings.encodeAsk
 import Foundation
@@ -50,7 +51,12 @@ import Testing
             let request = try dialled.request(of: "client-0")
             var forged = request
             forged[forged.count - 1] ^= 1
-            let asked = [(forged, Answer.refused(reason: .invalid)), (request, .taken), (request, .taken)]
+            let asked = [
+                (forged, Answer.refused(reason: .invalid)), (request, .taken), (request, .taken),
+                // Numbers begin with 1, and not many are ahead of what was decided.
+                (try dialled.request(of: "client-0", sequence: 0), .refused(reason: .finished)),
+                (try dialled.request(of: "client-0", sequence: 100), .refused(reason: .full)),
+            ]
             try await onThread { [forged] _ in
                 #expect(throws: ButterflyError.self) { try dialled.roster.readRequest(forged) }
                 for (request, answer) in asked {
@@ -60,6 +66,39 @@ import Testing
                 // What is no question ends the session.
                 try link.send([Data([9])])
                 #expect(link.isCutOff)
+            }
+        }
+    }
+
+    @Test func whoIsProvenToBeFaultyIsSaid() async throws {
+        let simulation = try Simulation(Plan(members: 4, model: model, liars: [2])) { try letters($0, $1) }
+        try simulation.submit(Data("a".utf8), tokens: 4)
+        try simulation.run()
+        let blame = try #require(simulation.report().blamed.first)
+        try await Dialled.with { dialled in
+            let link = try await dialled.dial(as: "client-0")
+            let chronicle = dialled.member.chronicle
+            func proofs(_ numbers: Range<UInt16>) async throws -> [Answer] {
+                try await onThread { _ in
+                    try numbers.map { number in
+                        try link.send([encodeAsk(ask: .evidence(number: number))])
+                        return try decodeAnswer(bytes: #require(try link.receive()))
+                    }
+                }
+            }
+            #expect(try await proofs(0..<1) == [.evidence(evidence: nil)])
+            // The second says no more than the first.
+            for _ in 0..<2 {
+                try chronicle.add(.blamed(accused: blame.accused, fault: blame.fault, evidence: blame.evidence))
+            }
+            #expect(try await proofs(0..<2) == [.evidence(evidence: blame.evidence), .evidence(evidence: nil)])
+            // The session goes on.
+            try await onThread { _ in
+                try link.send([encodeAsk(ask: .standing)])
+                guard case .standing = try decodeAnswer(bytes: #require(try link.receive())) else {
+                    Issue.record("a question was not answered")
+                    return
+                }
             }
         }
     }
@@ -75,8 +114,9 @@ extension Link {
 
 /// A member in Swift, alone of its cluster, and how it is dialled.
 private struct Dialled: Sendable {
-    let roster: Roster
+    let member: NetworkMember
     let address: String
+    var roster: Roster { member.roster }
     private let folder: URL
     private let number: UInt8 = 3
 
@@ -85,7 +125,7 @@ private struct Dialled: Sendable {
             let member = try cluster.member(3)
             let running = Task { try await member.run() }
             let address = try Settings(read(cluster.node(3), "node.toml")).texts("peers")[3]
-            let dialled = Dialled(roster: member.roster, address: address, folder: cluster.folder)
+            let dialled = Dialled(member: member, address: address, folder: cluster.folder)
             // As soon as it listens.
             while (try? await dialled.dial(as: "node-2").end()) == nil { try await Task.sleep(for: .milliseconds(5)) }
             let outcome: Result<Void, any Swift.Error>
@@ -103,8 +143,8 @@ private struct Dialled: Sendable {
         return try await onThread { _ in try Link.dial(number, at: address, as: party, until: Stop()) }
     }
 
-    func request(of client: String) throws -> Data {
-        let wish = Request(sequence: 1, prompt: Data([1]), tokens: 1, sampling: .greedy)
+    func request(of client: String, sequence: UInt64 = 1) throws -> Data {
+        let wish = Request(sequence: sequence, prompt: Data([1]), tokens: 1, sampling: .greedy)
         return try roster.sign(wish, with: Keys(folder: folder.appendingPathComponent(client)))
     }
 }

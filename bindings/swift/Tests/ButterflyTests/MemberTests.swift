@@ -1,4 +1,4 @@
-import Butterfly
+@testable import Butterfly
 import Foundation
 import Testing
 
@@ -25,6 +25,69 @@ import Testing
         }
         #expect(!town.kinds(of: 3).contains("vote"))
         #expect(town.kinds(of: 0).contains("vote"))
+        // Whoever brought something was told what became of it, also when that was nothing.
+        #expect(town.brought(to: 3) == town.judged(by: 3))
+    }
+
+    @Test func theLastRecordOfManyStepsIsKept() async throws {
+        let town = try Town(model: model)
+        let (goOn, kept) = (DispatchSemaphore(value: 0), Locked<(member: Member?, wrong: Int)>((nil, 0)))
+        let slow = try town.member(3) { record in
+            // The others go on meanwhile, and what they say comes all at once.
+            await wait(for: goOn)
+            goOn.signal()
+            try kept.withLock { if try record != $0.member?.node.record() { $0.wrong += 1 } }
+        }
+        kept.withLock { $0.member = slow }
+        let others = try (0..<3).map { try town.member(UInt8($0)) { _ in } }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for member in others + [slow] { group.addTask { try await member.run() } }
+            let request = try town.request("a", tokens: 24)
+            town.all.forEach { $0.submit(request) }
+            for (member, last) in [(others[0], 5), (slow, 6)] as [(Member, UInt64)] {
+                for await case .committed(let commit) in member.events where commit.epoch >= last { break }
+                goOn.signal()
+            }
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+        #expect(kept.withLock { $0.wrong } == 0)
+        kept.withLock { $0.member = nil }
+    }
+
+    @Test func aStageThatThrowsIsSaid() async throws {
+        struct Broken: Error {}
+        let town = try Town(model: model)
+        let member = try town.member(0, stage: { _ in throw Broken() }) { _ in }
+        let running = Task { try await member.run() }
+        member.submit(try town.request("a", tokens: 1))
+        var failed: (any Error)?
+        for await case .stageFailed(_, _, let error) in member.events {
+            failed = error
+            break
+        }
+        #expect(failed is Broken)
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func aStageIsCancelledWhenItsMemberEnds() async throws {
+        let (begun, cancelled) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let town = try Town(model: model)
+        let member = try town.member(0, stage: { _ in
+            begun.signal()
+            defer { cancelled.signal() }
+            try await Task.sleep(for: .seconds(3600))
+            return Data()
+        }) { _ in }
+        let running = Task { try await member.run() }
+        member.submit(try town.request("a", tokens: 1))
+        await wait(for: begun)
+        running.cancel()
+        try await running.value
+        await wait(for: cancelled)
+        // It is nobody's fault.
+        for await case .stageFailed in member.events { Issue.record("a stage that was cancelled has not failed") }
     }
 
     @Test func aMemberRunsOnce() async throws {
@@ -67,8 +130,11 @@ import Testing
             text.append(UInt8(signals.last ?? 0))
         }
         await cluster.start()
-        let answer = try await cluster.submit(Data("abc".utf8), tokens: 8)
-        #expect(answer.tokens == Data(text[3...]))
+        // Nothing of one request goes into the next.
+        for _ in 0..<2 {
+            let answer = try await cluster.submit(Data("abc".utf8), tokens: 8)
+            #expect(answer.tokens == Data(text[3...]))
+        }
         await cluster.stop()
     }
 }
@@ -81,6 +147,7 @@ private final class Town: Network, @unchecked Sendable {
     private let roster: Roster
     private var members: [UInt8: Member] = [:]
     private var said: [UInt8: Set<String>] = [:]
+    private var messages: [UInt8: (brought: Int, judged: Int)] = [:]
 
     init(model: Model) throws {
         keys = try (0..<4).map { _ in try Keys.generate() }
@@ -90,10 +157,12 @@ private final class Town: Network, @unchecked Sendable {
 
     var all: [Member] { lock.withLock { Array(members.values) } }
 
-    func member(_ number: UInt8, persist: @escaping Member.Persist) throws -> Member {
+    func member(
+        _ number: UInt8, stage: Member.Stage? = nil, persist: @escaping Member.Persist
+    ) throws -> Member {
         let member = try Member(
             roster: roster, keys: keys[Int(number)], record: roster.firstRecord(of: number), network: self,
-            persist: persist, stage: { try letters(number, $0) })
+            persist: persist, stage: stage ?? { try letters(number, $0) })
         lock.withLock { members[number] = member }
         return member
     }
@@ -105,12 +174,19 @@ private final class Town: Network, @unchecked Sendable {
 
     func kinds(of member: UInt8) -> Set<String> { lock.withLock { said[member] ?? [] } }
 
+    func brought(to member: UInt8) -> Int { lock.withLock { messages[member]?.brought ?? 0 } }
+
+    func judged(by member: UInt8) -> Int { lock.withLock { messages[member]?.judged ?? 0 } }
+
     func send(_ message: Data, to member: UInt8) async {
         let facts = try? roster.verifyMessage(message)
         let receiver = lock.withLock {
             if let facts { said[facts.author, default: []].insert(facts.kind) }
+            messages[member, default: (0, 0)].brought += 1
             return members[member]
         }
-        receiver?.receive(message)
+        receiver?.inbox.put(.receive(message: message)) { [self] _ in
+            lock.withLock { messages[member, default: (0, 0)].judged += 1 }
+        }
     }
 }

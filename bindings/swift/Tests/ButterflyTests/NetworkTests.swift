@@ -87,12 +87,29 @@ import Testing
         }
     }
 
+    @Test func aDiskThatFailsStopsTheMember() async throws {
+        try await Cluster.with(nodes: 0, 1, 2) { cluster in
+            let client = try cluster.client()
+            let member = try cluster.member(3)
+            let running = Task { try await member.run() }
+            try await client.waits(for: 4)
+            // Nothing can be written to it any more.
+            try member.record.close()
+            let (text, proof) = try await client.ask(8)
+            #expect(try await text == cluster.reference(8))
+            #expect(!proof.signers.contains(3))
+            await #expect(throws: ButterflyError(.record, "the vote record is closed")) { try await running.value }
+        }
+    }
+
     @Test func aFolderThatDoesNotFitIsRefused() async throws {
         try await Cluster.with { cluster in
             let settings = cluster.node(3).appendingPathComponent("node.toml")
             let kept = try String(contentsOf: settings, encoding: .utf8)
             for (wrong, kind) in [
-                ("peers = [\"127.0.0.1:1\"]", ButterflyError.Kind.roster), ("peers = 7", .malformed),
+                (kept + "listen = 7", ButterflyError.Kind.malformed), ("peers = [7]", .malformed),
+                ("view_timeout_ms = -1", .malformed), ("view_timeout_ms = 5000000000", .malformed),
+                ("peers = [\"127.0.0.1:1\"]", .roster), ("peers = 7", .malformed),
                 ("peers", .malformed), ("", .malformed), ("view_timeout_ms = \"soon\"", .malformed),
             ] {
                 try wrong.write(to: settings, atomically: true, encoding: .utf8)

@@ -82,7 +82,7 @@ extension Client {
 }
 
 /// The first of so many ports in a row on which nobody listens now.
-private func freePorts(_ count: Int) -> Int? {
+func freePorts(_ count: Int) -> Int? {
     let first = Int.random(in: 2_100...3_000) * 10
     return stride(from: first, to: 60_000, by: count).first { first in (first..<first + count).allSatisfy(isFree) }
 }
