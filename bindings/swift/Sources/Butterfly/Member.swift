@@ -36,8 +36,8 @@ public actor Member {
     /// What it says, the newest 1024 that nobody heard. One task may listen.
     public nonisolated let events: AsyncStream<MemberEvent>
 
-    let node: Node
-    let inbox = Inbox()
+    nonisolated let node: Node
+    nonisolated let inbox = Inbox()
     private let network: any Network
     private let stage: Stage
     private let persist: Persist

@@ -1,4 +1,6 @@
-import Butterfly
+@testable import Butterfly
+import func ButterflyBindings.encodeAnswer
+import func ButterflyBindings.encodeAsk
 import Foundation
 import Testing
 
@@ -55,9 +57,12 @@ import Testing
                 // Its request is finished, and numbers are used once.
                 let old = try client.roster.sign(
                     Request(sequence: 1, prompt: Data([1]), tokens: 1, sampling: .greedy),
-                    with: Keys(identity: Data(contentsOf: cluster.folder.appendingPathComponent("client-0/key")),
-                        exchange: Data(count: 32)))
-                #expect(try client.roster.readRequest(old).sequence == 1)
+                    with: Keys(folder: cluster.folder.appendingPathComponent("client-0")))
+                let link = try await cluster.dial(0, as: "client-0")
+                try await onThread { _ in
+                    try link.send([encodeAsk(ask: .submit(request: old))])
+                    #expect(try link.receive() == encodeAnswer(answer: .refused(reason: .finished)))
+                }
                 #expect(try await client.ask(4).proof.sequence == 2)
                 group.cancelAll()
                 try await group.waitForAll()

@@ -1,4 +1,4 @@
-import Butterfly
+@testable import Butterfly
 import Foundation
 import Testing
 
@@ -37,6 +37,15 @@ actor Cluster {
     nonisolated func member(_ number: Int) throws -> NetworkMember { try NetworkMember(folder: node(number)) }
 
     nonisolated func node(_ number: Int) -> URL { folder.appendingPathComponent("node-\(number)") }
+
+    /// A session that whoever has this folder begins with a node. It ends with the process.
+    nonisolated func dial(_ node: UInt8, as party: String) async throws -> Link {
+        let own = folder.appendingPathComponent(party)
+        let roster = try Roster(decoding: read(own, "roster"))
+        let party = try Party(roster: roster, keys: Keys(folder: own), keyRecords: read(own, "key-records"))
+        let address = try Settings(read(self.node(Int(node)), "node.toml")).texts("peers")[Int(node)]
+        return try await onThread { _ in try Link.dial(node, at: address, as: party, until: Stop()) }
+    }
 
     func start(_ numbers: [Int]) throws {
         for number in numbers {
