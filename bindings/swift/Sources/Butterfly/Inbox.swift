@@ -33,7 +33,7 @@ final class Inbox: @unchecked Sendable {
 
     /// Blocks until not too much waits.
     func waitForRoom() {
-        news.withLock { while waiting.count >= Self.limit && !isOver { news.wait() } }
+        news.withLock { while waiting.count >= Self.limit { news.wait() } }
     }
 
     /// All that waits, as soon as something does; nothing when it is over, which

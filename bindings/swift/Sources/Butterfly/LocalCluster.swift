@@ -51,6 +51,11 @@ public actor LocalCluster {
         switchboard.connect(members)
     }
 
+    deinit {
+        running.forEach { $0.cancel() }
+        listening.forEach { $0.cancel() }
+    }
+
     /// Whether a request is under way.
     public var isWorking: Bool { asked != nil }
 
@@ -67,7 +72,8 @@ public actor LocalCluster {
 
     /// Ends every member. Whoever waits for an answer is told so.
     public func stop() {
-        (running.map { $0 as any Cancels } + listening.map { $0 as any Cancels }).forEach { $0.cancel() }
+        running.forEach { $0.cancel() }
+        listening.forEach { $0.cancel() }
         (running, listening, isOver) = ([], [], true)
         asked?.answer.resume(throwing: ButterflyError(.unanswered, "the cluster was stopped"))
         asked = nil
@@ -135,17 +141,19 @@ public actor LocalCluster {
     }
 }
 
-private protocol Cancels { func cancel() }
-extension Task: Cancels {}
-
 /// Hands messages from member to member.
 private final class Switchboard: Network, @unchecked Sendable {
-    /// Written once, before any member runs.
-    private var members: [Member] = []
+    /// Members have the switchboard, and not the other way round: nobody would be freed.
+    private struct Line {
+        weak var member: Member?
+    }
 
-    func connect(_ members: [Member]) { self.members = members }
+    /// Written once, before any member runs.
+    private var lines: [Line] = []
+
+    func connect(_ members: [Member]) { lines = members.map { Line(member: $0) } }
 
     func send(_ message: Data, to member: UInt8) async {
-        if members.indices.contains(Int(member)) { members[Int(member)].receive(message) }
+        if lines.indices.contains(Int(member)) { lines[Int(member)].member?.receive(message) }
     }
 }

@@ -143,9 +143,8 @@ public actor Member {
             do {
                 let output = try await stage(work)
                 inbox.put(.computed(ticket: work.ticket, output: output))
-            } catch is CancellationError {
-                // The member ends.
             } catch {
+                // Nobody is told when it was cancelled, since the member ends.
                 said.yield(.stageFailed(stage: work.stage, position: work.position, error: error))
             }
         }

@@ -39,9 +39,21 @@ import Testing
         #expect(judged.withLock { $0 } == [.full])
         inbox.put(.timer(timer: .retransmit), judge: judge)
         #expect(judged.withLock { $0 } == [.full, .full])
-        // Nobody waits for what does not come.
-        inbox.waitForRoom()
         #expect(await inbox.take().isEmpty)
+    }
+
+    @Test func nobodyWaitsForRoomThatIsNotNeededAnyMore() async {
+        let inbox = Inbox()
+        for _ in 0..<Inbox.limit { inbox.put(.timer(timer: .retransmit)) }
+        let (begun, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        Thread.detachNewThread {
+            begun.signal()
+            inbox.waitForRoom()
+            ended.signal()
+        }
+        await wait(for: begun)
+        inbox.end()
+        await wait(for: ended)
     }
 
     @Test func aFellowIsListenedToAsFastAsItIsUnderstood() async throws {
@@ -97,17 +109,19 @@ import Testing
         try simulation.run()
         let commit = try #require(simulation.report().decisions.first?.commit)
         let (chronicle, reader) = (Chronicle(), Chronicle.Reader())
-        for epoch in UInt64(1)...600 {
+        func add(_ epoch: UInt64) throws {
             try chronicle.add(.committed(Commit(
                 epoch: epoch, view: commit.view, path: commit.path, tokens: commit.tokens, notice: commit.notice,
                 decided: commit.decided)))
         }
+        for epoch in UInt64(1)...600 { try add(epoch) }
         chronicle.turn(reader, to: 1)
         #expect(chronicle.next(for: reader)?.count == 512)
         chronicle.turn(reader, to: 600)
         #expect(chronicle.next(for: reader)?.count == 1)
+        try add(601)
+        #expect(chronicle.next(for: reader)?.count == 1)
         chronicle.end()
-        // It was told of all of them.
         #expect(chronicle.next(for: reader) == nil)
     }
 }

@@ -105,6 +105,24 @@ let model = Model(
         await cluster.stop()
     }
 
+    @Test func aClusterThatNobodyHasIsFreed() async throws {
+        final class Kept: Sendable {}
+        for use in [{ _ in }, { await $0.stop(); await $0.start() }, { await $0.start() }] as [(LocalCluster) async -> Void] {
+            weak var kept: Kept?
+            func make() throws -> LocalCluster {
+                let own = Kept()
+                kept = own
+                return try LocalCluster(model: model) { [own] member, work in
+                    withExtendedLifetime(own) {}
+                    return try letters(member, work)
+                }
+            }
+            await use(try make())
+            // Its members end at the next that comes to them.
+            while kept != nil { try await Task.sleep(for: .milliseconds(1)) }
+        }
+    }
+
     @Test func whatIsOverIsNotGivenUpForWhatIsNot() async throws {
         let (begun, goOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         let cluster = try LocalCluster(model: model) { member, work in

@@ -57,7 +57,7 @@ import Testing
 
     @Test func aStageThatThrowsIsSaid() async throws {
         struct Broken: Error {}
-        let town = try Town(model: model)
+        let town = try Town(members: 1, model: model)
         let member = try town.member(0, stage: { _ in throw Broken() }) { _ in }
         let running = Task { try await member.run() }
         member.submit(try town.request("a", tokens: 1))
@@ -73,7 +73,7 @@ import Testing
 
     @Test func aStageIsCancelledWhenItsMemberEnds() async throws {
         let (begun, cancelled) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-        let town = try Town(model: model)
+        let town = try Town(members: 1, model: model)
         let member = try town.member(0, stage: { _ in
             begun.signal()
             defer { cancelled.signal() }
@@ -139,7 +139,7 @@ import Testing
     }
 }
 
-/// Four members who hear each other, and what each of them said.
+/// Members who hear each other, and what each of them said.
 private final class Town: Network, @unchecked Sendable {
     private let lock = NSLock()
     private let keys: [Keys]
@@ -149,8 +149,8 @@ private final class Town: Network, @unchecked Sendable {
     private var said: [UInt8: Set<String>] = [:]
     private var messages: [UInt8: (brought: Int, judged: Int)] = [:]
 
-    init(model: Model) throws {
-        keys = try (0..<4).map { _ in try Keys.generate() }
+    init(members: Int = 4, model: Model) throws {
+        keys = try (0..<members).map { _ in try Keys.generate() }
         client = try Keys.generate()
         roster = try Roster(members: keys.map(\.publicKey), clients: [client.publicKey], model: model)
     }

@@ -1,6 +1,4 @@
 @testable import Butterfly
-import func ButterflyBindings.encodeAnswer
-import func ButterflyBindings.encodeAsk
 import Foundation
 import Testing
 
@@ -59,10 +57,8 @@ import Testing
                     Request(sequence: 1, prompt: Data([1]), tokens: 1, sampling: .greedy),
                     with: Keys(folder: cluster.folder.appendingPathComponent("client-0")))
                 let link = try await cluster.dial(0, as: "client-0")
-                try await onThread { _ in
-                    try link.send([encodeAsk(ask: .submit(request: old))])
-                    #expect(try link.receive() == encodeAnswer(answer: .refused(reason: .finished)))
-                }
+                let answer = try await onThread { _ in try link.answer(to: .submit(request: old)) }
+                #expect(answer == .refused(reason: .finished))
                 #expect(try await client.ask(4).proof.sequence == 2)
                 group.cancelAll()
                 try await group.waitForAll()
@@ -112,7 +108,8 @@ import Testing
             let settings = cluster.node(3).appendingPathComponent("node.toml")
             let kept = try String(contentsOf: settings, encoding: .utf8)
             for (wrong, kind) in [
-                (kept + "listen = 7", ButterflyError.Kind.malformed), ("peers = [7]", .malformed),
+                (kept + "listen = 7", ButterflyError.Kind.malformed), (kept + "listen", .malformed),
+                ("peers = [7]", .malformed),
                 ("view_timeout_ms = -1", .malformed), ("view_timeout_ms = 5000000000", .malformed),
                 ("peers = [\"127.0.0.1:1\"]", .roster), ("peers = 7", .malformed),
                 ("peers", .malformed), ("", .malformed), ("view_timeout_ms = \"soon\"", .malformed),
