@@ -18,7 +18,6 @@ final class Chronicle: @unchecked Sendable {
     private var blockedBy = Data()
     /// The first of each kind against each, in the order in which they were found.
     private var proofs: [(accused: UInt8, fault: Fault, evidence: Data)] = []
-    private var isOver = false
 
     func add(_ event: MemberEvent) throws(ButterflyError) {
         switch event {
@@ -67,10 +66,10 @@ final class Chronicle: @unchecked Sendable {
         }
     }
 
-    /// What is new to a reader. Blocks until there is something; nothing once it is over.
+    /// What is new to a reader. Blocks until there is something; nothing once the reader has left.
     func next(for reader: Reader) -> [Data]? {
         news.withLock {
-            while !isOver && !reader.isGone {
+            while !reader.isGone {
                 let new = reader.next.map { next in told.filter { $0.epoch >= next } } ?? []
                 if let last = new.last {
                     reader.next = last.epoch + 1
@@ -85,13 +84,6 @@ final class Chronicle: @unchecked Sendable {
     func leave(_ reader: Reader) {
         news.withLock {
             reader.isGone = true
-            news.broadcast()
-        }
-    }
-
-    func end() {
-        news.withLock {
-            isOver = true
             news.broadcast()
         }
     }

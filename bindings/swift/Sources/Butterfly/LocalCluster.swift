@@ -101,7 +101,6 @@ public actor LocalCluster {
                     return answer.resume(throwing: error)
                 }
                 members.forEach { $0.submit(request) }
-                if Task.isCancelled { giveUp(own) }
             }
         } onCancel: {
             Task { await self.giveUp(own) }

@@ -89,7 +89,6 @@ public final class NetworkMember: Sendable {
 
     private func end(_ stop: Stop, _ threads: Threads) async {
         outbound.forEach { $0?.end() }
-        chronicle.end()
         stop.pull()
         await threads.ended()
         said.finish()

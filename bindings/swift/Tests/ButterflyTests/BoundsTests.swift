@@ -121,7 +121,7 @@ import Testing
         #expect(chronicle.next(for: reader)?.count == 1)
         try add(601)
         #expect(chronicle.next(for: reader)?.count == 1)
-        chronicle.end()
+        chronicle.leave(reader)
         #expect(chronicle.next(for: reader) == nil)
     }
 }
