@@ -231,8 +231,9 @@ async def test_strangers_and_their_bytes_end_no_member(processes: Processes) -> 
 
 
 async def test_who_is_proven_to_be_faulty_is_said(processes: Processes) -> None:
-    async with butterfly.LocalCluster(4, [summing], liars=[2]) as cluster:
-        await cluster.submit([1], tokens=4)
+    # So many stages that each member has one.
+    async with butterfly.LocalCluster(4, [summing] * 4, liars=[2]) as cluster:
+        await cluster.submit([1], tokens=8)
         blame = await cluster.blame(2)
     proof = butterfly.outputs.Evidence(blame.accused, blame.fault, blame.evidence)
     client = butterfly.Client(processes.folder / "client-0")
