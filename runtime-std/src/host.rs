@@ -21,6 +21,7 @@
 
 mod deciding;
 mod lap;
+mod life;
 mod measuring;
 mod parking;
 mod process;
