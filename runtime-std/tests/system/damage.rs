@@ -79,7 +79,8 @@ impl Stopped {
             _ => draws.below(length),
         };
         let at = usize::try_from(at).unwrap();
-        let damage = if draws.below(4) == 0 { Damage::Cut(at) } else { Damage::Flip(at, 1 << draws.below(8)) };
+        let round = number / self.files.len() as u64;
+        let damage = if round.is_multiple_of(4) { Damage::Cut(at) } else { Damage::Flip(at, 1 << draws.below(8)) };
         (path, whole, damage)
     }
 

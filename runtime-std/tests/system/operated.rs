@@ -50,7 +50,8 @@ impl Folder {
     pub(crate) fn found(nodes: usize) -> Folder {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("c");
-        let base_port = free_ports(2 * nodes);
+        // For members, for operators, and for as many who may join.
+        let base_port = free_ports(4 * nodes);
         let (count, port) = (nodes.to_string(), base_port.to_string());
         let nodes = u16::try_from(nodes).unwrap();
         let admin_port = base_port + nodes;
@@ -266,14 +267,15 @@ fn process_in(line: &str) -> Option<(usize, u32)> {
     Some((node.parse().ok()?, rest.split_once(", process ")?.1.parse().ok()?))
 }
 
-/// The first of as many ports that nobody listens on, below those that the
-/// system gives to whoever asks for any.
+/// The first of as many ports that nobody listens on and no other test was
+/// given, below those that the system gives to whoever asks for any.
 fn free_ports(count: usize) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let begin = u16::try_from(std::process::id() % 500).unwrap() * 20;
+    let count = u16::try_from(count).unwrap();
     for _ in 0..500 {
-        let base = 20_000 + (begin + 20 * NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
-        let last = base + u16::try_from(count).unwrap();
+        let base = 20_000 + (begin + NEXT.fetch_add(count, Ordering::Relaxed) % 10_000) % 10_000;
+        let last = base + count;
         if (base..last).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
             return base;
         }
