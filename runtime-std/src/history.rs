@@ -104,6 +104,10 @@ impl History {
         })?;
         let shelf = Shelf { database: Arc::new(database), path: path.into() };
         shelf.write(journalled)?;
+        History::start(shelf)
+    }
+
+    fn start(shelf: Shelf) -> Result<History> {
         let queue = Arc::<Queue>::default();
         let writer = Writer { shelf: shelf.clone(), queue: Arc::clone(&queue) };
         let writer = std::thread::Builder::new().name("history".into()).spawn(move || writer.run())?;
@@ -131,6 +135,17 @@ impl History {
             self.queue.changed.notify_all();
         }
         Ok(())
+    }
+
+    /// Everything that was added is written when this returns, and read on the
+    /// shelf; more can be added.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    pub(crate) fn settle(self) -> Result<History> {
+        let shelf = self.shelf();
+        self.close()?;
+        History::start(shelf)
     }
 
     /// Everything that was added is written when this returns.

@@ -46,6 +46,17 @@ fn entries(epochs: impl Iterator<Item = u64>) -> Vec<Entry> {
 }
 
 #[test]
+fn what_was_added_is_read_once_it_has_settled_and_more_can_be_added() {
+    let folder = Folder::new();
+    let mut history = folder.open(&[]);
+    for epoch in 1..=5 {
+        history.add(entry(epoch)).unwrap();
+        history = history.settle().unwrap();
+        assert_eq!(all(&history), entries(1..=epoch));
+    }
+}
+
+#[test]
 fn what_was_added_is_there_after_it_was_closed_and_read_in_order() {
     let folder = Folder::filled();
     let history = folder.open(&[]);

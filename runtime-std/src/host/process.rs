@@ -142,7 +142,9 @@ async fn serve(options: &NodeOptions, workers: &Handle) -> Result<()> {
             let _unheard = options.voice.tell(&Event::Sent { traffic: after.traffic });
             return Ok(());
         };
-        (kept, member, found) = (after, Arc::new(next.member), Some(next.found));
+        // What is told from memory is forgotten with the cluster, so it must be on disk.
+        kept = Kept { history: after.history.settle()?, ..after };
+        (member, found) = (Arc::new(next.member), Some(next.found));
     }
 }
 
