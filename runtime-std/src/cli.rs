@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use butterfly_kernel::types::ResilienceError;
 use clap::{Args, Parser, Subcommand};
 
 use crate::faults::{Fault, FaultKind, Misbehaviour};
@@ -239,6 +240,19 @@ struct Device {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
+
+/// Numbers that the next roster cannot have are bad usage.
+fn bounds_as_usage(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<ResilienceError>() {
+        Ok(error) => Usage(format!("{error}; ask for less with --faults-tolerated and --fast-path-faults")).into(),
+        Err(other) => other,
+    }
+}
+
+/// What comes of asking a cluster.
+fn run<T>(asking: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(asking)
+}
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {

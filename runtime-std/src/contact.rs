@@ -7,6 +7,8 @@ use butterfly_kernel::message::change;
 use butterfly_session::KeyRecord;
 use butterfly_session::keys::RECORD;
 
+use crate::lineage::Lineage;
+
 /// What the others must know besides a newcomer's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
@@ -29,4 +31,10 @@ impl Contact {
         let address = std::str::from_utf8(address).ok()?.parse().ok()?;
         Some(Contact { record: KeyRecord::from_bytes(record)?, address })
     }
+}
+
+/// Where the members of the last cluster listen, when those of the first listen
+/// at `founders`; none where it is not known.
+pub fn addresses(lineage: &Lineage, founders: &[Option<SocketAddr>]) -> Vec<Option<SocketAddr>> {
+    lineage.gather(founders, |newcomer| Contact::read(&newcomer.contact).map(|contact| contact.address))
 }

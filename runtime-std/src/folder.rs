@@ -244,7 +244,7 @@ pub(crate) fn peers_of(lineage: &Lineage, founders: &[Peer]) -> Vec<Option<Peer>
         let peer = Contact::read(&newcomer.contact)?.record.verify(session_cluster(lineage.first())).ok()?;
         (peer.identity() == session_identity(&newcomer.key)).then_some(peer)
     };
-    lineage.gather(&founders, peer).into_iter().map(Option::flatten).collect()
+    lineage.gather(&founders, peer)
 }
 
 /// The content of a file that may have at most `limit` bytes.

@@ -35,7 +35,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::client::Caller;
-use crate::contact::Contact;
+use crate::contact;
 use crate::folder::provision_party;
 use crate::keys::{self, Keys, check_records, parse_records, random, session_cluster, session_identity};
 use crate::lineage::Lineage;
@@ -230,8 +230,7 @@ impl Invitation {
     /// Everybody that a newcomer may apply to.
     pub fn sponsors(&self) -> Vec<Sponsor> {
         let addresses: Vec<Option<SocketAddr>> = self.addresses.iter().copied().map(Some).collect();
-        let address = |newcomer: &Newcomer| Contact::read(&newcomer.contact).map(|contact| contact.address);
-        let addresses = self.lineage.gather(&addresses, address).into_iter().map(Option::flatten);
+        let addresses = contact::addresses(&self.lineage, &addresses);
         let places = (0..).map(NodeId).zip(addresses).zip(&self.tokens);
         places.map(|((node, address), token)| Sponsor { node, address, token: *token }).collect()
     }

@@ -141,16 +141,25 @@ impl Lineage {
         clusters.find_map(|cluster| Some((cluster, place_in(cluster, key)?)))
     }
 
+    /// How the holder of `key` introduced itself when it was admitted last; none
+    /// of a founder.
+    pub fn admission(&self, key: &PublicKey) -> Option<&Newcomer> {
+        self.endings.iter().rev().find_map(|ending| match &ending.state.change {
+            Some(Change::Admit { newcomer, .. }) if newcomer.key == *key => Some(newcomer),
+            _ => None,
+        })
+    }
+
     /// For each member of the last cluster, what its founders brought, by their
     /// places in the first one, or what a newcomer said of itself.
-    pub fn gather<T: Clone>(&self, founders: &[T], newcomer: impl Fn(&Newcomer) -> T) -> Vec<Option<T>> {
-        let of_member = |key: &PublicKey| {
-            let admitted = self.endings.iter().rev().find_map(|ending| match &ending.state.change {
-                Some(Change::Admit { newcomer, .. }) if newcomer.key == *key => Some(newcomer),
-                _ => None,
-            });
-            let founder = || place_in(&self.first, key).and_then(|place| founders.get(place.index()).cloned());
-            admitted.map(&newcomer).or_else(founder)
+    pub fn gather<T: Clone>(
+        &self,
+        founders: &[Option<T>],
+        newcomer: impl Fn(&Newcomer) -> Option<T>,
+    ) -> Vec<Option<T>> {
+        let of_member = |key: &PublicKey| match self.admission(key) {
+            Some(admitted) => newcomer(admitted),
+            None => founders.get(place_in(&self.first, key)?.index()).cloned().flatten(),
         };
         self.cluster().roster().members.iter().map(of_member).collect()
     }

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use butterfly_kernel::types::{ClientId, NodeId};
 
+use crate::client::Caller;
 use crate::config::{NodeConfig, Overrides};
 use crate::folder::{Member, Removed};
 use crate::host::{NodeOptions, Voice};
@@ -45,6 +46,14 @@ pub fn client_folder(dir: &Path, client: ClientId) -> PathBuf {
 /// roster, so they belong on a machine of their own.
 pub fn operator_folder(dir: &Path) -> PathBuf {
     dir.join("operator")
+}
+
+/// The operator whose folder is inside that of the cluster.
+///
+/// # Errors
+/// When its folder cannot be used.
+pub fn open_operator(dir: &Path) -> Result<Caller> {
+    Caller::open(&operator_folder(dir)).context("the operator's folder cannot be used; `butterfly init` makes it")
 }
 
 /// Whether the folder of `node` is that of somebody who is no member any more.

@@ -12,7 +12,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::{DEFAULT_PROMPT, Usage};
+use super::{DEFAULT_PROMPT, Usage, run};
 use crate::client::{Client, ClusterState, MemberState, StandingReport, Wish};
 use crate::model::{prompt_of, text_of};
 use crate::operate::client_folder;
@@ -149,8 +149,4 @@ fn table(report: &StandingReport) -> Table {
         table.add_row([member.id.to_string(), state.into(), epoch, member.address.clone()]);
     }
     table
-}
-
-fn run<T>(asking: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(asking)
 }

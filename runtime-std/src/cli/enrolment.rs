@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Error, Result};
-use butterfly_kernel::types::ResilienceError;
+use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
-use super::Usage;
+use super::{Usage, bounds_as_usage, run};
 use crate::operate;
 
 /// An operator's word that its holder may become a member. Give the file to the
@@ -105,7 +104,7 @@ pub(super) fn token(token: &Token) -> Result<ExitCode> {
         faults_tolerated: token.faults_tolerated,
         fast_path_faults: token.fast_path_faults,
     };
-    let invitation = run(operate::write_token(&token.dir, &token.out, wanted)).map_err(as_usage)?;
+    let invitation = run(operate::write_token(&token.dir, &token.out, wanted)).map_err(bounds_as_usage)?;
     let lineage = invitation.lineage();
     let report = TokenReport {
         version: 1,
@@ -167,16 +166,4 @@ pub(super) fn join(join: &Join) -> Result<ExitCode> {
         println!("start it with `butterfly start --dir {} --node {node}`", join.dir.display());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Numbers that the next roster cannot have are bad usage.
-fn as_usage(error: Error) -> Error {
-    match error.downcast::<ResilienceError>() {
-        Ok(error) => Usage(format!("{error}; ask for less with --faults-tolerated and --fast-path-faults")).into(),
-        Err(other) => other,
-    }
-}
-
-fn run<T>(asking: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(asking)
 }

@@ -5,17 +5,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::message::change::Warrant;
 use butterfly_kernel::types::NodeId;
 use clap::Args;
 use serde::Serialize;
 
-use super::Usage;
+use super::{Usage, bounds_as_usage, run};
 use crate::client::Caller;
 use crate::lineage::Lineage;
-use crate::operate::operator_folder;
+use crate::operate::open_operator;
 use crate::protocol::{Change, Crypto, SignedChange};
 use crate::provision;
 
@@ -61,10 +61,8 @@ struct Removal {
 }
 
 pub(super) fn remove(remove: &Remove) -> Result<ExitCode> {
-    let operator = Caller::open(&operator_folder(&remove.dir))
-        .context("the operator's folder cannot be used; `butterfly init` makes it")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let lineage = runtime.block_on(order(&operator, remove))?;
+    let operator = open_operator(&remove.dir)?;
+    let lineage = run(order(&operator, remove)).map_err(bounds_as_usage)?;
     let (cluster, first) = (lineage.cluster(), lineage.first().id());
     let resilience = cluster.resilience();
     let removal = Removal {
@@ -97,8 +95,7 @@ async fn order(operator: &Caller, remove: &Remove) -> Result<Arc<Lineage>> {
     let before = cluster.resilience();
     let after = if cluster.votes(member) {
         let voters = before.n().saturating_sub(1);
-        provision::resilience(voters, remove.faults_tolerated, remove.fast_path_faults)
-            .map_err(|error| Usage(format!("{error}; ask for less with --faults-tolerated and --fast-path-faults")))?
+        provision::resilience(voters, remove.faults_tolerated, remove.fast_path_faults)?
     } else {
         before
     };

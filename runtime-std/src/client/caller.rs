@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use butterfly_kernel::cluster::Timing;
 use butterfly_kernel::types::NodeId;
 use butterfly_session::{KeyRecord, Peer};
@@ -14,14 +14,13 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{ANSWER_TIME, ask, hear};
-use crate::access::{Answer, Ask};
+use super::{ANSWER_TIME, ask_ending};
 use crate::config::ClientConfig;
-use crate::contact::Contact;
+use crate::contact;
 use crate::folder::{peers_of, provision_party};
 use crate::keys::{self, Keys};
 use crate::lineage::Lineage;
-use crate::protocol::{Cluster, Decided, Newcomer};
+use crate::protocol::{Cluster, Decided};
 use crate::transport::{Connection, Party};
 
 const CONFIG: &str = "client.toml";
@@ -139,9 +138,8 @@ impl Caller {
 
 impl Known {
     fn new(lineage: Lineage, keys: &Keys, founders: &[Peer], addresses: &[SocketAddr]) -> Result<Known> {
-        let address = |newcomer: &Newcomer| Contact::read(&newcomer.contact).map(|contact| contact.address);
         let addresses: Vec<Option<SocketAddr>> = addresses.iter().copied().map(Some).collect();
-        let nodes = lineage.gather(&addresses, address).into_iter().map(Option::flatten).collect();
+        let nodes = contact::addresses(&lineage, &addresses);
         let members = peers_of(&lineage, founders);
         Ok(Known { party: Arc::new(Party::new(Arc::new(lineage), keys, members)?), nodes })
     }
@@ -195,9 +193,7 @@ impl Known {
 
     async fn ask_ending(&self, node: NodeId) -> Result<Option<Decided>> {
         let mut connection = self.connect(node).await?;
-        let changes = u16::try_from(self.lineage().changes()).context("more changes than can be asked about")?;
-        ask(&mut connection, &Ask::Ending(changes)).await?;
-        let Answer::Ending(ending) = hear(&mut connection).await? else { bail!("an answer to nothing") };
+        let ending = ask_ending(&mut connection, self.lineage()).await?;
         // Whoever does not wait for the end is not missed.
         let _ended = connection.end().await;
         let genuine = |ending: &Decided| ending.state.change.is_some() && self.cluster().decided_is_genuine(ending);

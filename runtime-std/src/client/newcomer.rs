@@ -18,8 +18,8 @@ use tokio::net::TcpStream;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{ANSWER_TIME, ask, hear};
-use crate::access::{Answer, Ask, Refusal};
+use super::{ANSWER_TIME, ask_change, ask_ending};
+use crate::access::Refusal;
 use crate::contact::Contact;
 use crate::invitation::{Invitation, Sponsor};
 use crate::keys::Keys;
@@ -215,26 +215,10 @@ impl<'i> Applicant<'i> {
 
     /// How the last cluster that is known ended, as this member says.
     async fn ending(&self, connection: &mut Connection) -> Result<Option<Decided>> {
-        let changes = u16::try_from(self.lineage.changes()).context("more changes than can be asked about")?;
-        let asked = async {
-            ask(connection, &Ask::Ending(changes)).await?;
-            hear(connection).await
-        };
-        match timeout(ANSWER_TIME, asked).await?? {
-            Answer::Ending(ending) => Ok(ending),
-            _ => bail!("an answer to nothing"),
-        }
+        timeout(ANSWER_TIME, ask_ending(connection, &self.lineage)).await?
     }
 
     async fn hand_in(&self, connection: &mut Connection) -> Result<Option<Refusal>> {
-        let asked = async {
-            ask(connection, &Ask::Change(self.change.clone())).await?;
-            hear(connection).await
-        };
-        match timeout(ANSWER_TIME, asked).await?? {
-            Answer::Taken => Ok(None),
-            Answer::Refused(refusal) => Ok(Some(refusal)),
-            _ => bail!("an answer to nothing"),
-        }
+        timeout(ANSWER_TIME, ask_change(connection, self.change.clone())).await?
     }
 }

@@ -1,5 +1,5 @@
-//! Changing the roster: an operator's order, or a newcomer's application, from
-//! the members that take it to the decision that the change is.
+//! Changing the roster: an operator's order, from the members that take it to
+//! the decision that the change is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::caller::{Caller, Known};
-use super::{ANSWER_TIME, ask, hear};
-use crate::access::{Answer, Ask, Refusal};
+use super::{ANSWER_TIME, ask_change};
+use crate::access::Refusal;
 use crate::lineage::Lineage;
 use crate::protocol::SignedChange;
 
@@ -93,14 +93,9 @@ impl Known {
 
     async fn hand_to(&self, node: NodeId, change: SignedChange) -> Result<Option<Refusal>> {
         let mut connection = self.connect(node).await?;
-        ask(&mut connection, &Ask::Change(change)).await?;
-        let answer = hear(&mut connection).await?;
+        let answer = ask_change(&mut connection, change).await?;
         // Whoever does not wait for the end is not missed.
         let _ended = connection.end().await;
-        match answer {
-            Answer::Taken => Ok(None),
-            Answer::Refused(refusal) => Ok(Some(refusal)),
-            _ => bail!("an answer to nothing"),
-        }
+        Ok(answer)
     }
 }

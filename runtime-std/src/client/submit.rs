@@ -115,17 +115,15 @@ impl Client {
 
     /// The latest decision that anybody can prove, when f + 1 voters were asked.
     async fn base(&self) -> Result<Option<Decided>> {
-        let known = self.caller.catch_up().await?;
+        let mut known = self.caller.catch_up().await?;
         let mut answers = known.standings().await;
-        if !has_enough(&known, &answers) {
+        if voters_among(&known, &answers) <= known.cluster().resilience().f() {
             // The roster may have changed in between.
-            let known = self.caller.catch_up().await?;
+            known = self.caller.catch_up().await?;
             answers = known.standings().await;
         }
-        let known = self.caller.known();
-        let cluster = known.cluster();
-        let voters = answers.keys().filter(|node| cluster.votes(**node)).count();
-        let (needed, all) = (cluster.resilience().f() + 1, cluster.resilience().n());
+        let resilience = known.cluster().resilience();
+        let (voters, needed, all) = (voters_among(&known, &answers), resilience.f() + 1, resilience.n());
         ensure!(
             voters >= needed,
             "{voters} of {all} nodes answer, and {needed} are needed to hand in a request; \
@@ -258,9 +256,8 @@ async fn follow(
     Ok(None)
 }
 
-fn has_enough(known: &Known, answers: &BTreeMap<NodeId, Answered>) -> bool {
-    let voters = answers.keys().filter(|node| known.cluster().votes(**node)).count();
-    voters > known.cluster().resilience().f()
+fn voters_among(known: &Known, answers: &BTreeMap<NodeId, Answered>) -> usize {
+    answers.keys().filter(|node| known.cluster().votes(**node)).count()
 }
 
 /// The number that a client's next request has after `base`.

@@ -25,17 +25,16 @@ use super::timers::Timers;
 use crate::access::{Chronicle, Clients, Standing, Submission};
 use crate::admin::{self, Admin, Board, Probe};
 use crate::checkpoints::Checkpoints;
-use crate::contact::Contact;
+use crate::contact::addresses;
 use crate::control::{Command, Event};
 use crate::executor::Executor;
 use crate::faults::Faults;
 use crate::folder::Member;
 use crate::history::History;
-use crate::lineage::Lineage;
 use crate::log::{self, Place};
 use crate::metrics::Metrics;
 use crate::model::Transformer;
-use crate::protocol::{Newcomer, Node, Record, VerifiedEnvelope, encode};
+use crate::protocol::{Node, Record, VerifiedEnvelope, encode};
 use crate::spans::Collector;
 use crate::storage::RecordFile;
 use crate::stream::Stream;
@@ -274,12 +273,6 @@ struct Senses<'s> {
     probed: &'s mut mpsc::Receiver<Probe>,
     behind: &'s mut mpsc::Receiver<Behind>,
     announce: &'s watch::Sender<Peers>,
-}
-
-/// Where the members of the last cluster listen.
-fn addresses(lineage: &Lineage, founders: &Peers) -> Peers {
-    let address = |newcomer: &Newcomer| Contact::read(&newcomer.contact).map(|contact| contact.address);
-    lineage.gather(founders, address).into_iter().map(Option::flatten).collect()
 }
 
 /// Ends a task, with all that it started.

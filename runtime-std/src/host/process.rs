@@ -130,8 +130,8 @@ async fn serve(options: &NodeOptions, workers: &Handle) -> Result<()> {
     let used = used_tokens(&member, found.as_ref());
     let mut life = Life { options, workers, wishes, listener, admin, founders, used, is_ready: false };
     loop {
-        let entering = member.enter(found.take())?;
-        if let Some(record) = &entering {
+        let entering = member.enter(found.clone())?;
+        if let Some(record) = entering.as_ref().filter(|_| entering != found) {
             // A role that was lost with a record stays lost.
             kept.record.write(&encode(record)?)?;
         }

@@ -22,7 +22,7 @@ use crate::folder::{provision_newcomer, read, record_in};
 use crate::invitation::Invitation;
 use crate::keys::Keys;
 use crate::lineage::{Lineage, write_whole};
-use crate::protocol::{Change, Cluster, PublicKey};
+use crate::protocol::{Cluster, PublicKey};
 use crate::provision::node_folder;
 
 /// In the folder of a node that joined: the name of its token.
@@ -129,10 +129,7 @@ fn finish(newcomer: Newcomer<'_>, invitation: &Invitation, folder: &Path) -> Res
 
 /// Where the others look for the holder of `key`.
 fn address(lineage: &Lineage, key: &PublicKey) -> Result<SocketAddr> {
-    let contact = lineage.endings().iter().rev().find_map(|ending| match &ending.state.change {
-        Some(Change::Admit { newcomer, .. }) if newcomer.key == *key => Contact::read(&newcomer.contact),
-        _ => None,
-    });
+    let contact = lineage.admission(key).and_then(|newcomer| Contact::read(&newcomer.contact));
     Ok(contact.context("the roster does not say where this newcomer listens")?.address)
 }
 

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use butterfly_kernel::types::{Resilience, ResilienceError};
 
-use super::operator_folder;
-use crate::client::Caller;
+use super::open_operator;
 use crate::invitation::Invitation;
 use crate::provision;
 
@@ -43,8 +42,7 @@ impl Wanted {
 /// When the operator's folder cannot be used, the next roster cannot be as
 /// wanted, or the file cannot be written.
 pub async fn write_token(dir: &Path, file: &Path, wanted: Wanted) -> Result<Invitation> {
-    let operator = Caller::open(&operator_folder(dir))
-        .context("the operator's folder cannot be used; `butterfly init` makes it")?;
+    let operator = open_operator(dir)?;
     let lineage = operator.latest().await?;
     let cluster = lineage.cluster();
     let is_operator = cluster.roster().operators.contains(&operator.keys().public());
