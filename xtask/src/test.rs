@@ -110,6 +110,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let verdict = if result.is_ok() { "passed" } else { "FAILED" };
         println!("{:<14} {:>8}  {verdict}", step.name, time.as_secs());
     }
+    // Again, since what stands above may be far away, or cut off.
+    for (step, _, result) in &results {
+        if let Err(error) = result {
+            println!("\n{}: {error:#}", step.name);
+        }
+    }
     let failed = results.iter().filter(|(_, _, result)| result.is_err()).count();
     println!("\n{} passed, {failed} failed", results.len() - failed);
     ensure!(failed == 0, "{failed} of {} steps failed", results.len());
