@@ -15,7 +15,7 @@ use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
 use crate::message::agreement::DecisionCertificate;
 use crate::message::change::Change;
-use crate::message::inference::{Links, Payload, Request, SignedRequest, Tokens};
+use crate::message::inference::{Links, Request, SignedRequest, Tokens};
 use crate::message::notice::{Notice, Readmit, Revision};
 use crate::types::{
     CHECKPOINTS_KEPT, ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_MEMBERS, MAX_REVISED, MAX_VOTERS, NodeId, Position,
@@ -139,17 +139,6 @@ pub enum Head<C: Scheme> {
     Entered(State<C>),
     /// The last decided epoch.
     Decided(Decided<C>),
-}
-
-/// A payload that was found valid, and what it would make of the chain.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Candidate<C: Scheme> {
-    /// The payload.
-    pub payload: Payload<C>,
-    /// What its value covers.
-    pub header: Header<C>,
-    /// The state after it.
-    pub state: State<C>,
 }
 
 /// Why a request cannot be run next. Nothing was changed.

@@ -26,6 +26,7 @@ mod notices;
 mod receive;
 pub mod record;
 mod requests;
+mod values;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +34,7 @@ use crate::agreement::rules::Mutant;
 use crate::agreement::{Agreement, MAX_VALUES};
 use crate::assignment::Profile;
 use crate::bounded::Map;
-use crate::chain::{Candidate, Decided, Head, Header, State};
+use crate::chain::{Decided, Head};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::inference::run::Run;
@@ -43,7 +44,7 @@ use crate::message::agreement::DecisionCertificate;
 use crate::message::inference::{Payload, Tokens};
 use crate::message::notice::SignedNotice;
 use crate::message::{Fetch, Message, SignedChange};
-use crate::types::{Epoch, MAX_NOTICES, Millis, NodeId, NodeSet, Nonce, Stage, View};
+use crate::types::{Epoch, MAX_NOTICES, Millis, NodeId, NodeSet, Nonce, Stage};
 pub use blockade::Blockade;
 use blockade::Watch;
 use closed::Closed;
@@ -51,6 +52,7 @@ pub use coordinator::Coordinator;
 pub use horizon::Horizon;
 pub use record::{Record, RecordError, RecordRef};
 use requests::Requests;
+use values::Candidate;
 
 /// When nothing is under way, a node asks this many times more rarely.
 const IDLE_FACTOR: u32 = 8;
@@ -347,82 +349,20 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             self.admit_change(seat, out);
             self.admit_notice(seat, out);
             if let Some(work) = self.inference.work() {
-                let known = |candidate: &Candidate<C>| match &candidate.payload {
+                let known = |payload: &Payload<C>| match payload {
                     Payload::Work(known) => (known.run, known.committed) == (work.run, work.committed),
                     Payload::Notice(_) | Payload::Change(_) => false,
                 };
-                if !self.candidates.iter().any(|(_, candidate)| known(candidate)) {
+                if !self.holds(known) {
                     // Refused only when the epoch holds as many wanted values as it can.
                     let _ = self.admit(seat, Payload::Work(work.clone()), out);
                 }
             }
             let Some(decision) = self.agreement.decision().cloned() else { return };
-            let Some(candidate) = self.candidates.remove(&decision.ballot.value) else { return };
-            self.close(seat, decision, candidate, out);
+            if !self.close(seat, decision, out) {
+                return;
+            }
         }
-    }
-
-    /// Takes a payload in, if it is a valid result of the open epoch.
-    fn admit(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        payload: Payload<C>,
-        out: &mut impl Outbox<C, N>,
-    ) -> Result<(), Rejection> {
-        let candidate = match payload {
-            Payload::Work(work) => match self.run().filter(|run| run.id == work.run) {
-                Some(run) => run.validate(seat.cluster, &self.head, work)?,
-                None => {
-                    let run = Run::new(seat.cluster, &self.head, &work.request).map_err(|_| Rejection::Invalid)?;
-                    run.validate(seat.cluster, &self.head, work)?
-                }
-            },
-            Payload::Notice(signed) => self.validate_notice(seat, signed)?,
-            Payload::Change(signed) => self.validate_change(seat, signed)?,
-        };
-        let value = candidate.header.value(seat.cluster);
-        if self.candidates.contains(&value) {
-            return Err(Rejection::Duplicate);
-        }
-        if self.candidates.is_full() {
-            let forgotten = self.agreement.forget_for(seat, &value).ok_or(Rejection::Full)?;
-            self.candidates.remove(&forgotten);
-        }
-        self.candidates.insert(value, candidate).map_err(|_| Rejection::Full)?;
-        if self.signs(seat) {
-            self.agreement.learn(seat, value, out)?;
-        }
-        Ok(())
-    }
-
-    /// What the open epoch would commit that computes nothing, and the state after it.
-    fn candidate(
-        &self,
-        seat: &Seat<'_, C, N>,
-        payload: Payload<C>,
-        increment: C::Digest,
-        state: State<C>,
-    ) -> Candidate<C> {
-        let previous = self.head.value(seat.cluster);
-        let header = Header { epoch: self.epoch(), previous, increment, state: state.root(seat.cluster) };
-        Candidate { payload, header, state }
-    }
-
-    /// The open epoch is decided: its decision becomes the head of the chain.
-    fn close(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        certificate: DecisionCertificate<C>,
-        candidate: Candidate<C>,
-        out: &mut impl Outbox<C, N>,
-    ) {
-        let Candidate { payload, header, state } = candidate;
-        self.patience = if certificate.ballot.view == View::ZERO {
-            self.patience.saturating_sub(1)
-        } else {
-            self.patience.saturating_add(1).min(MAX_PATIENCE)
-        };
-        self.follow(seat, Decided { header, certificate, state }, Some(payload), out);
     }
 
     /// Opens the epoch after `decided`.
