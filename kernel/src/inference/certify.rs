@@ -134,7 +134,7 @@ impl<C: Scheme, const N: usize> Gathering<C, N> {
     /// The work that the attestations certify, when `fresh` are the tokens
     /// between what is committed and this part.
     fn assemble(&self, seat: &Seat<'_, C, N>, run: &Run<C>, quorum: usize, fresh: &[u8]) -> Option<Work<C>> {
-        let mut backwards: Vec<(C::Digest, C::Signatures), MAX_STAGES> = Vec::new();
+        let mut backwards: Vec<(C::Digest, C::WeakCertificate), MAX_STAGES> = Vec::new();
         let mut tokens = Tokens::new();
         let mut wanted = None;
         for stage in run.stages().rev() {
@@ -145,7 +145,7 @@ impl<C: Scheme, const N: usize> Gathering<C, N> {
             }
             let same = held.iter().filter(|(_, other)| other.says(agreed));
             let signed = same.take(quorum).map(|(from, attestation)| (*from, &attestation.signature));
-            backwards.push((agreed.output, C::Signatures::collect(signed))).ok()?;
+            backwards.push((agreed.output, C::WeakCertificate::collect(signed))).ok()?;
             wanted = Some(agreed.input);
         }
         let first = wanted?;

@@ -1,7 +1,7 @@
 //! The work on one request, its parts, and what makes the result of one valid.
 
 use crate::agreement::rules::Mutant;
-use crate::chain::{Active, Head, Increment, Refused};
+use crate::chain::{Active, Head, Header, Increment, Refused, State};
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Signatures, Tag};
 use crate::machine::Rejection;
@@ -193,10 +193,26 @@ impl<C: Scheme> Run<C> {
         Ok(())
     }
 
-    /// What `work`, which is valid, adds.
-    pub fn increment<const N: usize>(&self, cluster: &Cluster<C, N>, work: &Work<C>) -> C::Digest {
+    /// What `work`, which is valid, makes of the chain behind `head`: the header
+    /// of the next epoch and the state after it.
+    #[inline(never)]
+    pub fn successor<const N: usize>(
+        &self,
+        cluster: &Cluster<C, N>,
+        head: &Head<C>,
+        work: &Work<C>,
+    ) -> (Header<C>, State<C>) {
         let request = self.active.request.digest(cluster);
-        Increment { request, committed: work.committed, tokens: work.tokens.clone() }.digest(cluster)
+        let increment = Increment { request, committed: work.committed, tokens: work.tokens.clone() };
+        let epoch = head.epoch().next();
+        let state = self.state_after(cluster, head, work);
+        let (previous, increment) = (head.value(cluster), increment.digest(cluster));
+        (Header { epoch, previous, increment, state: state.root(cluster) }, state)
+    }
+
+    /// The state alone, which costs no digest of it.
+    pub fn state_after<const N: usize>(&self, cluster: &Cluster<C, N>, head: &Head<C>, work: &Work<C>) -> State<C> {
+        head.state().advance(cluster, head.epoch().next(), &self.active, &work.tokens, &work.links)
     }
 }
 

@@ -82,22 +82,24 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     #[inline(never)]
     fn validate(&self, seat: &Seat<'_, C, N>, payload: &Payload<C>) -> Result<Header<C>, Rejection> {
         let cluster = seat.cluster;
-        let (increment, state) = match payload {
-            Payload::Work(work) => self.with_run(seat, work, |run| {
-                run.validate(cluster, work)?;
-                Ok((run.increment(cluster, work), self.state_after_work(seat, run, work)))
-            })?,
+        let increment = match payload {
+            Payload::Work(work) => {
+                return self.with_run(seat, work, |run| {
+                    run.validate(cluster, work)?;
+                    Ok(run.successor(cluster, &self.head, work).0)
+                });
+            }
             Payload::Notice(signed) => {
                 self.validate_notice(seat, signed)?;
-                (signed.increment(cluster), self.state_after(seat, payload)?)
+                signed.increment(cluster)
             }
             Payload::Change(signed) => {
                 self.validate_change(seat, signed)?;
-                (signed.change.statement(cluster), self.state_after(seat, payload)?)
+                signed.change.statement(cluster)
             }
         };
-        let (epoch, previous) = (self.epoch(), self.head.value(cluster));
-        Ok(Header { epoch, previous, increment, state: state.root(cluster) })
+        let state = self.state_after(seat, payload)?.root(cluster);
+        Ok(Header { epoch: self.epoch(), previous: self.head.value(cluster), increment, state })
     }
 
     /// The state after the open epoch, if it commits `payload`, which is valid.
@@ -108,14 +110,10 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     fn state_after(&self, seat: &Seat<'_, C, N>, payload: &Payload<C>) -> Result<State<C>, Rejection> {
         let epoch = self.epoch();
         match payload {
-            Payload::Work(work) => self.with_run(seat, work, |run| Ok(self.state_after_work(seat, run, work))),
+            Payload::Work(work) => self.with_run(seat, work, |run| Ok(run.state_after(seat.cluster, &self.head, work))),
             Payload::Notice(signed) => Ok(self.head.state().note(epoch, signed.member, signed.notice)),
             Payload::Change(signed) => Ok(self.head.state().end(epoch, &signed.change)),
         }
-    }
-
-    fn state_after_work(&self, seat: &Seat<'_, C, N>, run: &Run<C>, work: &Work<C>) -> State<C> {
-        self.head.state().advance(seat.cluster, self.epoch(), &run.active, &work.tokens, &work.links)
     }
 
     /// What `act` says of the run that `work` is a part of: the one that is

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::bounded::Map;
-use crate::chain::{Decided, Header};
+use crate::chain::Decided;
 use crate::cluster::{Assignment, Model, Roster, Timing};
 use crate::crypto::ideal::Ideal;
 use crate::message::agreement::{Ballot, DecisionCertificate, Path};
@@ -67,7 +67,7 @@ fn certificate(
     work: &Work<C>,
     stage: Stage,
     signers: impl Iterator<Item = NodeId>,
-) -> <C as Scheme>::Signatures {
+) -> <C as Scheme>::WeakCertificate {
     let statement = work.claim(stage).unwrap().statement(cluster);
     let mut signatures = Map::new();
     for signer in signers {
@@ -93,10 +93,7 @@ fn outcome(alter: impl FnOnce(&Cluster<C, 8>, &Run<C>, &mut Work<C>)) -> Result<
 /// The chain after `work`, which must be valid.
 fn decided(cluster: &Cluster<C, 8>, head: &Head<C>, run: &Run<C>, work: &Work<C>) -> Head<C> {
     run.validate(cluster, work).unwrap();
-    let epoch = head.epoch().next();
-    let state = head.state().advance(cluster, epoch, &run.active, &work.tokens, &work.links);
-    let (previous, increment) = (head.value(cluster), run.increment(cluster, work));
-    let header = Header { epoch, previous, increment, state: state.root(cluster) };
+    let (header, state) = run.successor(cluster, head, work);
     let ballot = Ballot { view: View(0), value: header.value(cluster) };
     let certificate = DecisionCertificate { path: Path::Fast, ballot, signatures: Map::new() };
     Head::Decided(Decided { header, certificate, state })
