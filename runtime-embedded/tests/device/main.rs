@@ -4,5 +4,6 @@
 mod board;
 mod golden;
 mod hosts;
+mod longest;
 #[path = "../../../kernel/session/tests/replay/mod.rs"]
 mod replay;
