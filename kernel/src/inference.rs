@@ -238,9 +238,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         for desk in &self.desks {
             let stage = desk.stage;
             if tracks(seat.me, run, stage) {
-                if let Some(signal) = desk.reports.get(&seat.me) {
-                    let to = self.audience(seat.me, run, stage);
-                    self.send_output(seat, to, (stage, desk.next, signal.clone()), Transmission::Again, out);
+                if desk.reports.contains(&seat.me) {
+                    self.report_again(seat, run, desk, out);
                 }
                 // Who is asked for what owners are at work on would step in for them.
                 if desk.lasting && self.is_pending(seat.me, desk) {
@@ -252,6 +251,23 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
             for gathering in &self.gatherings {
                 if let Some(attest) = gathering.attestation_of(run, seat.me, stage) {
                     send(seat.others(), seat.envelope(Message::Attest(attest)), Transmission::Again, out);
+                }
+            }
+        }
+    }
+
+    /// Says again what this node computed for the next position of a stage. In
+    /// a dispute it may be kept by the host only, as what fellows ask for.
+    fn report_again(&self, seat: &Seat<'_, C, N>, run: &Run<C>, desk: &Desk<C, N>, out: &mut impl Outbox<C, N>) {
+        let (stage, position, to) = (desk.stage, desk.next, self.audience(seat.me, run, desk.stage));
+        match desk.signal_of(seat.me) {
+            Some(signal) => {
+                self.send_output(seat, to, (stage, position, signal.clone()), Transmission::Again, out);
+            }
+            None => {
+                let (run, sampling) = (run.id, run.request().sampling);
+                for asker in to.iter() {
+                    out.push(Output::Compute { run, stage, position, sampling, asker: Some(asker) });
                 }
             }
         }

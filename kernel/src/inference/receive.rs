@@ -45,7 +45,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         if desk.reports.contains(&from) {
             return Err(Rejection::Duplicate);
         }
-        desk.reports.insert(from, output.signal).map_err(|_| Rejection::Full)?;
+        let link = extend(seat.cluster, &desk.link, &output.signal);
+        desk.report(from, link, output.signal)?;
         self.settle(seat, out);
         Ok(())
     }
@@ -84,8 +85,9 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         if let Some(desk) = self.desks.get_mut(stage.index()) {
             desk.advance_own(extend(seat.cluster, &desk.own, &signal), ends_part);
             if position == desk.next {
+                let link = extend(seat.cluster, &desk.link, &signal);
                 // One slot for each member: there is room.
-                let _ = desk.reports.insert(seat.me, signal);
+                let _ = desk.report(seat.me, link, signal);
             }
         }
         self.settle(seat, out);

@@ -4,6 +4,7 @@
 mod attesting;
 mod concerned;
 mod recovery;
+mod reports;
 mod runs;
 
 use std::vec::Vec;
