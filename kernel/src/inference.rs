@@ -94,10 +94,17 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         self.run.as_ref()
     }
 
-    /// The next part of the run with all its certificates, once this node
-    /// could put it together.
-    pub fn work(&self) -> Option<&Work<C>> {
-        self.gatherings.first()?.work.as_ref()
+    /// The next part of the run, by what it goes on from, once there are
+    /// certificates for all of it.
+    pub fn certified(&self) -> Option<(RunId<C>, u16)> {
+        let (run, gathering) = self.run.as_ref().zip(self.gatherings.first())?;
+        gathering.links.as_ref().map(|_| (run.id, gathering.part.committed))
+    }
+
+    /// That part with its certificates.
+    pub fn work(&self, seat: &Seat<'_, C, N>) -> Option<Work<C>> {
+        let (run, gathering) = self.run.as_ref().zip(self.gatherings.first())?;
+        gathering.work(run, seat.cluster.attestation_quorum())
     }
 
     /// How this node stands to `stage`; none without a run, or without such a stage.
@@ -297,8 +304,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         if self.fresh.len() >= wanted {
             return Some(self.fresh.iter().take(wanted).copied().collect());
         }
-        let certified = self.gatherings.iter().map_while(|gathering| gathering.work.as_ref());
-        let tokens: Vec<u8, MAX_FRESH> = certified.flat_map(|work| work.tokens.iter().copied()).take(wanted).collect();
+        let certified = self.gatherings.iter().map_while(|gathering| gathering.tokens(run));
+        let tokens: Vec<u8, MAX_FRESH> = certified.flatten().copied().take(wanted).collect();
         (tokens.len() == wanted).then_some(tokens)
     }
 

@@ -348,16 +348,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         loop {
             self.admit_change(seat, out);
             self.admit_notice(seat, out);
-            if let Some(work) = self.inference.work() {
-                let known = |payload: &Payload<C>| match payload {
-                    Payload::Work(known) => (known.run, known.committed) == (work.run, work.committed),
-                    Payload::Notice(_) | Payload::Change(_) => false,
-                };
-                if !self.holds(known) {
-                    // Refused only when the epoch holds as many wanted values as it can.
-                    let _ = self.admit(seat, Payload::Work(work.clone()), out);
-                }
-            }
+            self.admit_work(seat, out);
             let Some(decision) = self.agreement.decision().cloned() else { return };
             if !self.close(seat, decision, out) {
                 return;

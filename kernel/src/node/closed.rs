@@ -99,7 +99,11 @@ impl<C: Scheme, const N: usize> Closed<C, N> {
     /// Evidence, if an attestation contradicts what the epoch certified.
     pub(super) fn compare(&self, from: NodeId, attest: &Attest<C>, signature: &C::Signature) -> Option<Evidence<C>> {
         match self.payload.as_ref()? {
-            Payload::Work(work) => contradiction(work, from, attest.claim, signature.clone()),
+            Payload::Work(work) => {
+                let stage = attest.claim.stage;
+                let certificate = || work.certificates.get(stage.index()).cloned();
+                contradiction(work.claim(stage)?, certificate, from, attest.claim, signature.clone())
+            }
             Payload::Notice(_) | Payload::Change(_) => None,
         }
     }

@@ -48,6 +48,23 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         Ok(())
     }
 
+    /// Makes the next part of the run a value of the open epoch, once there are
+    /// certificates for all of it.
+    pub(super) fn admit_work(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
+        let Some(certified) = self.inference.certified() else { return };
+        let known = |payload: &Payload<C>| match payload {
+            Payload::Work(known) => (known.run, known.committed) == certified,
+            Payload::Notice(_) | Payload::Change(_) => false,
+        };
+        if self.holds(known) {
+            return;
+        }
+        if let Some(work) = self.inference.work(seat) {
+            // Refused only when the epoch holds as many wanted values as it can.
+            let _ = self.admit(seat, Payload::Work(work), out);
+        }
+    }
+
     /// Whether some value of the open epoch is what `wanted` says.
     pub(super) fn holds(&self, wanted: impl Fn(&Payload<C>) -> bool) -> bool {
         self.candidates.iter().any(|(_, candidate)| wanted(&candidate.payload))
