@@ -26,7 +26,7 @@ use crate::inbox::Inbox;
 use crate::keys::{Ephemeral, IdentityKey, Peer};
 use crate::limits::{FRAMES_PER_KEY, LEAST_FRAME, Limits, MOST_FRAME};
 use crate::local::{Local, Members};
-use crate::open::Opened;
+use crate::open::{Opened, Part};
 use crate::seal::{Outgoing, sealed_len};
 use crate::suite::Noise;
 use crate::token::Application;
@@ -43,12 +43,14 @@ use crate::wire::{
 pub struct Session<const FRAME: usize, const KEY_LIFE: u32 = FRAMES_PER_KEY> {
     phase: Phase<KEY_LIFE>,
     inbox: Inbox<FRAME>,
+    /// What was received last, if that is a part of a message.
+    part: Option<Part>,
 }
 
 /// As servers use it.
 pub type ServerSession = Session<MOST_FRAME>;
 /// As microcontrollers use it.
-pub type MicroSession = Session<1024>;
+pub type MicroSession = Session<LEAST_FRAME>;
 
 /// What came of received bytes.
 pub enum Event<'s> {
@@ -117,7 +119,7 @@ enum Heard {
     Established(Peer),
     Applied,
     Message(Range<usize>),
-    Part { total: u32, offset: u32, bytes: Range<usize> },
+    Part(Part),
     Ended,
 }
 
@@ -134,7 +136,7 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// [`Session::dial`] or [`Session::enrol`], the responder's by what it receives.
     pub const fn new() -> Self {
         let () = Self::IS_WITHIN_BOUNDS;
-        Session { phase: Phase::Fresh, inbox: Inbox::new() }
+        Session { phase: Phase::Fresh, inbox: Inbox::new(), part: None }
     }
 
     /// Writes the first message to `peer` and returns how long it is.
@@ -155,17 +157,27 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// # Errors
     /// [`Closed`], now or earlier. The rest of `bytes` means nothing any more.
     pub fn receive(&mut self, local: &Local, bytes: &mut &[u8]) -> Result<Option<Event<'_>>, Closed> {
+        self.part = None;
         let heard = self.hear(local, bytes).inspect_err(|reason| self.close(*reason))?;
-        let inside = |range| self.inbox.body().get(range).unwrap_or_default();
-        Ok(heard.map(|heard| match heard {
-            Heard::Knock => Event::Knock,
-            Heard::Answered => Event::Answered,
-            Heard::Established(peer) => Event::Established(peer),
-            Heard::Applied => Event::Applied,
-            Heard::Message(range) => Event::Message(inside(range)),
-            Heard::Part { total, offset, bytes } => Event::Chunk(Chunk { total, offset, bytes: inside(bytes) }),
-            Heard::Ended => Event::Ended,
+        Ok(heard.and_then(|heard| match heard {
+            Heard::Knock => Some(Event::Knock),
+            Heard::Answered => Some(Event::Answered),
+            Heard::Established(peer) => Some(Event::Established(peer)),
+            Heard::Applied => Some(Event::Applied),
+            Heard::Message(range) => Some(Event::Message(self.inbox.inside(range))),
+            Heard::Part(part) => {
+                self.part = Some(part);
+                self.chunk().map(Event::Chunk)
+            }
+            Heard::Ended => Some(Event::Ended),
         }))
+    }
+
+    /// The part of a message that [`Session::receive`] gave last, until it is
+    /// called again: for a host that must first find a place for it.
+    pub fn chunk(&self) -> Option<Chunk<'_>> {
+        let Part { total, offset, bytes } = self.part.clone()?;
+        Some(Chunk { total, offset, bytes: self.inbox.inside(bytes) })
     }
 
     /// Responder, after [`Event::Knock`]: writes the answer. This is the call
@@ -309,7 +321,7 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
             match traffic.opener.open(self.inbox.body_mut(), length)? {
                 Opened::Empty => {}
                 Opened::Message(range) => return Ok(Some(Heard::Message(range))),
-                Opened::Part { total, offset, bytes } => return Ok(Some(Heard::Part { total, offset, bytes })),
+                Opened::Part(part) => return Ok(Some(Heard::Part(part))),
                 Opened::End => return Ok(Some(Heard::Ended)),
             }
         };
@@ -375,6 +387,7 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
 
     fn close(&mut self, reason: Closed) {
         self.phase = Phase::Closed(reason);
+        self.part = None;
         self.inbox.erase();
     }
 }

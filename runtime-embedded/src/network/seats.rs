@@ -11,7 +11,7 @@ use embassy_time::{Duration, with_timeout};
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 
-use super::{SeatMemory, Shared};
+use super::{ClientMemory, SeatMemory, Shared};
 use crate::access::{Answer, Ask, Refusal};
 use crate::connection::{Connection, Heard, Lost};
 use crate::party::Who;
@@ -41,7 +41,7 @@ impl<
     pub(super) async fn seat(&self, seat: usize, memory: &mut SeatMemory) {
         let Some(displaced) = self.displaced.get(seat) else { return };
         loop {
-            let SeatMemory { session, receive, transmit, out } = memory;
+            let SeatMemory { session, receive, transmit } = memory;
             let mut socket = TcpSocket::new(self.stack, receive, transmit);
             socket.set_timeout(Some(STALL_TIME));
             socket.set_keep_alive(Some(KEEP_ALIVE));
@@ -50,7 +50,7 @@ impl<
                 displaced.reset();
                 let source = source_of(&socket);
                 let ticket = self.arrive(seat, source);
-                let mut connection = Connection::new(&mut socket, session, self.party.local(), out);
+                let mut connection = Connection::new(&mut socket, session, self.party.local(), self.out);
                 // Whatever the reason, whoever it was may dial again.
                 let _over = select(displaced.wait(), self.attend(&mut connection, seat, ticket)).await;
                 self.leave(seat);
@@ -67,12 +67,12 @@ impl<
         match self.party.who(&peer.identity()).ok_or(Lost::Session)? {
             Who::Member(node) => {
                 self.establish(seat, node.index());
-                self.receive(connection, node.index()).await
+                self.receive(connection).await
             }
             Who::Client(client) => {
-                let place = self.party.me().index();
-                self.establish(seat, place);
-                self.serve(connection, place, client).await
+                // Nobody is its own peer: the place is free for clients.
+                self.establish(seat, self.party.me().index());
+                self.serve(connection, client).await
             }
         }
     }
@@ -88,36 +88,44 @@ impl<
 
     /// Gives what a member sends to the node, which knows the author of each
     /// message by its signature.
-    async fn receive(&self, connection: &mut Connection<'_, '_>, place: usize) -> Result<(), Lost> {
-        let mut whole = self.wholes.get(place).ok_or(Lost::Session)?.lock().await;
-        whole.clear();
+    async fn receive(&self, connection: &mut Connection<'_, '_>) -> Result<(), Lost> {
         loop {
             let mut genuine = true;
-            let take = |message: &[u8]| genuine = self.with_host(|host| host.receive(message)).unwrap_or(false);
-            match connection.hear(take, &mut *whole).await? {
-                Heard::Message if genuine => {}
+            let mut take = |message: &[u8]| genuine = self.with_host(|host| host.receive(message)).unwrap_or(false);
+            match connection.hear(&mut take).await? {
+                Heard::Message => {}
+                Heard::Part => {
+                    let mut room = self.rooms.take().await.ok_or(Lost::Session)?;
+                    connection.gather(&mut room.whole).await?;
+                    take(&room.whole);
+                }
                 _ => return Err(Lost::Session),
+            }
+            if !genuine {
+                return Err(Lost::Session);
             }
         }
     }
 
     /// Answers a client.
-    async fn serve(&self, connection: &mut Connection<'_, '_>, place: usize, client: ClientId) -> Result<(), Lost> {
-        let mut room = self.wholes.get(place).ok_or(Lost::Session)?.lock().await;
-        room.clear();
+    async fn serve(&self, connection: &mut Connection<'_, '_>, client: ClientId) -> Result<(), Lost> {
+        let ClientMemory { whole, out } = &mut *self.client.lock().await;
         let mut follows: Option<Epoch> = None;
         loop {
             if let Some(from) = &mut follows {
-                while self.copy_told(from, &mut room) {
-                    connection.send(&room).await?;
+                while self.copy_told(from, whole) {
+                    connection.send(whole, out).await?;
                 }
-                room.clear();
             }
             let mut answered = None;
-            let take = |message: &[u8]| answered = self.answer(message, client);
-            match select(connection.hear(take, &mut *room), self.news.wait()).await {
+            let mut take = |message: &[u8]| answered = self.answer(message, client);
+            match select(connection.hear(&mut take), self.news.wait()).await {
                 Either::First(heard) => match heard? {
                     Heard::Message => {}
+                    Heard::Part => {
+                        connection.gather(whole).await?;
+                        take(whole);
+                    }
                     _ => return Err(Lost::Session),
                 },
                 Either::Second(()) => continue,
@@ -125,9 +133,8 @@ impl<
             match answered.ok_or(Lost::Session)? {
                 Reply::Follow(from) => follows = Some(from),
                 reply => {
-                    self.encode(reply, &mut room).ok_or(Lost::Session)?;
-                    connection.send(&room).await?;
-                    room.clear();
+                    self.encode(reply, whole).ok_or(Lost::Session)?;
+                    connection.send(whole, out).await?;
                 }
             }
         }
