@@ -21,17 +21,16 @@ mod rehearsed;
 use core::ops::{Range, RangeInclusive};
 
 use crate::error::{Closed, Refused};
-use crate::handshake::{Traffic, inside_of_first, look_at_first, member, newcomer};
+use crate::handshake::{Ours, Traffic, inside_of_first, look_at_first, member, newcomer};
 use crate::inbox::Inbox;
 use crate::keys::{Ephemeral, IdentityKey, Peer};
 use crate::limits::{FRAMES_PER_KEY, LEAST_FRAME, Limits, MOST_FRAME};
 use crate::local::{Local, Members};
 use crate::open::{Opened, Part};
 use crate::seal::{Outgoing, sealed_len};
-use crate::suite::Noise;
-use crate::token::Application;
 use crate::wire::{
-    ANSWER_TO_MEMBER, ANSWER_TO_NEWCOMER, APPLICATION, FIRST_OF_MEMBER, FIRST_OF_NEWCOMER, KIND, LENGTH, Pattern, TAG,
+    ANSWER_TO_MEMBER, ANSWER_TO_NEWCOMER, APPLICATION, FIRST_OF_MEMBER, FIRST_OF_NEWCOMER, KEY, KIND, LENGTH, Pattern,
+    TAG,
 };
 
 /// One connection. Frames of at most `FRAME` bytes are received into it, 512
@@ -87,25 +86,25 @@ pub struct Chunk<'s> {
     pub bytes: &'s [u8],
 }
 
-#[allow(clippy::large_enum_variant, reason = "there is no heap; Noise's state is gone once the handshake is over")]
+#[allow(clippy::large_enum_variant, reason = "there is no heap")]
 enum Phase<const KEY_LIFE: u32> {
     Fresh,
     /// The first message is in the inbox, looked at.
     Knocked(Pattern),
     /// Initiator, waiting for the answer.
-    Dialled(Noise, Peer),
+    Dialled(Ephemeral, Peer),
     /// Initiator, answered.
     Answered(Traffic<KEY_LIFE>, Peer),
     /// Responder, waiting for the frame that shows who is there.
     Unconfirmed(Traffic<KEY_LIFE>, Peer),
     /// Newcomer, waiting for the answer of the sponsor.
-    Asked(Noise, IdentityKey),
-    /// Newcomer, answered.
-    Introduced(Noise, Peer, Limits),
-    /// Sponsor, waiting for the application.
-    Sponsoring(Noise),
-    /// Sponsor, with an application.
-    Applied(Traffic<KEY_LIFE>, Application),
+    Asked(Ephemeral, IdentityKey),
+    /// Newcomer; the answer is in the inbox, and genuine.
+    Introduced(Ephemeral, Peer),
+    /// Sponsor, waiting for the application; with what was in the first message.
+    Sponsoring(Ephemeral, [u8; KEY]),
+    /// Sponsor; the application is in the inbox, and genuine.
+    Applied(Ephemeral, [u8; KEY]),
     /// Sponsor, with an application that is in order.
     Examined(Traffic<KEY_LIFE>, Peer),
     Open(Traffic<KEY_LIFE>, Peer),
@@ -145,8 +144,8 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// [`Refused`]. The randomness is used up in any case.
     pub fn dial(&mut self, local: &Local, peer: &Peer, ephemeral: Ephemeral, out: &mut [u8]) -> Result<usize, Refused> {
         let Phase::Fresh = self.phase else { return Err(self.not_now()) };
-        let (noise, written) = self.settle(member::first(local, peer, ephemeral, Self::ours(local), out))?;
-        self.phase = Phase::Dialled(noise, *peer);
+        let written = self.settle(member::first(&Self::ours(local, &ephemeral), peer, out))?;
+        self.phase = Phase::Dialled(ephemeral, *peer);
         Ok(written)
     }
 
@@ -194,19 +193,20 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
         out: &mut [u8],
     ) -> Result<usize, Refused> {
         let Phase::Knocked(pattern) = self.phase else { return Err(self.not_now()) };
-        let ours = Self::ours(local);
+        let ours = Self::ours(local, &ephemeral);
         let inside = self.inbox.body().get(..pattern.first()).and_then(inside_of_first).unwrap_or_default();
         match pattern {
             Pattern::Member => {
-                let answer = member::answer(local, members, ephemeral, ours, inside, out);
+                let answer = member::answer(&ours, members, inside, out);
                 let answer = self.settle(answer)?;
                 self.phase = Phase::Unconfirmed(answer.traffic, answer.peer);
                 Ok(answer.written)
             }
             Pattern::Newcomer => {
-                let answer = newcomer::answer(local, ephemeral, ours, inside, out);
-                let (noise, written) = self.settle(answer)?;
-                self.phase = Phase::Sponsoring(noise);
+                let first = inside.first_chunk().copied().unwrap_or_default();
+                let answer = newcomer::answer(&ours, inside, out);
+                let (_, written) = self.settle(answer)?;
+                self.phase = Phase::Sponsoring(ephemeral, first);
                 Ok(written)
             }
         }
@@ -302,9 +302,9 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
         self.limits().map(|limits| sealed_len(message, limits))
     }
 
-    /// What we announce.
-    fn ours(local: &Local) -> Limits {
-        Limits { frame: u16::try_from(FRAME).unwrap_or(u16::MAX), message: local.longest_message() }
+    fn ours<'h>(local: &'h Local, ephemeral: &'h Ephemeral) -> Ours<'h> {
+        let frame = u16::try_from(FRAME).unwrap_or(u16::MAX);
+        Ours { local, limits: Limits { frame, message: local.longest_message() }, ephemeral }
     }
 
     fn hear(&mut self, local: &Local, bytes: &mut &[u8]) -> Result<Option<Heard>, Closed> {
@@ -330,24 +330,25 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
 
     /// A whole message of the handshake is in the inbox.
     fn hear_handshake(&mut self, local: &Local, length: usize) -> Result<Heard, Closed> {
-        let (phase, ours) = (self.take(), Self::ours(local));
+        let phase = self.take();
         let message = self.inbox.body_mut().get_mut(..length).ok_or(Closed::Length)?;
         let (phase, heard) = match phase {
             Phase::Fresh => (Phase::Knocked(look_at_first(local, message)?), Heard::Knock),
-            Phase::Dialled(noise, peer) => {
-                (Phase::Answered(member::hear(noise, ours, message)?, peer), Heard::Answered)
+            Phase::Dialled(ephemeral, peer) => {
+                let traffic = member::hear(&Self::ours(local, &ephemeral), &peer, message)?;
+                (Phase::Answered(traffic, peer), Heard::Answered)
             }
             Phase::Unconfirmed(mut traffic, peer) => match traffic.opener.open(message, length)? {
                 Opened::Empty => (Phase::Open(traffic, peer), Heard::Established(peer)),
                 _ => return Err(Closed::Unexpected),
             },
-            Phase::Asked(mut noise, sponsor) => {
-                let (peer, agreed) = newcomer::hear(&mut noise, local, sponsor, ours, message)?;
-                (Phase::Introduced(noise, peer, agreed), Heard::Answered)
+            Phase::Asked(ephemeral, sponsor) => {
+                let peer = newcomer::hear(&Self::ours(local, &ephemeral), sponsor, message)?;
+                (Phase::Introduced(ephemeral, peer), Heard::Answered)
             }
-            Phase::Sponsoring(noise) => {
-                let (traffic, application) = newcomer::read_application(noise, local, ours, message)?;
-                (Phase::Applied(traffic, application), Heard::Applied)
+            Phase::Sponsoring(ephemeral, first) => {
+                newcomer::read_application::<KEY_LIFE>(&Self::ours(local, &ephemeral), &first, message)?;
+                (Phase::Applied(ephemeral, first), Heard::Applied)
             }
             // The others wait for nothing, or for frames.
             _ => return Err(Closed::Unexpected),
@@ -405,7 +406,7 @@ impl<const KEY_LIFE: u32> Phase<KEY_LIFE> {
             Phase::Fresh => FIRST_OF_NEWCOMER..=FIRST_OF_MEMBER,
             Phase::Dialled(..) => ANSWER_TO_MEMBER..=ANSWER_TO_MEMBER,
             Phase::Asked(..) => ANSWER_TO_NEWCOMER..=ANSWER_TO_NEWCOMER,
-            Phase::Sponsoring(_) => APPLICATION..=APPLICATION,
+            Phase::Sponsoring(..) => APPLICATION..=APPLICATION,
             Phase::Unconfirmed(..) => CONFIRMATION..=CONFIRMATION,
             Phase::Open(traffic, _) => CONFIRMATION..=traffic.opener.longest(),
             // These wait for their host.
