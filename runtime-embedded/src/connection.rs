@@ -3,7 +3,7 @@
 use core::cell::RefCell;
 use core::task::Poll;
 
-use butterfly_session::{Closed, Ephemeral, Event, Local, MicroSession, Outgoing, Peer, Refused};
+use butterfly_session::{Closed, Ephemeral, Event, Local, Members, MicroSession, Outgoing, Peer, Refused};
 use embassy_futures::poll_once;
 use embassy_net::tcp::{Error, TcpSocket};
 use embassy_time::{Duration, Instant};
@@ -46,7 +46,7 @@ impl From<Refused> for Lost {
 pub(crate) enum Heard {
     Knock,
     Answered,
-    Established(Peer),
+    Established,
     /// A message was received, and given to whoever takes messages.
     Message,
     /// The first part of a message: [`Connection::gather`] waits for the others.
@@ -78,8 +78,12 @@ impl<'c, 's> Connection<'c, 's> {
     }
 
     /// Begins a session with `peer`, which was dialled.
-    pub(crate) async fn dial(&mut self, peer: &Peer, ephemeral: Ephemeral) -> Result<(), Lost> {
-        self.write(|session, local, out| session.dial(local, peer, ephemeral, out))?;
+    pub(crate) fn dial(&mut self, peer: &Peer, ephemeral: Ephemeral) -> Result<(), Lost> {
+        self.write(|session, local, out| session.dial(local, peer, ephemeral, out))
+    }
+
+    /// Waits for its answer. Both may send then.
+    pub(crate) async fn confirm(&mut self) -> Result<(), Lost> {
         let Heard::Answered = self.hear(&mut |_| {}).await? else { return Err(Lost::Session) };
         self.write(|session, _, out| session.confirm(out))?;
         self.key_since = Instant::now();
@@ -94,17 +98,22 @@ impl<'c, 's> Connection<'c, 's> {
         }
     }
 
-    /// Answers it, and waits until somebody shows that it knows the answer.
-    pub(crate) async fn answer(
-        &mut self,
-        members: &impl butterfly_session::Members,
-        ephemeral: Ephemeral,
-    ) -> Result<Peer, Lost> {
-        self.write(|session, local, out| session.answer(local, members, ephemeral, out))?;
+    /// Answers it.
+    pub(crate) fn answer(&mut self, members: &impl Members, ephemeral: Ephemeral) -> Result<(), Lost> {
+        self.write(|session, local, out| session.answer(local, members, ephemeral, out))
+    }
+
+    /// Waits until somebody shows that it knows the answer.
+    pub(crate) async fn establish(&mut self) -> Result<(), Lost> {
         match self.hear(&mut |_| {}).await? {
-            Heard::Established(peer) => Ok(peer),
+            Heard::Established => Ok(()),
             _ => Err(Lost::Session),
         }
+    }
+
+    /// Who is at the other end of the open session.
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.session.peer()
     }
 
     /// Whether TCP takes the next frame of a message of which `bytes` are not sent.
@@ -202,11 +211,11 @@ fn hear_buffered(
     bytes: &mut &[u8],
     take: &mut dyn FnMut(&[u8]),
 ) -> Result<Option<Heard>, Lost> {
-    Ok(Some(match session.receive(local, bytes)? {
+    Ok(Some(match next_event(session, local, bytes)? {
         None => return Ok(None),
         Some(Event::Knock) => Heard::Knock,
         Some(Event::Answered) => Heard::Answered,
-        Some(Event::Established(peer)) => Heard::Established(peer),
+        Some(Event::Established(_)) => Heard::Established,
         Some(Event::Message(message)) => {
             take(message);
             Heard::Message
@@ -216,4 +225,15 @@ fn hear_buffered(
         // Newcomers are not enrolled here.
         Some(Event::Applied) => return Err(Lost::Session),
     }))
+}
+
+/// In a function of its own: what a handshake needs of the stack is free again
+/// when a message is taken.
+#[inline(never)]
+fn next_event<'s>(
+    session: &'s mut MicroSession,
+    local: &Local,
+    bytes: &mut &[u8],
+) -> Result<Option<Event<'s>>, Closed> {
+    session.receive(local, bytes)
 }

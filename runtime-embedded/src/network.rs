@@ -36,7 +36,7 @@ use rooms::{Rooms, RoomsMemory};
 const HALF_OPEN: usize = 2;
 /// Bytes that a peer may send before they are looked at: a frame, nearly. What
 /// is looked at waits in the session.
-const RECEIVE: usize = 512;
+const RECEIVE: usize = 256;
 /// Bytes that may be on their way to a peer: two long frames, or several short ones.
 const TRANSMIT: usize = 1_028;
 /// Bytes that may come from somebody who was dialled: an answer, and nothing later.
@@ -155,7 +155,7 @@ struct Door<const SEATS: usize> {
     /// Connections whose handshake is not over.
     arriving: [Option<Ticket>; SEATS],
     /// Whose sessions are open; ours are those of clients.
-    open: [Option<usize>; SEATS],
+    open: [Option<NodeId>; SEATS],
 }
 
 /// Runs the node of `host` on a network, until it must stop. The runner of

@@ -60,7 +60,8 @@ impl<
         connection.socket.set_nagle_enabled(false);
         connection.socket.connect(endpoint).await.map_err(|_| Lost::Stream)?;
         let ephemeral = self.ephemeral().map_err(|_| Lost::Stream)?;
-        connection.dial(peer, ephemeral).await
+        connection.dial(peer, ephemeral)?;
+        connection.confirm().await
     }
 
     /// Sends what waits until the stream fails.

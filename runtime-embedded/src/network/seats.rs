@@ -1,8 +1,7 @@
 //! Being dialled, and receiving.
 
-use butterfly_kernel::types::{ClientId, Epoch};
+use butterfly_kernel::types::{ClientId, Epoch, NodeId};
 use butterfly_kernel::wire;
-use butterfly_session::Peer;
 use butterfly_session::gate::{Arrival, Source, Ticket};
 use embassy_futures::select::{Either, select};
 use embassy_net::IpAddress;
@@ -62,28 +61,31 @@ impl<
 
     async fn attend(&self, connection: &mut Connection<'_, '_>, seat: usize, ticket: Ticket) -> Result<(), Lost> {
         let shaken = with_timeout(HANDSHAKE_TIME, self.shake(connection, ticket)).await;
-        let peer = shaken.map_err(|_| Lost::Session)??;
-        self.party.note(&peer);
-        match self.party.who(&peer.identity()).ok_or(Lost::Session)? {
+        match shaken.map_err(|_| Lost::Session)?? {
             Who::Member(node) => {
-                self.establish(seat, node.index());
+                self.establish(seat, node);
                 self.receive(connection).await
             }
             Who::Client(client) => {
-                // Nobody is its own peer: the place is free for clients.
-                self.establish(seat, self.party.me().index());
+                // Nobody is its own peer: our number is free for clients.
+                self.establish(seat, self.party.me());
                 self.serve(connection, client).await
             }
         }
     }
 
-    async fn shake(&self, connection: &mut Connection<'_, '_>, ticket: Ticket) -> Result<Peer, Lost> {
+    async fn shake(&self, connection: &mut Connection<'_, '_>, ticket: Ticket) -> Result<Who, Lost> {
         connection.knock().await?;
         let knocked = self.door.borrow_mut().gate.knock(ticket, self.now());
         knocked.map_err(|_| Lost::Session)?;
-        let ephemeral = self.ephemeral().map_err(|_| Lost::Session)?;
-        let peer = connection.answer(self.party, ephemeral).await?;
-        if self.door.borrow_mut().gate.leave(ticket) { Ok(peer) } else { Err(Lost::Session) }
+        connection.answer(self.party, self.ephemeral().map_err(|_| Lost::Session)?)?;
+        connection.establish().await?;
+        if !self.door.borrow_mut().gate.leave(ticket) {
+            return Err(Lost::Session);
+        }
+        let peer = connection.peer().ok_or(Lost::Session)?;
+        self.party.note(peer);
+        self.party.who(&peer.identity()).ok_or(Lost::Session)
     }
 
     /// Gives what a member sends to the node, which knows the author of each
@@ -185,12 +187,12 @@ impl<
     }
 
     /// Whoever sat there is known now, and has no other session any more.
-    fn establish(&self, seat: usize, place: usize) {
+    fn establish(&self, seat: usize, node: NodeId) {
         let mut door = self.door.borrow_mut();
-        let before = door.open.iter().position(|open| *open == Some(place));
+        let before = door.open.iter().position(|open| *open == Some(node));
         self.displace(before.filter(|before| *before != seat));
         if let Some(open) = door.open.get_mut(seat) {
-            *open = Some(place);
+            *open = Some(node);
         }
         if let Some(arriving) = door.arriving.get_mut(seat) {
             *arriving = None;
