@@ -3,7 +3,7 @@
 use core::cell::RefCell;
 use core::task::Poll;
 
-use butterfly_session::{Closed, Ephemeral, Event, Local, Members, MicroSession, Outgoing, Peer, Refused};
+use butterfly_session::{Closed, Ephemeral, Event, Local, Members, MicroSession, Outgoing, Peer, Refused, Session};
 use embassy_futures::poll_once;
 use embassy_net::tcp::{Error, TcpSocket};
 use embassy_time::{Duration, Instant};
@@ -55,9 +55,9 @@ pub(crate) enum Heard {
 }
 
 /// One connection.
-pub(crate) struct Connection<'c, 's> {
+pub(crate) struct Connection<'c, 's, const FRAME: usize> {
     pub(crate) socket: &'c mut TcpSocket<'s>,
-    session: &'c mut MicroSession,
+    session: &'c mut Session<FRAME>,
     local: &'c Local,
     /// Where all connections seal: a frame is there no longer than it takes to
     /// hand it to TCP.
@@ -65,15 +65,15 @@ pub(crate) struct Connection<'c, 's> {
     key_since: Instant,
 }
 
-impl<'c, 's> Connection<'c, 's> {
+impl<'c, 's, const FRAME: usize> Connection<'c, 's, FRAME> {
     /// On `socket`, with nothing said yet.
     pub(crate) fn new(
         socket: &'c mut TcpSocket<'s>,
-        session: &'c mut MicroSession,
+        session: &'c mut Session<FRAME>,
         local: &'c Local,
         out: &'c RefCell<Frame>,
     ) -> Self {
-        *session = MicroSession::new();
+        *session = Session::new();
         Connection { socket, session, local, out, key_since: Instant::now() }
     }
 
@@ -161,7 +161,7 @@ impl<'c, 's> Connection<'c, 's> {
     /// Hands to TCP what the session makes, at once or never.
     fn write(
         &mut self,
-        make: impl FnOnce(&mut MicroSession, &Local, &mut Frame) -> Result<usize, Refused>,
+        make: impl FnOnce(&mut Session<FRAME>, &Local, &mut Frame) -> Result<usize, Refused>,
     ) -> Result<(), Lost> {
         let mut out = self.out.borrow_mut();
         let written = make(self.session, self.local, &mut out)?;
@@ -205,8 +205,8 @@ impl<'c, 's> Connection<'c, 's> {
     }
 }
 
-fn hear_buffered(
-    session: &mut MicroSession,
+fn hear_buffered<const FRAME: usize>(
+    session: &mut Session<FRAME>,
     local: &Local,
     bytes: &mut &[u8],
     take: &mut dyn FnMut(&[u8]),
@@ -230,8 +230,8 @@ fn hear_buffered(
 /// In a function of its own: what a handshake needs of the stack is free again
 /// when a message is taken.
 #[inline(never)]
-fn next_event<'s>(
-    session: &'s mut MicroSession,
+fn next_event<'s, const FRAME: usize>(
+    session: &'s mut Session<FRAME>,
     local: &Local,
     bytes: &mut &[u8],
 ) -> Result<Option<Event<'s>>, Closed> {

@@ -15,7 +15,7 @@ use core::pin::{Pin, pin};
 
 use butterfly_kernel::types::NodeId;
 use butterfly_session::gate::{Gate, Moment, Patience, Ticket};
-use butterfly_session::{Ephemeral, MicroSession};
+use butterfly_session::{Ephemeral, MicroSender, MicroSession};
 use embassy_futures::join::{join_array, join3};
 use embassy_futures::select::{Either, select};
 use embassy_net::Stack;
@@ -37,13 +37,13 @@ const HALF_OPEN: usize = 2;
 /// Bytes that a peer may send before they are looked at: a frame, nearly. What
 /// is looked at waits in the session.
 const RECEIVE: usize = 256;
-/// Bytes that may be on their way to a peer: two long frames, or several short ones.
-const TRANSMIT: usize = 1_028;
+/// Bytes that may be on their way to a peer: a long frame, or several short ones.
+const TRANSMIT: usize = 772;
 /// Bytes that may come from somebody who was dialled: an answer, and nothing later.
 const ANSWER: usize = 128;
 /// Bytes that may be on their way to somebody who dialled: an answer. What
 /// clients are told takes its time.
-const LITTLE: usize = 256;
+const LITTLE: usize = 128;
 
 /// The memory of all connections, for a static. `LINKS` is one less than N: one
 /// for each other member. `SEATS` is N and three more: one for each other
@@ -65,7 +65,7 @@ pub struct NetworkMemory<
 }
 
 struct LinkMemory {
-    session: MicroSession,
+    session: MicroSender,
     receive: [u8; ANSWER],
     transmit: [u8; TRANSMIT],
 }
@@ -98,7 +98,7 @@ impl<const N: usize, const LINKS: usize, const SEATS: usize, const ROOMS: usize,
     pub const fn new() -> Self {
         let () = Self::ENOUGH;
         NetworkMemory {
-            links: [const { LinkMemory { session: MicroSession::new(), receive: [0; ANSWER], transmit: [0; TRANSMIT] } };
+            links: [const { LinkMemory { session: MicroSender::new(), receive: [0; ANSWER], transmit: [0; TRANSMIT] } };
                 LINKS],
             seats: [const { SeatMemory { session: MicroSession::new(), receive: [0; RECEIVE], transmit: [0; LITTLE] } };
                 SEATS],

@@ -37,6 +37,10 @@ use crate::wire::{
 /// to 16,384; the next key comes after `KEY_LIFE` frames, on which both sides
 /// of a connection must agree: only tests change it.
 ///
+/// A smaller `FRAME` is for a host that dials and is told nothing, but has no
+/// room for what it does not expect: a longer frame closes the session, though
+/// it may be as long as was agreed.
+///
 /// It has no `Debug` and no `Clone`: it holds keys, and a copy would use
 /// numbers twice that must be used once.
 pub struct Session<const FRAME: usize, const KEY_LIFE: u32 = FRAMES_PER_KEY> {
@@ -50,6 +54,8 @@ pub struct Session<const FRAME: usize, const KEY_LIFE: u32 = FRAMES_PER_KEY> {
 pub type ServerSession = Session<MOST_FRAME>;
 /// As microcontrollers use it.
 pub type MicroSession = Session<LEAST_FRAME>;
+/// As microcontrollers use it for what they dial and only send on.
+pub type MicroSender = Session<64>;
 
 /// What came of received bytes.
 pub enum Event<'s> {
@@ -126,10 +132,16 @@ enum Heard {
 const CONFIRMATION: usize = KIND + TAG;
 
 impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
-    const IS_WITHIN_BOUNDS: () = assert!(LEAST_FRAME <= FRAME && FRAME <= MOST_FRAME && KEY_LIFE > 1);
+    const IS_WITHIN_BOUNDS: () = assert!(ANSWER_TO_MEMBER <= FRAME && FRAME <= MOST_FRAME && KEY_LIFE > 1);
+
+    /// Bytes of the longest frame that there is room for.
+    pub const FRAME: usize = FRAME;
+
+    /// What we announce.
+    const LONGEST_FRAME: usize = if FRAME < LEAST_FRAME { LEAST_FRAME } else { FRAME };
 
     /// Bytes of a buffer in which every call finds room that writes.
-    pub const ROOM: usize = FRAME + LENGTH;
+    pub const ROOM: usize = Self::LONGEST_FRAME + LENGTH;
 
     /// A connection on which nothing was said. It becomes the initiator's by
     /// [`Session::dial`] or [`Session::enrol`], the responder's by what it receives.
@@ -303,7 +315,7 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     }
 
     fn ours<'h>(local: &'h Local, ephemeral: &'h Ephemeral) -> Ours<'h> {
-        let frame = u16::try_from(FRAME).unwrap_or(u16::MAX);
+        let frame = u16::try_from(Self::LONGEST_FRAME).unwrap_or(u16::MAX);
         Ours { local, limits: Limits { frame, message: local.longest_message() }, ephemeral }
     }
 

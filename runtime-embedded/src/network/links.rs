@@ -1,7 +1,7 @@
 //! Dialling, and sending.
 
 use butterfly_kernel::types::NodeId;
-use butterfly_session::Outgoing;
+use butterfly_session::{MicroSender, Outgoing};
 use embassy_futures::select::{Either, select};
 use embassy_net::tcp::TcpSocket;
 use embassy_net::{IpAddress, IpEndpoint};
@@ -17,6 +17,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const DIAL_TIME: Duration = Duration::from_secs(5);
 /// A peer that takes nothing for this long is dialled anew.
 const STALL_TIME: Duration = Duration::from_secs(10);
+
+type Dialled<'c, 's> = Connection<'c, 's, { MicroSender::FRAME }>;
 
 impl<
     F: NorFlash,
@@ -51,7 +53,7 @@ impl<
         }
     }
 
-    async fn dial(&self, connection: &mut Connection<'_, '_>, node: NodeId) -> Result<(), Lost> {
+    async fn dial(&self, connection: &mut Dialled<'_, '_>, node: NodeId) -> Result<(), Lost> {
         let (peer, address) = self.party.peer(node).ok_or(Lost::Stream)?;
         let [a, b, c, d] = address.host;
         let endpoint = IpEndpoint::new(IpAddress::v4(a, b, c, d), address.port);
@@ -65,7 +67,7 @@ impl<
     }
 
     /// Sends what waits until the stream fails.
-    async fn forward(&self, connection: &mut Connection<'_, '_>, node: NodeId) -> Result<(), Lost> {
+    async fn forward(&self, connection: &mut Dialled<'_, '_>, node: NodeId) -> Result<(), Lost> {
         let filled = self.filled.get(node.index()).ok_or(Lost::Stream)?;
         // What was sent of it before is lost with the session.
         self.with_queue(node, Queue::rewind);
@@ -80,7 +82,7 @@ impl<
 
     /// Sends the oldest message; says whether there was one. It is sealed where
     /// it waits, and stays there until its last part is sealed.
-    async fn send_front(&self, connection: &mut Connection<'_, '_>, node: NodeId) -> Result<bool, Lost> {
+    async fn send_front(&self, connection: &mut Dialled<'_, '_>, node: NodeId) -> Result<bool, Lost> {
         let mut sealed = 0;
         loop {
             let left = |queue: &mut Queue<MESSAGE>| Some(queue.front()?.len().saturating_sub(sealed));

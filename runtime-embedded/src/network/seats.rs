@@ -2,6 +2,7 @@
 
 use butterfly_kernel::types::{ClientId, Epoch, NodeId};
 use butterfly_kernel::wire;
+use butterfly_session::MicroSession;
 use butterfly_session::gate::{Arrival, Source, Ticket};
 use embassy_futures::select::{Either, select};
 use embassy_net::IpAddress;
@@ -24,6 +25,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(3);
 const STALL_TIME: Duration = Duration::from_secs(10);
 /// For the last word to leave.
 const FAREWELL: Duration = Duration::from_millis(50);
+
+type Seated<'c, 's> = Connection<'c, 's, { MicroSession::FRAME }>;
 
 impl<
     'm,
@@ -59,7 +62,7 @@ impl<
         }
     }
 
-    async fn attend(&self, connection: &mut Connection<'_, '_>, seat: usize, ticket: Ticket) -> Result<(), Lost> {
+    async fn attend(&self, connection: &mut Seated<'_, '_>, seat: usize, ticket: Ticket) -> Result<(), Lost> {
         let shaken = with_timeout(HANDSHAKE_TIME, self.shake(connection, ticket)).await;
         match shaken.map_err(|_| Lost::Session)?? {
             Who::Member(node) => {
@@ -74,7 +77,7 @@ impl<
         }
     }
 
-    async fn shake(&self, connection: &mut Connection<'_, '_>, ticket: Ticket) -> Result<Who, Lost> {
+    async fn shake(&self, connection: &mut Seated<'_, '_>, ticket: Ticket) -> Result<Who, Lost> {
         connection.knock().await?;
         let knocked = self.door.borrow_mut().gate.knock(ticket, self.now());
         knocked.map_err(|_| Lost::Session)?;
@@ -90,7 +93,7 @@ impl<
 
     /// Gives what a member sends to the node, which knows the author of each
     /// message by its signature.
-    async fn receive(&self, connection: &mut Connection<'_, '_>) -> Result<(), Lost> {
+    async fn receive(&self, connection: &mut Seated<'_, '_>) -> Result<(), Lost> {
         loop {
             let mut genuine = true;
             let mut take = |message: &[u8]| genuine = self.with_host(|host| host.receive(message)).unwrap_or(false);
@@ -110,7 +113,7 @@ impl<
     }
 
     /// Answers a client.
-    async fn serve(&self, connection: &mut Connection<'_, '_>, client: ClientId) -> Result<(), Lost> {
+    async fn serve(&self, connection: &mut Seated<'_, '_>, client: ClientId) -> Result<(), Lost> {
         let ClientMemory { whole, out } = &mut *self.client.lock().await;
         let mut follows: Option<Epoch> = None;
         loop {
