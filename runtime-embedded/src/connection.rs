@@ -1,5 +1,8 @@
 //! A TCP connection with its session: what `butterfly-session` asks of a host.
 
+#[cfg(test)]
+mod tests;
+
 use core::cell::RefCell;
 use core::task::Poll;
 
