@@ -38,6 +38,8 @@ const POSITIONS: usize = 256;
 const LINKS: usize = MEMBERS - 1;
 /// Connections from others at a time.
 const SEATS: usize = MEMBERS + 3;
+/// Messages in parts that are put together at a time: one more than faulty members.
+const ROOMS: usize = (MEMBERS - 1) / 3 + 1;
 
 type Record = Store<Region<Flash>, COPY>;
 type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, PARKING, COPY, POSITIONS>;
@@ -46,7 +48,7 @@ static JOURNAL: ConstStaticCell<Journal> = ConstStaticCell::new(Journal);
 static HOST: ConstStaticCell<HostMemory<MEMBERS, MESSAGE, PARKING>> = ConstStaticCell::new(HostMemory::new());
 /// What one request takes: caches and signals.
 static DESKS: ConstStaticCell<[Desk<POSITIONS>; STAGES]> = ConstStaticCell::new([const { Desk::new() }; STAGES]);
-static NETWORK: ConstStaticCell<NetworkMemory<MEMBERS, LINKS, SEATS, MESSAGE>> =
+static NETWORK: ConstStaticCell<NetworkMemory<MEMBERS, LINKS, SEATS, ROOMS, MESSAGE>> =
     ConstStaticCell::new(NetworkMemory::new());
 static PARTY: StaticCell<Party<MEMBERS>> = StaticCell::new();
 static NODE: StaticCell<Node<MEMBERS>> = StaticCell::new();

@@ -2,7 +2,8 @@
 //!
 //! When there is no more room the oldest are dropped: the newest say most, and
 //! the protocol survives loss. What a step says is *staged* first and leaves
-//! only once it is released, after the step's record is durable.
+//! only once it is released, after the step's record is durable. A frame that
+//! leaves in parts stays where it is until the last of them has left.
 
 #[cfg(test)]
 mod tests;
@@ -18,25 +19,28 @@ pub struct Queue<const BYTES: usize> {
     bytes: Vec<u8, BYTES>,
     /// Those before it may leave.
     released: usize,
+    /// A part of the oldest has left.
+    begun: bool,
     dropped: u32,
 }
 
 impl<const BYTES: usize> Queue<BYTES> {
     /// Nothing waits.
     pub const fn new() -> Self {
-        Queue { bytes: Vec::new(), released: 0, dropped: 0 }
+        Queue { bytes: Vec::new(), released: 0, begun: false, dropped: 0 }
     }
 
-    /// Adds `frame`, in place of the oldest if need be. One that does not fit
-    /// at all is dropped itself.
+    /// Adds `frame`, in place of the oldest if need be, but not of one that has
+    /// begun to leave. One that does not fit then is dropped itself.
     pub fn stage(&mut self, frame: &[u8]) {
         let Ok(length) = u16::try_from(frame.len()) else { return };
         let needed = frame.len().saturating_add(LENGTH);
-        if needed > BYTES {
+        let kept = if self.begun { self.length_at(0).unwrap_or(0) } else { 0 };
+        if needed > BYTES.saturating_sub(kept) {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        while BYTES.saturating_sub(self.bytes.len()) < needed && self.pop() {
+        while BYTES.saturating_sub(self.bytes.len()) < needed && self.remove(kept) {
             self.dropped = self.dropped.saturating_add(1);
         }
         // There is room now.
@@ -56,15 +60,36 @@ impl<const BYTES: usize> Queue<BYTES> {
         rest.get(..usize::from(u16::from_le_bytes(*length)))
     }
 
+    /// A part of the oldest frame has left: it stays until it is popped.
+    pub fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    /// What has left of the oldest frame is lost: it may be dropped again.
+    pub fn rewind(&mut self) {
+        self.begun = false;
+    }
+
     /// Takes the oldest frame out. Says whether there was one.
     pub fn pop(&mut self) -> bool {
-        let Some((length, _)) = self.bytes.split_first_chunk() else { return false };
-        let taken = LENGTH.saturating_add(usize::from(u16::from_le_bytes(*length)));
-        let taken = taken.min(self.bytes.len());
+        self.begun = false;
+        self.remove(0)
+    }
+
+    /// Bytes of the frame at `place`, those in front of it counted.
+    fn length_at(&self, place: usize) -> Option<usize> {
+        let (length, rest) = self.bytes.get(place..)?.split_first_chunk()?;
+        Some(LENGTH.saturating_add(usize::from(u16::from_le_bytes(*length)).min(rest.len())))
+    }
+
+    fn remove(&mut self, place: usize) -> bool {
+        let Some(taken) = self.length_at(place) else { return false };
         let left = self.bytes.len().saturating_sub(taken);
-        self.bytes.copy_within(taken.., 0);
+        self.bytes.copy_within(place.saturating_add(taken).., place);
         self.bytes.truncate(left);
-        self.released = self.released.saturating_sub(taken);
+        if self.released > place {
+            self.released = self.released.saturating_sub(taken);
+        }
         true
     }
 

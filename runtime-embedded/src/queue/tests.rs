@@ -47,3 +47,46 @@ fn a_frame_that_never_fits_is_dropped_alone() {
     assert_eq!(drain(&mut queue), [b"stays".to_vec()]);
     assert_eq!(queue.dropped(), 1);
 }
+
+#[test]
+fn a_frame_that_has_begun_to_leave_stays() {
+    let mut queue = Queue::<30>::new();
+    for byte in 0..3_u8 {
+        queue.stage(&[byte; 6]);
+    }
+    queue.release();
+    queue.begin();
+    queue.stage(&[3; 6]);
+    // It would fit, were it not for the one that leaves.
+    queue.stage(&[4; 24]);
+    queue.release();
+    assert_eq!(drain(&mut queue), [vec![0; 6], vec![2; 6], vec![3; 6]]);
+    assert_eq!(queue.dropped(), 2);
+}
+
+#[test]
+fn a_frame_whose_parts_were_lost_leaves_again_or_makes_room() {
+    let mut queue = Queue::<20>::new();
+    queue.stage(&[0; 6]);
+    queue.stage(&[1; 6]);
+    queue.release();
+    queue.begin();
+    queue.rewind();
+    assert_eq!(queue.front(), Some(&[0; 6][..]));
+    queue.stage(&[2; 6]);
+    assert_eq!(drain(&mut queue), [vec![1; 6]]);
+    queue.release();
+    assert_eq!(drain(&mut queue), [vec![2; 6]]);
+}
+
+#[test]
+fn what_is_dropped_while_it_is_staged_releases_nothing() {
+    let mut queue = Queue::<30>::new();
+    queue.stage(&[0; 6]);
+    queue.release();
+    queue.begin();
+    for byte in 1..4_u8 {
+        queue.stage(&[byte; 6]);
+    }
+    assert_eq!(drain(&mut queue), [vec![0; 6]]);
+}
