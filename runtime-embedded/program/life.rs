@@ -45,7 +45,7 @@ type Record = Store<Region<Flash>, COPY>;
 type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, PARKING, COPY, POSITIONS>;
 
 static JOURNAL: ConstStaticCell<Journal> = ConstStaticCell::new(Journal);
-static HOST: ConstStaticCell<HostMemory<MEMBERS, MESSAGE, PARKING>> = ConstStaticCell::new(HostMemory::new());
+static HOST: ConstStaticCell<HostMemory<MEMBERS, LINKS, MESSAGE, PARKING>> = ConstStaticCell::new(HostMemory::new());
 /// What one request takes: caches and signals.
 static DESKS: ConstStaticCell<[Desk<POSITIONS>; STAGES]> = ConstStaticCell::new([const { Desk::new() }; STAGES]);
 static NETWORK: ConstStaticCell<NetworkMemory<MEMBERS, LINKS, SEATS, ROOMS, MESSAGE>> =
@@ -117,7 +117,7 @@ fn furnish(
     party: &'static Party<MEMBERS>,
     node: &'static mut Node<MEMBERS>,
     record: &'static mut Record,
-    memory: &'static mut HostMemory<MEMBERS, MESSAGE, PARKING>,
+    memory: &'static mut HostMemory<MEMBERS, LINKS, MESSAGE, PARKING>,
 ) -> Result<Host, Reason> {
     Host::new(party, node, record, JOURNAL.take(), memory, DESKS.take()).map_err(Reason::Start)
 }

@@ -17,7 +17,7 @@
 //! messages.
 
 use butterfly_kernel::crypto::Verified;
-use butterfly_kernel::machine::{Outbox, Rejection, Transmission};
+use butterfly_kernel::machine::{Outbox, Rejection, Timer, Transmission};
 use butterfly_kernel::message::Kind;
 use butterfly_kernel::message::inference::Tokens;
 use butterfly_kernel::node::{Blockade, RecordError, Role};
@@ -33,7 +33,7 @@ use crate::chronicle::Chronicle;
 use crate::parking::Parking;
 use crate::party::Party;
 use crate::protocol::{Envelope, Input, Node, Output, Record, SignedRequest};
-use crate::queue::Queue;
+use crate::queue::{Queue, Queues};
 use crate::record::Region;
 pub use crate::stages::Desk;
 use crate::stages::Stages;
@@ -42,10 +42,11 @@ use crate::timers::Timers;
 
 /// The memory of a host, for a static: nothing of it is ever moved.
 ///
-/// `MESSAGE` is the longest message in bytes, `PARKING` the room for messages
-/// whose time has not come.
-pub struct HostMemory<const N: usize, const MESSAGE: usize, const PARKING: usize> {
-    queues: [Queue<MESSAGE>; N],
+/// `LINKS` is one less than N: a queue for each other member. `MESSAGE` is the
+/// longest message in bytes, `PARKING` the room for messages whose time has not
+/// come.
+pub struct HostMemory<const N: usize, const LINKS: usize, const MESSAGE: usize, const PARKING: usize> {
+    queues: [Queue<MESSAGE>; LINKS],
     parking: Parking<N, PARKING>,
     chronicle: Chronicle<MESSAGE>,
     scratch: [u8; MESSAGE],
@@ -53,11 +54,16 @@ pub struct HostMemory<const N: usize, const MESSAGE: usize, const PARKING: usize
     tasks: Tasks<N>,
 }
 
-impl<const N: usize, const MESSAGE: usize, const PARKING: usize> HostMemory<N, MESSAGE, PARKING> {
+impl<const N: usize, const LINKS: usize, const MESSAGE: usize, const PARKING: usize>
+    HostMemory<N, LINKS, MESSAGE, PARKING>
+{
+    const ENOUGH: () = assert!(LINKS + 1 == N, "a queue for each other member");
+
     /// Unused.
     pub const fn new() -> Self {
+        let () = Self::ENOUGH;
         HostMemory {
-            queues: [const { Queue::new() }; N],
+            queues: [const { Queue::new() }; LINKS],
             parking: Parking::new(),
             chronicle: Chronicle::new(),
             scratch: [0; MESSAGE],
@@ -73,7 +79,9 @@ impl<const N: usize, const MESSAGE: usize, const PARKING: usize> HostMemory<N, M
     }
 }
 
-impl<const N: usize, const MESSAGE: usize, const PARKING: usize> Default for HostMemory<N, MESSAGE, PARKING> {
+impl<const N: usize, const LINKS: usize, const MESSAGE: usize, const PARKING: usize> Default
+    for HostMemory<N, LINKS, MESSAGE, PARKING>
+{
     fn default() -> Self {
         HostMemory::new()
     }
@@ -93,7 +101,7 @@ pub struct Host<
     node: &'m mut Node<N>,
     record: &'m mut Store<Region<F>, COPY>,
     voice: &'m mut dyn Voice<N>,
-    queues: &'m mut [Queue<MESSAGE>; N],
+    queues: Queues<'m, MESSAGE>,
     parking: &'m mut Parking<N, PARKING>,
     chronicle: &'m mut Chronicle<MESSAGE>,
     scratch: &'m mut [u8; MESSAGE],
@@ -213,12 +221,12 @@ impl<
     ///
     /// # Errors
     /// [`StartError::Model`].
-    pub fn new(
+    pub fn new<const LINKS: usize>(
         party: &'m Party<N>,
         node: &'m mut Node<N>,
         record: &'m mut Store<Region<F>, COPY>,
         voice: &'m mut dyn Voice<N>,
-        memory: &'m mut HostMemory<N, MESSAGE, PARKING>,
+        memory: &'m mut HostMemory<N, LINKS, MESSAGE, PARKING>,
         desks: &'m mut [Desk<POSITIONS>],
     ) -> Result<Self, StartError> {
         let model = party.cluster().model();
@@ -235,7 +243,7 @@ impl<
             node,
             record,
             voice,
-            queues,
+            queues: Queues::new(party.me(), queues),
             parking,
             chronicle,
             scratch,
@@ -306,14 +314,12 @@ impl<
 
     /// What waits for `peer`.
     pub fn queue(&mut self, peer: NodeId) -> Option<&mut Queue<MESSAGE>> {
-        self.queues.get_mut(peer.index())
+        self.queues.of(peer)
     }
 
     /// Those for whom something waits.
     pub fn waiting(&self) -> NodeSet {
-        let waiting =
-            |(place, queue): (usize, &Queue<MESSAGE>)| queue.front().and_then(|_| u8::try_from(place).ok()).map(NodeId);
-        self.queues.iter().enumerate().filter_map(waiting).collect()
+        self.queues.waiting()
     }
 
     /// The node.
@@ -405,9 +411,12 @@ impl<
         if let Some(stopped) = self.stopped {
             return Err(stopped);
         }
+        if matches!(input, Input::Timer(Timer::Retransmit)) {
+            self.queues.begin_round();
+        }
         let mut pushed = Pushed {
             me: self.party.me(),
-            queues: self.queues,
+            queues: &mut self.queues,
             scratch: self.scratch,
             timers: self.timers,
             tasks: self.tasks,
@@ -420,9 +429,7 @@ impl<
         if pushed.persist {
             self.persist().inspect_err(|stopped| self.stopped = Some(*stopped))?;
         }
-        self.queues.iter_mut().for_each(|queue| {
-            queue.release();
-        });
+        self.queues.release();
         Ok(outcome)
     }
 
@@ -492,9 +499,9 @@ impl<
 }
 
 /// Takes the outputs of one step.
-struct Pushed<'h, const N: usize, const MESSAGE: usize> {
+struct Pushed<'h, 'q, const N: usize, const MESSAGE: usize> {
     me: NodeId,
-    queues: &'h mut [Queue<MESSAGE>; N],
+    queues: &'h mut Queues<'q, MESSAGE>,
     scratch: &'h mut [u8; MESSAGE],
     timers: &'h mut Timers,
     tasks: &'h mut Tasks<N>,
@@ -505,7 +512,7 @@ struct Pushed<'h, const N: usize, const MESSAGE: usize> {
 }
 
 impl<const N: usize, const MESSAGE: usize> Outbox<butterfly_kernel::crypto::ed25519::Ed25519<N>, N>
-    for Pushed<'_, N, MESSAGE>
+    for Pushed<'_, '_, N, MESSAGE>
 {
     #[inline(never)]
     fn push(&mut self, output: Output<N>) {
@@ -553,7 +560,7 @@ impl<const N: usize, const MESSAGE: usize> Outbox<butterfly_kernel::crypto::ed25
     }
 }
 
-impl<const N: usize, const MESSAGE: usize> Pushed<'_, N, MESSAGE> {
+impl<const N: usize, const MESSAGE: usize> Pushed<'_, '_, N, MESSAGE> {
     fn add(&mut self, task: Task<N>) {
         let added = self.tasks.push(task);
         self.abstain_unless(added);
@@ -581,9 +588,7 @@ impl<const N: usize, const MESSAGE: usize> Pushed<'_, N, MESSAGE> {
         }
         let Ok(frame) = wire::encode(envelope, self.scratch) else { return };
         for peer in to.iter() {
-            if let Some(queue) = self.queues.get_mut(peer.index()) {
-                queue.stage(frame);
-            }
+            self.queues.stage(peer, frame, transmission);
         }
     }
 }

@@ -11,7 +11,7 @@ use heapless::Vec;
 use crate::protocol::{Node, Seat};
 
 /// Messages kept at once, of all authors.
-const PLACES: usize = 32;
+const PLACES: usize = 16;
 
 /// Messages that the node rejected as early, in the order in which they came;
 /// `BYTES` in all, of which one author may have one part in `N`.

@@ -13,9 +13,9 @@ use heapless::{Deque, Vec};
 use crate::protocol::{Digest, RunId};
 
 /// Most tasks that wait at once.
-const TASKS: usize = 24;
+const TASKS: usize = 16;
 /// Bytes of all signals that wait: a message with recovered inputs brings four.
-const SIGNALS: usize = 6 * MAX_SIGNAL;
+const SIGNALS: usize = 4 * MAX_SIGNAL;
 
 /// Something to do after a step.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,15 +22,17 @@ use butterfly_workload::{CONTEXT, LAYERS, Partition, Signal, VOCABULARY, Weights
 use ed25519_dalek::SigningKey;
 
 use crate::board::{Counting, Flash, Memory, Nothing, Teller};
+use crate::sizes::FOUR;
 
 const MEMBERS: usize = 4;
-const MESSAGE: usize = 4 * 1024;
-const COPY: usize = 8 * 1024;
+const MESSAGE: usize = FOUR.message;
+const PARKING: usize = FOUR.parking;
+const COPY: usize = FOUR.copy;
 const FLASH: usize = VOTE_RECORD + 4 * COPY;
 const PROMPT: &str = "Return the ";
 const TOKENS: usize = 16;
 
-type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, { 4 * MESSAGE }, COPY, CONTEXT>;
+type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, PARKING, COPY, CONTEXT>;
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
@@ -115,7 +117,7 @@ fn boot(flash: &Flash, life: u8) -> (Host, Rc<RefCell<Memory>>) {
     let said = Rc::new(RefCell::new(Memory::default()));
     let voice = Box::leak(Box::new(Teller(Rc::clone(&said))));
     let desks: Vec<Desk<CONTEXT>> = (0..LAYERS).map(|_| Desk::new()).collect();
-    let memory = Box::leak(Box::new(HostMemory::new()));
+    let memory = Box::leak(Box::new(HostMemory::<MEMBERS, { MEMBERS - 1 }, MESSAGE, PARKING>::new()));
     let mut host = Host::new(party, node, record, voice, memory, desks.leak()).unwrap();
     host.start(host::draw_nonce(&mut Counting(life)).unwrap()).unwrap();
     (host, said)

@@ -29,10 +29,7 @@ use butterfly_runtime_embedded::protocol::{Cluster, Envelope, Record, Roster, Si
 use butterfly_session::keys::RECORD;
 use ed25519_dalek::SigningKey;
 
-use sizes::{FOUR, SEVEN, Sizes};
-
-#[path = "../../program/sizes.rs"]
-mod sizes;
+use crate::sizes::{FOUR, SEVEN, Sizes};
 
 const DIGEST: Digest = Digest([0xFF; 32]);
 const EPOCH: Epoch = Epoch(u64::MAX);
@@ -259,7 +256,10 @@ fn longest<const N: usize>() -> [usize; 3] {
 
 fn fit<const N: usize>(sizes: &Sizes) {
     let [message, answer, record] = longest::<N>();
-    println!("{N} members: a message of {message} bytes, an answer of {answer}, a record of {record}");
+    println!(
+        "{N} members: a message of {message} bytes, an answer of {answer}, a record of {record}, a block of {}",
+        block::<N>()
+    );
     assert!(message.max(answer) <= sizes.message);
     assert!(record <= sizes.copy);
     assert!(block::<N>() <= sizes.parking, "a device reads its block into this room");

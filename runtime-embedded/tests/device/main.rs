@@ -7,3 +7,5 @@ mod hosts;
 mod longest;
 #[path = "../../../kernel/session/tests/replay/mod.rs"]
 mod replay;
+#[path = "../../program/sizes.rs"]
+mod sizes;
