@@ -11,13 +11,13 @@ use butterfly_golden::draw::Cases;
 use butterfly_golden::files::families;
 use butterfly_golden::story::Story;
 use butterfly_golden::vector::{Shape, Vector};
-use butterfly_kernel::message::Kind;
+use butterfly_kernel::message::{Kind, Message};
 use butterfly_kernel::wire;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use butterfly_fuzz::rehearsal::{Notes, encode, play};
-use butterfly_fuzz::{CommitProof, Envelope, Evidence, Record, Roster, read, session};
+use butterfly_fuzz::{CommitProof, Decided, Envelope, Evidence, Record, Roster, read, real, session};
 
 /// Drawn values of each type.
 const DRAWN: u64 = 2_000;
@@ -45,7 +45,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeSet<Vec<u8>>> {
         let chosen = golden.iter().filter(move |vector| vector.shape == shape && vector.name.starts_with(name));
         chosen.map(|vector| vector.bytes.clone())
     };
-    let Notes { messages, records, .. } = play();
+    let Notes { messages, records, endings, .. } = play();
     let drawn = drawn::<Envelope>();
     for kind in Kind::ALL {
         let of_kind =
@@ -59,6 +59,13 @@ fn seeds() -> BTreeMap<&'static str, BTreeSet<Vec<u8>>> {
     seeds.insert("commit_proof", of(Shape::CommitProof, drawn_some::<CommitProof>()));
     seeds.insert("evidence", of(Shape::Evidence, drawn_some::<Evidence>()));
     seeds.insert("roster", of(Shape::Roster, drawn_some::<Roster>()));
+    let decided = golden(Shape::Envelope, "decided").filter_map(|bytes| {
+        match wire::decode::<real::Envelope>(&bytes).ok()?.message {
+            Message::Decided(decided) => Some(encode(&decided)),
+            _ => None,
+        }
+    });
+    seeds.insert("ending", decided.chain(endings).chain(drawn_some::<Decided>()).collect());
     seeds.insert("session", session::scripts().into_iter().collect());
     // The largest rosters are: libFuzzer would cut them.
     seeds.values_mut().for_each(|seeds: &mut BTreeSet<Vec<u8>>| seeds.retain(|seed| seed.len() <= read::LONGEST));

@@ -11,7 +11,8 @@
 //! | --- | --- |
 //! | [`read`] | one function for each target |
 //! | [`nodes`] | nodes in the midst of their work, and what must hold whatever they are told |
-//! | [`rehearsal`] | the cluster whose nodes they are |
+//! | [`rehearsal`] | the cluster whose nodes they are, and what happens to it |
+//! | `scene` | how it is played |
 //! | [`pocket`] | cryptography that anybody can break |
 //! | [`real`] | the daemon's reading |
 //! | [`session`] | what a connection may bring before and after its handshake |
@@ -21,9 +22,10 @@ pub mod pocket;
 pub mod read;
 pub mod real;
 pub mod rehearsal;
+mod scene;
 pub mod session;
 
-use butterfly_kernel::{cluster, message, node, proof};
+use butterfly_kernel::{chain, cluster, message, node, proof};
 use pocket::Pocket;
 
 /// Members of the pocket world that vote.
@@ -38,6 +40,10 @@ pub type Node = node::Node<Pocket, VOTERS>;
 pub type Record = node::Record<Pocket>;
 /// The pocket world's roster and id.
 pub type Cluster = cluster::Cluster<Pocket, VOTERS>;
+/// A decision of the pocket world, with the state after it.
+pub type Decided = chain::Decided<Pocket>;
+/// A change of the pocket world's roster, and by whose word.
+pub type SignedChange = message::SignedChange<Pocket>;
 /// A commit proof of the pocket world.
 pub type CommitProof = proof::CommitProof<Pocket, 8>;
 /// Evidence of the pocket world.

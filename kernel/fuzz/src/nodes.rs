@@ -7,15 +7,16 @@ use butterfly_kernel::types::NodeId;
 use butterfly_kernel::wire;
 
 use crate::pocket::Pocket;
-use crate::rehearsal::{Moment, cluster, play, seat};
+use crate::rehearsal::{Moment, Notes, play};
+use crate::scene::seat;
 use crate::{Cluster, Node, Record, VOTERS};
 
 /// Larger than any record of the pocket world.
 const RECORD: usize = 1 << 14;
 
-/// The cluster and its members, each at one moment.
+/// The clusters and their members, each at one moment.
 pub struct Audience {
-    cluster: Cluster,
+    clusters: Vec<Cluster>,
     moments: Vec<Moment>,
     /// A copy of each, to be told things.
     listeners: Vec<Node>,
@@ -32,25 +33,33 @@ pub fn with_audience<T>(act: impl FnOnce(&mut Audience) -> T) -> T {
 
 impl Audience {
     fn gather() -> Audience {
-        let moments = play().moments;
+        let Notes { clusters, moments, .. } = play();
         let listeners = moments.iter().map(|moment| moment.node.clone()).collect();
-        Audience { cluster: cluster(), moments, listeners }
+        Audience { clusters, moments, listeners }
     }
 
-    /// The cluster.
+    /// The first cluster, and those that it became.
+    pub fn clusters(&self) -> &[Cluster] {
+        &self.clusters
+    }
+
+    /// The first cluster.
     pub fn cluster(&self) -> &Cluster {
-        &self.cluster
+        &self.clusters[0]
     }
 
-    /// Gives `input` to everybody, and tells the moments in which it was taken.
+    /// Gives everybody what `input` makes for a cluster, and tells the moments
+    /// in which it was taken.
     ///
     /// # Panics
     /// When something happens that must not.
-    pub fn tell(&mut self, input: &Input<Pocket, VOTERS>) -> Vec<&'static str> {
+    pub fn tell(&mut self, input: impl Fn(&Cluster) -> Option<Input<Pocket, VOTERS>>) -> Vec<&'static str> {
+        let inputs: Vec<_> = self.clusters.iter().map(input).collect();
         let mut taken = Vec::new();
         for (moment, listener) in self.moments.iter().zip(&mut self.listeners) {
-            let step = step(&self.cluster, &moment.me, listener, input.clone());
-            hold_to_account(&self.cluster, moment.me, step.outputs);
+            let (cluster, Some(input)) = (&self.clusters[moment.changes], &inputs[moment.changes]) else { continue };
+            let step = step(cluster, moment.me, listener, input.clone());
+            hold_to_account(cluster, moment.me, step.outputs);
             if step.taken {
                 taken.push(moment.name);
                 listener.clone_from(&moment.node);
@@ -73,7 +82,7 @@ pub struct Step {
 /// One step of `node`, and what must hold of any node, even one that began
 /// from a record that somebody made up: a refusal does nothing but show
 /// evidence, and what is written down can be read back.
-pub fn step(cluster: &Cluster, me: &NodeId, node: &mut Node, input: Input<Pocket, VOTERS>) -> Step {
+pub fn step(cluster: &Cluster, me: NodeId, node: &mut Node, input: Input<Pocket, VOTERS>) -> Step {
     let seat = seat(cluster, me);
     let mut outputs = Vec::new();
     let taken = node.step(&seat, input, &mut |output| outputs.push(output));

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use butterfly_kernel::cluster::{Cluster as KernelCluster, Seat, Timing};
 use butterfly_kernel::crypto::ed25519::Ed25519;
 use butterfly_kernel::types::{MAX_CONTEXT, MAX_VOTERS, NodeId};
-use butterfly_kernel::{cluster, message, node, proof, wire};
+use butterfly_kernel::{chain, cluster, message, node, proof, wire};
 use ed25519_dalek::SigningKey;
 
 /// The daemon's scheme.
@@ -18,6 +18,8 @@ pub type Roster = cluster::Roster<Scheme>;
 pub type Envelope = message::Envelope<Scheme, MAX_VOTERS>;
 /// What a member must not forget.
 pub type Record = node::Record<Scheme>;
+/// What was decided, with the state after it.
+pub type Decided = chain::Decided<Scheme>;
 /// That a cluster committed tokens for a request.
 pub type CommitProof = proof::CommitProof<Scheme, MAX_CONTEXT>;
 /// Statements that only a faulty member can have signed.

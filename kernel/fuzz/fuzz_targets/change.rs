@@ -1,0 +1,4 @@
+//! Messages of the kind `change`.
+#![no_main]
+
+butterfly_fuzz::fuzz_message!(Change);
