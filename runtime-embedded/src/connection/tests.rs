@@ -167,7 +167,7 @@ fn a_sender_has_no_room_for_what_it_does_not_expect() {
         let mut listens = Connection::new(&mut here, &mut session, &bob, &out);
         shake(&mut dials, &mut listens).await;
         let mut frame: Frame = [0; MicroSession::ROOM];
-        join(listens.send(&vec![0; 48], &mut frame), hear(&mut dials)).await.1
+        join(listens.send(&[0; 48], &mut frame), hear(&mut dials)).await.1
     });
     assert_eq!(heard, Err(Lost::Session));
 }

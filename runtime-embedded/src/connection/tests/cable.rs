@@ -91,7 +91,8 @@ pub(super) fn between<T>([dials, listens]: [Rings; 2], talk: impl AsyncFnOnce(Tc
     block_on(async {
         let talked = async {
             let (dialled, heard) = join(dials.connect((address(2), PORT)), listens.accept(PORT)).await;
-            (dialled.unwrap(), heard.unwrap());
+            dialled.unwrap();
+            heard.unwrap();
             talk(dials, listens).await
         };
         match select3(carries.run(), carries_too.run(), talked).await {

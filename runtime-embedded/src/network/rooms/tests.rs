@@ -8,7 +8,9 @@ use std::vec::Vec;
 
 use super::{Rooms, RoomsMemory};
 
-const TWO: RoomsMemory<2, 16> = [const { RefCell::new(heapless::Vec::new()) }; 2];
+fn two() -> RoomsMemory<2, 16> {
+    [const { RefCell::new(heapless::Vec::new()) }; 2]
+}
 
 fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
@@ -16,7 +18,7 @@ fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 #[test]
 fn a_faulty_member_that_keeps_its_room_leaves_one() {
-    let memory = TWO;
+    let memory = two();
     let rooms = Rooms::<7, 16>::new(&memory);
     let Poll::Ready(Some(_kept)) = poll(&mut Box::pin(rooms.take())) else { panic!("there are two") };
     for _ in 0..100 {
@@ -26,7 +28,7 @@ fn a_faulty_member_that_keeps_its_room_leaves_one() {
 
 #[test]
 fn rooms_are_given_in_the_order_in_which_they_were_asked_for() {
-    let memory = TWO;
+    let memory = two();
     let rooms = Rooms::<7, 16>::new(&memory);
     let mut taken: Vec<_> = (0..2).map(|_| poll(&mut Box::pin(rooms.take()))).collect();
     let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(rooms.take())).collect();
@@ -45,7 +47,7 @@ fn rooms_are_given_in_the_order_in_which_they_were_asked_for() {
 
 #[test]
 fn one_that_is_cut_off_while_it_waits_or_writes_leaves_its_place() {
-    let memory = TWO;
+    let memory = two();
     let rooms = Rooms::<7, 16>::new(&memory);
     let (Poll::Ready(Some(mut room)), Poll::Ready(Some(kept))) =
         (poll(&mut Box::pin(rooms.take())), poll(&mut Box::pin(rooms.take())))
