@@ -4,7 +4,9 @@
 mod tests;
 
 use core::cell::RefCell;
-use core::task::Poll;
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::{Poll, ready};
 
 use butterfly_session::{Closed, Ephemeral, Event, Local, Members, MicroSession, Outgoing, Peer, Refused, Session};
 use embassy_futures::poll_once;
@@ -177,19 +179,24 @@ impl<'c, 's, const FRAME: usize> Connection<'c, 's, FRAME> {
 
     /// Waits for the next event. A message goes to `take` while it is where it
     /// was received. Nothing is lost when this is cancelled.
-    pub(crate) async fn hear(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<Heard, Lost> {
-        loop {
-            let Connection { session, local, .. } = self;
-            let take = &mut *take;
-            let heard = self.socket.read_with(move |bytes| {
-                let mut rest = &*bytes;
-                let heard = hear_buffered(session, local, &mut rest, take);
-                (bytes.len().saturating_sub(rest.len()), heard)
-            });
-            if let Some(heard) = heard.await?? {
-                return Ok(heard);
+    pub(crate) fn hear(&mut self, take: &mut dyn FnMut(&[u8])) -> impl Future<Output = Result<Heard, Lost>> {
+        // What is read is read anew in each poll: a read that waits takes more
+        // room than all else that does, and remembers nothing.
+        poll_fn(move |context| {
+            loop {
+                let Connection { socket, session, local, .. } = &mut *self;
+                let read = pin!(socket.read_with(|bytes| {
+                    let mut rest = &*bytes;
+                    let heard = hear_buffered(session, local, &mut rest, take);
+                    (bytes.len().saturating_sub(rest.len()), heard)
+                }));
+                match ready!(read.poll(context))? {
+                    Ok(None) => {}
+                    Ok(Some(heard)) => return Poll::Ready(Ok(heard)),
+                    Err(lost) => return Poll::Ready(Err(lost)),
+                }
             }
-        }
+        })
     }
 
     /// Puts the message together in `whole` of which a part was heard last. When

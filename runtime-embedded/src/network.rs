@@ -40,7 +40,7 @@ const RECEIVE: usize = 256;
 /// Bytes that may be on their way to a peer: a long frame, or several short ones.
 const TRANSMIT: usize = 772;
 /// Bytes that may come from somebody who was dialled: an answer, and nothing later.
-const ANSWER: usize = 128;
+const ANSWER: usize = 64;
 /// Bytes that may be on their way to somebody who dialled: an answer. What
 /// clients are told takes its time.
 const LITTLE: usize = 128;

@@ -40,7 +40,7 @@ fn message(length: usize) -> Vec<u8> {
 }
 
 fn little(transmit: usize) -> [Rings; 2] {
-    [Rings { receive: 128, transmit }, Rings { receive: 256, transmit: 128 }]
+    [Rings { receive: 64, transmit }, Rings { receive: 256, transmit: 128 }]
 }
 
 async fn shake<const THERE: usize, const HERE: usize>(

@@ -43,6 +43,8 @@ impl<
                 pause = FIRST_PAUSE;
                 // It is dialled again whatever the reason.
                 let _lost = self.forward(&mut connection, node).await;
+                // What was sent of the oldest is lost with the session.
+                self.with_queue(node, Queue::rewind);
             }
             socket.abort();
             // A peer that is told so dials no connection that is gone.
@@ -69,8 +71,6 @@ impl<
     /// Sends what waits until the stream fails.
     async fn forward(&self, connection: &mut Dialled<'_, '_>, node: NodeId) -> Result<(), Lost> {
         let filled = self.filled.get(node.index()).ok_or(Lost::Stream)?;
-        // What was sent of it before is lost with the session.
-        self.with_queue(node, Queue::rewind);
         loop {
             while self.send_front(connection, node).await? {}
             // A peer says nothing here; this is how it is noticed that it is gone.
