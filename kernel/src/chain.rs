@@ -176,7 +176,12 @@ impl<C: Scheme> Active<C> {
     }
 
     /// After `tokens` were added and the links are as given.
-    fn advance<const N: usize>(&mut self, cluster: &Cluster<C, N>, tokens: &Tokens, links: &Links<C>) {
+    fn advance<const N: usize>(
+        &mut self,
+        cluster: &Cluster<C, N>,
+        tokens: &Tokens,
+        (links, digest): (&Links<C>, C::Digest),
+    ) {
         // Room for all: the request was admitted with prompt and output within the context.
         let _ = self.output.extend_from_slice(tokens);
         self.links = links.clone();
@@ -188,7 +193,7 @@ impl<C: Scheme> Active<C> {
                 self.checkpoints.remove(0);
             }
             // Room was made.
-            let _ = self.checkpoints.push(Checkpoint { position, links: links_digest(cluster, links) });
+            let _ = self.checkpoints.push(Checkpoint { position, links: digest });
         }
     }
 }
@@ -355,13 +360,25 @@ impl<C: Scheme> State<C> {
         tokens: &Tokens,
         links: &Links<C>,
     ) -> State<C> {
+        self.advance_to(cluster, epoch, active, tokens, (links, links_digest(cluster, links)))
+    }
+
+    /// The same when the digest of the links is known, which is most of the work.
+    pub fn advance_to<const N: usize>(
+        &self,
+        cluster: &Cluster<C, N>,
+        epoch: Epoch,
+        active: &Active<C>,
+        tokens: &Tokens,
+        (links, digest): (&Links<C>, C::Digest),
+    ) -> State<C> {
         let mut next = self.clone();
         let mut active = active.clone();
         next.epoch = epoch;
         next.interrupted = false;
         next.served = Some(active.request.request.client);
-        next.computed = Some(links_digest(cluster, links));
-        active.advance(cluster, tokens, links);
+        next.computed = Some(digest);
+        active.advance(cluster, tokens, (links, digest));
         let request = &active.request.request;
         if active.output.len() < usize::from(request.tokens) {
             next.active = Some(active);

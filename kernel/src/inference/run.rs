@@ -1,7 +1,7 @@
 //! The work on one request, its parts, and what makes the result of one valid.
 
 use crate::agreement::rules::Mutant;
-use crate::chain::{Active, Head, Header, Increment, Refused, State};
+use crate::chain::{Active, Head, Header, Increment, Refused, State, links_digest};
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Signatures, Tag};
 use crate::machine::Rejection;
@@ -205,14 +205,21 @@ impl<C: Scheme> Run<C> {
         let request = self.active.request.digest(cluster);
         let increment = Increment { request, committed: work.committed, tokens: work.tokens.clone() };
         let epoch = head.epoch().next();
-        let state = self.state_after(cluster, head, work);
+        let state = self.state_after(cluster, head, work, links_digest(cluster, &work.links));
         let (previous, increment) = (head.value(cluster), increment.digest(cluster));
         (Header { epoch, previous, increment, state: state.root(cluster) }, state)
     }
 
-    /// The state alone, which costs no digest of it.
-    pub fn state_after<const N: usize>(&self, cluster: &Cluster<C, N>, head: &Head<C>, work: &Work<C>) -> State<C> {
-        head.state().advance(cluster, head.epoch().next(), &self.active, &work.tokens, &work.links)
+    /// The state alone, when the digest of the links after `work` is known:
+    /// nothing has to be digested for it.
+    pub fn state_after<const N: usize>(
+        &self,
+        cluster: &Cluster<C, N>,
+        head: &Head<C>,
+        work: &Work<C>,
+        links: C::Digest,
+    ) -> State<C> {
+        head.state().advance_to(cluster, head.epoch().next(), &self.active, &work.tokens, (&work.links, links))
     }
 }
 

@@ -18,7 +18,9 @@ use crate::types::View;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Candidate<C: Scheme> {
     pub(super) payload: Payload<C>,
-    pub(super) header: Header<C>,
+    header: Header<C>,
+    /// Digest of the links after it: what of the state takes time to find.
+    links: Option<C::Digest>,
 }
 
 impl<C: Scheme, const N: usize> Node<C, N> {
@@ -32,7 +34,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         payload: Payload<C>,
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
-        let header = self.validate(seat, &payload)?;
+        let (header, links) = self.validate(seat, &payload)?;
         let value = header.value(seat.cluster);
         if self.candidates.contains(&value) {
             return Err(Rejection::Duplicate);
@@ -41,7 +43,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             let forgotten = self.agreement.forget_for(seat, &value).ok_or(Rejection::Full)?;
             self.candidates.remove(&forgotten);
         }
-        self.candidates.insert(value, Candidate { payload, header }).map_err(|_| Rejection::Full)?;
+        self.candidates.insert(value, Candidate { payload, header, links }).map_err(|_| Rejection::Full)?;
         if self.signs(seat) {
             self.agreement.learn(seat, value, out)?;
         }
@@ -79,8 +81,8 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         out: &mut impl Outbox<C, N>,
     ) -> bool {
         let Some(candidate) = self.candidates.get(&certificate.ballot.value) else { return false };
-        let Ok(state) = self.state_after(seat, &candidate.payload) else { return false };
-        let Some(Candidate { payload, header }) = self.candidates.remove(&certificate.ballot.value) else {
+        let Ok(state) = self.state_after(seat, &candidate.payload, candidate.links) else { return false };
+        let Some(Candidate { payload, header, .. }) = self.candidates.remove(&certificate.ballot.value) else {
             return false;
         };
         self.patience = if certificate.ballot.view == View::ZERO {
@@ -92,18 +94,24 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         true
     }
 
-    /// External validity, and what the value of `payload` covers.
+    /// External validity: what the value of `payload` covers, and the digest of
+    /// the links after it.
     ///
     /// # Errors
     /// Why the open epoch cannot commit it.
     #[inline(never)]
-    fn validate(&self, seat: &Seat<'_, C, N>, payload: &Payload<C>) -> Result<Header<C>, Rejection> {
+    fn validate(
+        &self,
+        seat: &Seat<'_, C, N>,
+        payload: &Payload<C>,
+    ) -> Result<(Header<C>, Option<C::Digest>), Rejection> {
         let cluster = seat.cluster;
         let increment = match payload {
             Payload::Work(work) => {
                 return self.with_run(seat, work, |run| {
                     run.validate(cluster, work)?;
-                    Ok(run.successor(cluster, &self.head, work).0)
+                    let (header, state) = run.successor(cluster, &self.head, work);
+                    Ok((header, state.computed))
                 });
             }
             Payload::Notice(signed) => {
@@ -115,19 +123,28 @@ impl<C: Scheme, const N: usize> Node<C, N> {
                 signed.change.statement(cluster)
             }
         };
-        let state = self.state_after(seat, payload)?.root(cluster);
-        Ok(Header { epoch: self.epoch(), previous: self.head.value(cluster), increment, state })
+        let state = self.state_after(seat, payload, None)?.root(cluster);
+        Ok((Header { epoch: self.epoch(), previous: self.head.value(cluster), increment, state }, None))
     }
 
     /// The state after the open epoch, if it commits `payload`, which is valid.
+    /// `links` are those of [`Node::validate`].
     ///
     /// # Errors
     /// Only when it is not.
     #[inline(never)]
-    fn state_after(&self, seat: &Seat<'_, C, N>, payload: &Payload<C>) -> Result<State<C>, Rejection> {
+    fn state_after(
+        &self,
+        seat: &Seat<'_, C, N>,
+        payload: &Payload<C>,
+        links: Option<C::Digest>,
+    ) -> Result<State<C>, Rejection> {
         let epoch = self.epoch();
         match payload {
-            Payload::Work(work) => self.with_run(seat, work, |run| Ok(run.state_after(seat.cluster, &self.head, work))),
+            Payload::Work(work) => {
+                let links = links.ok_or(Rejection::Invalid)?;
+                self.with_run(seat, work, |run| Ok(run.state_after(seat.cluster, &self.head, work, links)))
+            }
             Payload::Notice(signed) => Ok(self.head.state().note(epoch, signed.member, signed.notice)),
             Payload::Change(signed) => Ok(self.head.state().end(epoch, &signed.change)),
         }
