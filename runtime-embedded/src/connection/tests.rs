@@ -5,7 +5,6 @@
 mod cable;
 
 use core::cell::RefCell;
-use std::vec;
 use std::vec::Vec;
 
 use butterfly_session::{
