@@ -34,9 +34,10 @@ use rooms::{Rooms, RoomsMemory};
 
 /// Half-open handshakes at once.
 const HALF_OPEN: usize = 2;
-/// Bytes that a peer may send before they are looked at: a frame, nearly. What
-/// is looked at waits in the session.
-const RECEIVE: usize = 256;
+/// Bytes that a peer may send before they are looked at: two usual messages.
+/// With room for less TCP is told again and again that it may go on, and
+/// whenever that is lost the peer waits for seconds.
+const RECEIVE: usize = 768;
 /// Bytes that may be on their way to a peer: a long frame, or several short ones.
 const TRANSMIT: usize = 772;
 /// Bytes that may come from somebody who was dialled: an answer, and nothing later.
