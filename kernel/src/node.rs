@@ -47,7 +47,7 @@ use crate::message::{Fetch, Message, SignedChange};
 use crate::types::{Epoch, MAX_NOTICES, Millis, NodeId, NodeSet, Nonce, Stage};
 pub use blockade::Blockade;
 use blockade::Watch;
-use closed::Closed;
+use closed::{Behind, Closed};
 pub use coordinator::Coordinator;
 pub use horizon::Horizon;
 pub use record::{Record, RecordError, RecordRef};
@@ -92,10 +92,8 @@ pub struct Node<C: Scheme, const N: usize> {
     change: Option<SignedChange<C>>,
     /// What this node wants to be reckoned with.
     profile: Option<Profile>,
-    /// What the last decided epoch can still be held to.
-    closed: Option<Closed<C, N>>,
-    /// The payload of a record that was read back, until the first step.
-    recovered: Option<Payload<C>>,
+    /// What its open epoch did not bring: of the one before it, or of a record.
+    behind: Behind<C, N>,
     patience: u8,
     watch: Watch,
     /// What its record leaves out on purpose; nothing in a shipped build.
@@ -127,8 +125,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             notices: Map::new(),
             change: None,
             profile: None,
-            closed: None,
-            recovered: record.payload,
+            behind: record.payload.map_or(Behind::Nothing, Behind::Recovered),
             patience: 0,
             watch: Watch::default(),
             #[cfg(feature = "checker")]
@@ -171,7 +168,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     pub fn record(&self) -> RecordRef<'_, C> {
         let agreement = self.agreement.durable();
         let voted = agreement.voted.as_ref().and_then(|proposal| self.candidates.get(&proposal.ballot.value));
-        let payload = voted.map(|candidate| &candidate.payload).or(self.recovered.as_ref());
+        let payload = voted.map(|candidate| &candidate.payload).or(self.behind.recovered());
         let record = RecordRef { role: self.role, head: &self.head, agreement, payload };
         #[cfg(feature = "checker")]
         let record = self.forgetful.forget(record);
@@ -260,10 +257,10 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     fn start(&mut self, seat: &Seat<'_, C, N>, nonce: Nonce, out: &mut impl Outbox<C, N>) {
         self.nonce = Some(nonce);
         self.choose_run(seat, out);
-        if let Some(payload) = self.recovered.clone()
+        if let Some(payload) = self.behind.recovered().cloned()
             && self.admit(seat, payload, out).is_ok()
         {
-            self.recovered = None;
+            self.behind = Behind::Nothing;
         }
         if self.signs(seat) {
             self.agreement.resume(seat, out);
@@ -371,11 +368,11 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             Some(Payload::Notice(signed)) => (Tokens::new(), Some((signed.member, signed.notice))),
             Some(Payload::Change(_)) | None => (Tokens::new(), None),
         };
-        self.closed = None;
+        self.behind = Behind::Nothing;
         if epoch == self.epoch() {
             self.agreement.denounce(seat, ballot, out);
             let (proposal, votes) = self.agreement.testimony(ballot.view);
-            self.closed = Some(Closed { epoch, ballot, proposal, votes, payload });
+            self.behind = Behind::Closed(Closed { epoch, ballot, proposal, votes, payload });
         }
         let checkpoints = |head: &Head<C>| head.state().active.and_then(|active| active.checkpoints.last().copied());
         let before = checkpoints(&self.head);
@@ -383,7 +380,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let state = self.head.state();
         self.agreement.begin(self.head.epoch().next(), self.patience);
         self.candidates.clear();
-        self.recovered = None;
         self.requests.drop_finished(&state);
         // Whoever is admitted by this epoch is one of them still.
         let learners = self.learners();

@@ -5,7 +5,7 @@
 //! behind it. It goes on in the next cluster, in which nobody can have signed
 //! anything without holding the same decision.
 
-use super::{Node, Record, RecordError};
+use super::{Behind, Node, Record, RecordError};
 use crate::agreement::Agreement;
 use crate::chain::Decided;
 use crate::cluster::Seat;
@@ -39,8 +39,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.candidates.clear();
         self.notices.clear();
         self.change = None;
-        self.closed = None;
-        self.recovered = None;
+        self.behind = Behind::Nothing;
         self.watch = super::Watch::default();
         out.push(Output::Persist);
         self.choose_run(seat, out);
