@@ -183,7 +183,7 @@ fn print_parts(elf: &object::File<'_>) {
 fn print_statics(elf: &object::File<'_>) {
     let mut statics: Vec<(u64, String)> = elf
         .symbols()
-        .filter(|symbol| symbol.kind() == object::SymbolKind::Data && symbol.size() >= 4_096 && symbol.address() >= RAM)
+        .filter(|symbol| symbol.kind() == object::SymbolKind::Data && symbol.size() >= 1_000 && symbol.address() >= RAM)
         .map(|symbol| (symbol.size(), plain(symbol.name().unwrap_or_default())))
         .collect();
     statics.sort_by(|left, right| right.cmp(left));
