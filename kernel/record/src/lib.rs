@@ -144,13 +144,12 @@ impl<M: Medium, const COPY: usize> Store<M, COPY> {
     /// # Errors
     /// The node must stop on any.
     pub fn write(&mut self, record: &[u8]) -> Result<(), StoreError<M::Error>> {
-        let fill = |room: &mut [u8]| {
+        if record.len() > Self::MAX_RECORD {
+            return Err(StoreError::TooLong(record.len()));
+        }
+        self.write_with(|room| {
             room.get_mut(..record.len())?.copy_from_slice(record);
             Some(record.len())
-        };
-        self.write_with(fill).map_err(|error| match error {
-            StoreError::TooLong(_) => StoreError::TooLong(record.len()),
-            device => device,
         })
     }
 
