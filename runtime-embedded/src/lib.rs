@@ -51,5 +51,4 @@ pub mod protocol;
 pub mod queue;
 pub mod record;
 mod stages;
-mod tasks;
 mod timers;

@@ -5,14 +5,12 @@ use core::ops::Range;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{MAX_STAGES, NodeId, NodeSet, Stage, bound};
+use crate::types::{MAX_STAGES, NodeId, NodeSet, Stage};
 
 /// Most members of one stage: 2f + 1 for the greatest f.
-pub const MAX_ASSIGNED: usize = bound(11, 5);
-/// Most owners of one stage: f + 1 for the greatest f.
-pub const MAX_OWNERS: usize = MAX_ASSIGNED.div_ceil(2);
+pub const MAX_ASSIGNED: usize = 11;
 /// Most places in all stages together.
-pub(super) const MAX_SEATS: usize = MAX_ASSIGNED * MAX_STAGES;
+pub(super) const MAX_SEATS: usize = 88;
 
 /// The layer behind each stage, rising.
 pub(super) type Ends = Vec<u8, MAX_STAGES>;

@@ -45,8 +45,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         if desk.reports.contains(&from) {
             return Err(Rejection::Duplicate);
         }
-        let link = extend(seat.cluster, &desk.link, &output.signal);
-        desk.report(from, link, output.signal)?;
+        desk.reports.insert(from, output.signal).map_err(|_| Rejection::Full)?;
         self.settle(seat, out);
         Ok(())
     }
@@ -83,14 +82,10 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         }
         let ends_part = self.ends_part(position.next());
         if let Some(desk) = self.desks.get_mut(stage.index()) {
-            let (own, others) = (desk.own, desk.link);
-            let link = extend(seat.cluster, &own, &signal);
-            desk.advance_own(link, ends_part);
+            desk.advance_own(extend(seat.cluster, &desk.own, &signal), ends_part);
             if position == desk.next {
-                // Nearly always it computed before what others agreed on.
-                let link = if own == others { link } else { extend(seat.cluster, &others, &signal) };
                 // One slot for each member: there is room.
-                let _ = desk.report(seat.me, link, signal);
+                let _ = desk.reports.insert(seat.me, signal);
             }
         }
         self.settle(seat, out);
