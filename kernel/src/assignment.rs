@@ -35,7 +35,7 @@ mod seating;
 mod teams;
 
 pub use layers::{Flow, LayerSet, Layers, LayersError, MAX_FLOW_BYTES, MAX_FLOWS, MAX_LAYERS};
-pub use placement::{MAX_ASSIGNED, Placement};
+pub use placement::{MAX_ASSIGNED, MAX_OWNERS, Placement};
 use problem::Problem;
 pub use profile::{Links, MAX_LINK, Profile};
 pub use report::{Report, report};

@@ -15,7 +15,7 @@ use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Tag};
 use crate::message::agreement::DecisionCertificate;
 use crate::message::change::Change;
-use crate::message::inference::{Links, Payload, Request, SignedRequest, Tokens};
+use crate::message::inference::{Links, Request, SignedRequest, Tokens};
 use crate::message::notice::{Notice, Readmit, Revision};
 use crate::types::{
     CHECKPOINTS_KEPT, ClientId, Epoch, MAX_CLIENTS, MAX_CONTEXT, MAX_MEMBERS, MAX_REVISED, MAX_VOTERS, NodeId, Position,
@@ -141,17 +141,6 @@ pub enum Head<C: Scheme> {
     Decided(Decided<C>),
 }
 
-/// A payload that was found valid, and what it would make of the chain.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Candidate<C: Scheme> {
-    /// The payload.
-    pub payload: Payload<C>,
-    /// What its value covers.
-    pub header: Header<C>,
-    /// The state after it.
-    pub state: State<C>,
-}
-
 /// Why a request cannot be run next. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refused {
@@ -187,7 +176,12 @@ impl<C: Scheme> Active<C> {
     }
 
     /// After `tokens` were added and the links are as given.
-    fn advance<const N: usize>(&mut self, cluster: &Cluster<C, N>, tokens: &Tokens, links: &Links<C>) {
+    fn advance<const N: usize>(
+        &mut self,
+        cluster: &Cluster<C, N>,
+        tokens: &Tokens,
+        (links, digest): (&Links<C>, C::Digest),
+    ) {
         // Room for all: the request was admitted with prompt and output within the context.
         let _ = self.output.extend_from_slice(tokens);
         self.links = links.clone();
@@ -199,7 +193,7 @@ impl<C: Scheme> Active<C> {
                 self.checkpoints.remove(0);
             }
             // Room was made.
-            let _ = self.checkpoints.push(Checkpoint { position, links: links_digest(cluster, links) });
+            let _ = self.checkpoints.push(Checkpoint { position, links: digest });
         }
     }
 }
@@ -366,13 +360,25 @@ impl<C: Scheme> State<C> {
         tokens: &Tokens,
         links: &Links<C>,
     ) -> State<C> {
+        self.advance_to(cluster, epoch, active, tokens, (links, links_digest(cluster, links)))
+    }
+
+    /// The same when the digest of the links is known, which is most of the work.
+    pub fn advance_to<const N: usize>(
+        &self,
+        cluster: &Cluster<C, N>,
+        epoch: Epoch,
+        active: &Active<C>,
+        tokens: &Tokens,
+        (links, digest): (&Links<C>, C::Digest),
+    ) -> State<C> {
         let mut next = self.clone();
         let mut active = active.clone();
         next.epoch = epoch;
         next.interrupted = false;
         next.served = Some(active.request.request.client);
-        next.computed = Some(links_digest(cluster, links));
-        active.advance(cluster, tokens, links);
+        next.computed = Some(digest);
+        active.advance(cluster, tokens, (links, digest));
         let request = &active.request.request;
         if active.output.len() < usize::from(request.tokens) {
             next.active = Some(active);

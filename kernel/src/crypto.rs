@@ -124,8 +124,10 @@ pub trait Scheme: Copy + Debug + Eq + Ord + Hash + 'static {
     type Hasher: Hasher<Digest = Self::Digest>;
     /// One signature.
     type Signature: Clone + Debug + Eq + Ord + Hash + Serialize + DeserializeOwned;
-    /// Signatures of distinct members on one statement.
+    /// Signatures of distinct members on one statement, up to all voters.
     type Signatures: Signatures<Self::Signature>;
+    /// The same of f + 1 members, one of whom is honest.
+    type WeakCertificate: Signatures<Self::Signature>;
     /// What names a signer.
     type PublicKey: Clone + Debug + Eq + Ord + Hash + Serialize + DeserializeOwned;
     /// A public key made ready to check many signatures. Part of no roster and

@@ -94,10 +94,17 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         self.run.as_ref()
     }
 
-    /// The next part of the run with all its certificates, once this node
-    /// could put it together.
-    pub fn work(&self) -> Option<&Work<C>> {
-        self.gatherings.first()?.work.as_ref()
+    /// The next part of the run, by what it goes on from, once there are
+    /// certificates for all of it.
+    pub fn certified(&self) -> Option<(RunId<C>, u16)> {
+        let (run, gathering) = self.run.as_ref().zip(self.gatherings.first())?;
+        gathering.links.as_ref().map(|_| (run.id, gathering.part.committed))
+    }
+
+    /// That part with its certificates.
+    pub fn work(&self, seat: &Seat<'_, C, N>) -> Option<Work<C>> {
+        let (run, gathering) = self.run.as_ref().zip(self.gatherings.first())?;
+        gathering.work(run, seat.cluster.attestation_quorum())
     }
 
     /// How this node stands to `stage`; none without a run, or without such a stage.
@@ -238,9 +245,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         for desk in &self.desks {
             let stage = desk.stage;
             if tracks(seat.me, run, stage) {
-                if let Some(signal) = desk.reports.get(&seat.me) {
-                    let to = self.audience(seat.me, run, stage);
-                    self.send_output(seat, to, (stage, desk.next, signal.clone()), Transmission::Again, out);
+                if desk.reports.contains(&seat.me) {
+                    self.report_again(seat, run, desk, out);
                 }
                 // Who is asked for what owners are at work on would step in for them.
                 if desk.lasting && self.is_pending(seat.me, desk) {
@@ -252,6 +258,23 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
             for gathering in &self.gatherings {
                 if let Some(attest) = gathering.attestation_of(run, seat.me, stage) {
                     send(seat.others(), seat.envelope(Message::Attest(attest)), Transmission::Again, out);
+                }
+            }
+        }
+    }
+
+    /// Says again what this node computed for the next position of a stage. In
+    /// a dispute it may be kept by the host only, as what fellows ask for.
+    fn report_again(&self, seat: &Seat<'_, C, N>, run: &Run<C>, desk: &Desk<C, N>, out: &mut impl Outbox<C, N>) {
+        let (stage, position, to) = (desk.stage, desk.next, self.audience(seat.me, run, desk.stage));
+        match desk.signal_of(seat.me) {
+            Some(signal) => {
+                self.send_output(seat, to, (stage, position, signal.clone()), Transmission::Again, out);
+            }
+            None => {
+                let (run, sampling) = (run.id, run.request().sampling);
+                for asker in to.iter() {
+                    out.push(Output::Compute { run, stage, position, sampling, asker: Some(asker) });
                 }
             }
         }
@@ -281,8 +304,8 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         if self.fresh.len() >= wanted {
             return Some(self.fresh.iter().take(wanted).copied().collect());
         }
-        let certified = self.gatherings.iter().map_while(|gathering| gathering.work.as_ref());
-        let tokens: Vec<u8, MAX_FRESH> = certified.flat_map(|work| work.tokens.iter().copied()).take(wanted).collect();
+        let certified = self.gatherings.iter().map_while(|gathering| gathering.tokens(run));
+        let tokens: Vec<u8, MAX_FRESH> = certified.flatten().copied().take(wanted).collect();
         (tokens.len() == wanted).then_some(tokens)
     }
 

@@ -26,6 +26,7 @@ mod notices;
 mod receive;
 pub mod record;
 mod requests;
+mod values;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +34,7 @@ use crate::agreement::rules::Mutant;
 use crate::agreement::{Agreement, MAX_VALUES};
 use crate::assignment::Profile;
 use crate::bounded::Map;
-use crate::chain::{Candidate, Decided, Head, Header, State};
+use crate::chain::{Decided, Head};
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::inference::run::Run;
@@ -43,14 +44,15 @@ use crate::message::agreement::DecisionCertificate;
 use crate::message::inference::{Payload, Tokens};
 use crate::message::notice::SignedNotice;
 use crate::message::{Fetch, Message, SignedChange};
-use crate::types::{Epoch, MAX_NOTICES, Millis, NodeId, NodeSet, Nonce, Stage, View};
+use crate::types::{Epoch, MAX_NOTICES, Millis, NodeId, NodeSet, Nonce, Stage};
 pub use blockade::Blockade;
 use blockade::Watch;
-use closed::Closed;
+use closed::{Behind, Closed};
 pub use coordinator::Coordinator;
 pub use horizon::Horizon;
 pub use record::{Record, RecordError, RecordRef};
 use requests::Requests;
+use values::Candidate;
 
 /// When nothing is under way, a node asks this many times more rarely.
 const IDLE_FACTOR: u32 = 8;
@@ -90,10 +92,8 @@ pub struct Node<C: Scheme, const N: usize> {
     change: Option<SignedChange<C>>,
     /// What this node wants to be reckoned with.
     profile: Option<Profile>,
-    /// What the last decided epoch can still be held to.
-    closed: Option<Closed<C, N>>,
-    /// The payload of a record that was read back, until the first step.
-    recovered: Option<Payload<C>>,
+    /// What its open epoch did not bring: of the one before it, or of a record.
+    behind: Behind<C, N>,
     patience: u8,
     watch: Watch,
     /// What its record leaves out on purpose; nothing in a shipped build.
@@ -125,8 +125,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             notices: Map::new(),
             change: None,
             profile: None,
-            closed: None,
-            recovered: record.payload,
+            behind: record.payload.map_or(Behind::Nothing, Behind::Recovered),
             patience: 0,
             watch: Watch::default(),
             #[cfg(feature = "checker")]
@@ -169,7 +168,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     pub fn record(&self) -> RecordRef<'_, C> {
         let agreement = self.agreement.durable();
         let voted = agreement.voted.as_ref().and_then(|proposal| self.candidates.get(&proposal.ballot.value));
-        let payload = voted.map(|candidate| &candidate.payload).or(self.recovered.as_ref());
+        let payload = voted.map(|candidate| &candidate.payload).or(self.behind.recovered());
         let record = RecordRef { role: self.role, head: &self.head, agreement, payload };
         #[cfg(feature = "checker")]
         let record = self.forgetful.forget(record);
@@ -258,10 +257,10 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     fn start(&mut self, seat: &Seat<'_, C, N>, nonce: Nonce, out: &mut impl Outbox<C, N>) {
         self.nonce = Some(nonce);
         self.choose_run(seat, out);
-        if let Some(payload) = self.recovered.clone()
+        if let Some(payload) = self.behind.recovered().cloned()
             && self.admit(seat, payload, out).is_ok()
         {
-            self.recovered = None;
+            self.behind = Behind::Nothing;
         }
         if self.signs(seat) {
             self.agreement.resume(seat, out);
@@ -346,83 +345,12 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         loop {
             self.admit_change(seat, out);
             self.admit_notice(seat, out);
-            if let Some(work) = self.inference.work() {
-                let known = |candidate: &Candidate<C>| match &candidate.payload {
-                    Payload::Work(known) => (known.run, known.committed) == (work.run, work.committed),
-                    Payload::Notice(_) | Payload::Change(_) => false,
-                };
-                if !self.candidates.iter().any(|(_, candidate)| known(candidate)) {
-                    // Refused only when the epoch holds as many wanted values as it can.
-                    let _ = self.admit(seat, Payload::Work(work.clone()), out);
-                }
-            }
+            self.admit_work(seat, out);
             let Some(decision) = self.agreement.decision().cloned() else { return };
-            let Some(candidate) = self.candidates.remove(&decision.ballot.value) else { return };
-            self.close(seat, decision, candidate, out);
+            if !self.close(seat, decision, out) {
+                return;
+            }
         }
-    }
-
-    /// Takes a payload in, if it is a valid result of the open epoch.
-    fn admit(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        payload: Payload<C>,
-        out: &mut impl Outbox<C, N>,
-    ) -> Result<(), Rejection> {
-        let candidate = match payload {
-            Payload::Work(work) => match self.run().filter(|run| run.id == work.run) {
-                Some(run) => run.validate(seat.cluster, &self.head, work)?,
-                None => {
-                    let run = Run::new(seat.cluster, &self.head, &work.request).map_err(|_| Rejection::Invalid)?;
-                    run.validate(seat.cluster, &self.head, work)?
-                }
-            },
-            Payload::Notice(signed) => self.validate_notice(seat, signed)?,
-            Payload::Change(signed) => self.validate_change(seat, signed)?,
-        };
-        let value = candidate.header.value(seat.cluster);
-        if self.candidates.contains(&value) {
-            return Err(Rejection::Duplicate);
-        }
-        if self.candidates.is_full() {
-            let forgotten = self.agreement.forget_for(seat, &value).ok_or(Rejection::Full)?;
-            self.candidates.remove(&forgotten);
-        }
-        self.candidates.insert(value, candidate).map_err(|_| Rejection::Full)?;
-        if self.signs(seat) {
-            self.agreement.learn(seat, value, out)?;
-        }
-        Ok(())
-    }
-
-    /// What the open epoch would commit that computes nothing, and the state after it.
-    fn candidate(
-        &self,
-        seat: &Seat<'_, C, N>,
-        payload: Payload<C>,
-        increment: C::Digest,
-        state: State<C>,
-    ) -> Candidate<C> {
-        let previous = self.head.value(seat.cluster);
-        let header = Header { epoch: self.epoch(), previous, increment, state: state.root(seat.cluster) };
-        Candidate { payload, header, state }
-    }
-
-    /// The open epoch is decided: its decision becomes the head of the chain.
-    fn close(
-        &mut self,
-        seat: &Seat<'_, C, N>,
-        certificate: DecisionCertificate<C>,
-        candidate: Candidate<C>,
-        out: &mut impl Outbox<C, N>,
-    ) {
-        let Candidate { payload, header, state } = candidate;
-        self.patience = if certificate.ballot.view == View::ZERO {
-            self.patience.saturating_sub(1)
-        } else {
-            self.patience.saturating_add(1).min(MAX_PATIENCE)
-        };
-        self.follow(seat, Decided { header, certificate, state }, Some(payload), out);
     }
 
     /// Opens the epoch after `decided`.
@@ -440,11 +368,11 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             Some(Payload::Notice(signed)) => (Tokens::new(), Some((signed.member, signed.notice))),
             Some(Payload::Change(_)) | None => (Tokens::new(), None),
         };
-        self.closed = None;
+        self.behind = Behind::Nothing;
         if epoch == self.epoch() {
             self.agreement.denounce(seat, ballot, out);
             let (proposal, votes) = self.agreement.testimony(ballot.view);
-            self.closed = Some(Closed { epoch, ballot, proposal, votes, payload });
+            self.behind = Behind::Closed(Closed { epoch, ballot, proposal, votes, payload });
         }
         let checkpoints = |head: &Head<C>| head.state().active.and_then(|active| active.checkpoints.last().copied());
         let before = checkpoints(&self.head);
@@ -452,7 +380,6 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         let state = self.head.state();
         self.agreement.begin(self.head.epoch().next(), self.patience);
         self.candidates.clear();
-        self.recovered = None;
         self.requests.drop_finished(&state);
         // Whoever is admitted by this epoch is one of them still.
         let learners = self.learners();

@@ -1,33 +1,14 @@
 //! Names of things, and the one place where n, f and p become thresholds.
 
+mod bounds;
+
 use serde::{Deserialize, Serialize};
 
-/// Most replicas that may vote. Bounds every certificate and vote table.
-pub const MAX_VOTERS: usize = 16;
-/// Most members, voters and workers together: a [`NodeSet`] has a bit for each.
-pub const MAX_MEMBERS: usize = 64;
-/// Most stages into which a model may be cut.
-pub const MAX_STAGES: usize = 8;
-/// Most positions (prompt and output tokens together) that a request may use.
-pub const MAX_CONTEXT: usize = 256;
-/// Most tokens that one epoch may commit.
-pub const MAX_TOKENS_PER_EPOCH: usize = 16;
-/// Most bytes of one signal between stages.
-pub const MAX_SIGNAL: usize = 320;
-/// Most clients that a cluster admits.
-pub const MAX_CLIENTS: usize = 8;
-/// Most open requests that a node keeps, of all clients together.
-pub const MAX_OPEN: usize = 16;
-/// Most members whose profile may differ from the roster's.
-pub const MAX_REVISED: usize = 16;
-/// Most notices that wait to be committed, one of each member.
-pub const MAX_NOTICES: usize = 16;
-/// Most operators whose word changes a roster.
-pub const MAX_OPERATORS: usize = 4;
-/// Most bytes that say how a member is reached.
-pub const MAX_CONTACT: usize = 192;
-/// Most checkpoints of one request that are kept.
-pub const CHECKPOINTS_KEPT: usize = 10;
+pub(crate) use bounds::bound;
+pub use bounds::{
+    CHECKPOINTS_KEPT, MAX_CLIENTS, MAX_CONTACT, MAX_CONTEXT, MAX_MEMBERS, MAX_NOTICES, MAX_OPEN, MAX_OPERATORS,
+    MAX_REVISED, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, MAX_VOTERS,
+};
 
 /// A member of the cluster, by its place in the roster: voters stand first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

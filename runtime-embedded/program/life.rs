@@ -4,6 +4,8 @@
 //! This file is a module of each board's program, which says what a [`Card`], a
 //! [`Flash`] and a [`Random`] are and brings [`tell`] and [`Journal`].
 
+mod sizes;
+
 use core::fmt::{Display, Formatter};
 
 use butterfly_kernel::types::Nonce;
@@ -24,12 +26,10 @@ use crate::{Card, Flash, Random, start_card};
 
 /// Members that the cluster may have.
 const MEMBERS: usize = if cfg!(feature = "seven") { 7 } else { 4 };
-/// The longest message: a decision or a payload with its certificates.
-const MESSAGE: usize = if cfg!(feature = "seven") { 6 * 1024 } else { 4 * 1024 };
-/// For messages whose time has not come: a device is slower than its fellows.
-const PARKING: usize = 4 * MESSAGE;
-/// For one copy of the vote record, in sectors.
-const COPY: usize = if cfg!(feature = "seven") { 12 * 1024 } else { 8 * 1024 };
+const SIZES: sizes::Sizes = if cfg!(feature = "seven") { sizes::SEVEN } else { sizes::FOUR };
+const MESSAGE: usize = SIZES.message;
+const PARKING: usize = SIZES.parking;
+const COPY: usize = SIZES.copy;
 /// Stages that may be assigned to one member: there are no more.
 const STAGES: usize = 4;
 /// The longest request.
@@ -38,15 +38,17 @@ const POSITIONS: usize = 256;
 const LINKS: usize = MEMBERS - 1;
 /// Connections from others at a time.
 const SEATS: usize = MEMBERS + 3;
+/// Messages in parts that are put together at a time: one more than faulty members.
+const ROOMS: usize = (MEMBERS - 1) / 3 + 1;
 
 type Record = Store<Region<Flash>, COPY>;
 type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, PARKING, COPY, POSITIONS>;
 
 static JOURNAL: ConstStaticCell<Journal> = ConstStaticCell::new(Journal);
-static HOST: ConstStaticCell<HostMemory<MEMBERS, MESSAGE, PARKING, COPY>> = ConstStaticCell::new(HostMemory::new());
+static HOST: ConstStaticCell<HostMemory<MEMBERS, LINKS, MESSAGE, PARKING>> = ConstStaticCell::new(HostMemory::new());
 /// What one request takes: caches and signals.
 static DESKS: ConstStaticCell<[Desk<POSITIONS>; STAGES]> = ConstStaticCell::new([const { Desk::new() }; STAGES]);
-static NETWORK: ConstStaticCell<NetworkMemory<MEMBERS, LINKS, SEATS, MESSAGE>> =
+static NETWORK: ConstStaticCell<NetworkMemory<MEMBERS, LINKS, SEATS, ROOMS, MESSAGE>> =
     ConstStaticCell::new(NetworkMemory::new());
 static PARTY: StaticCell<Party<MEMBERS>> = StaticCell::new();
 static NODE: StaticCell<Node<MEMBERS>> = StaticCell::new();
@@ -91,9 +93,9 @@ fn prepare(spawner: Spawner, mut flash: Flash, random: Random) -> Result<Prepare
 }
 
 #[inline(never)]
-fn read_party(flash: &mut Flash, room: &mut [u8; COPY]) -> Result<(&'static Party<MEMBERS>, Network), Reason> {
-    const { assert!(BLOCK <= COPY, "a block fits where it is read") };
-    let block = room.first_chunk_mut::<BLOCK>().ok_or(Reason::Start(StartError::Flash))?;
+fn read_party(flash: &mut Flash, room: &mut [u8]) -> Result<(&'static Party<MEMBERS>, Network), Reason> {
+    let most = BLOCK.min(room.len());
+    let block = room.get_mut(..most).ok_or(Reason::Start(StartError::Flash))?;
     flash.read(0, block).map_err(|_| Reason::Start(StartError::Flash))?;
     let provision = Provision::read(block).map_err(Reason::Provision)?;
     let party = Party::new(&provision, MESSAGE as u32).map_err(Reason::Party)?;
@@ -115,7 +117,7 @@ fn furnish(
     party: &'static Party<MEMBERS>,
     node: &'static mut Node<MEMBERS>,
     record: &'static mut Record,
-    memory: &'static mut HostMemory<MEMBERS, MESSAGE, PARKING, COPY>,
+    memory: &'static mut HostMemory<MEMBERS, LINKS, MESSAGE, PARKING>,
 ) -> Result<Host, Reason> {
     Host::new(party, node, record, JOURNAL.take(), memory, DESKS.take()).map_err(Reason::Start)
 }

@@ -17,71 +17,70 @@
 //! messages.
 
 use butterfly_kernel::crypto::Verified;
-use butterfly_kernel::machine::{Outbox, Rejection, Source, Transmission};
+use butterfly_kernel::machine::{Outbox, Rejection, Timer, Transmission};
 use butterfly_kernel::message::Kind;
-use butterfly_kernel::message::inference::{Sampling, Signal, Tokens};
+use butterfly_kernel::message::inference::Tokens;
 use butterfly_kernel::node::{Blockade, RecordError, Role};
-use butterfly_kernel::types::{ClientId, Epoch, NodeId, NodeSet, Nonce, Position, Stage};
+use butterfly_kernel::types::{ClientId, Epoch, NodeId, NodeSet, Nonce, Position};
 use butterfly_kernel::wire;
 use butterfly_record::{Store, StoreError};
 use embassy_time::Instant;
 use embedded_storage::nor_flash::NorFlash;
-use heapless::{Deque, Vec};
 
 use crate::access::{Answer, Refusal, Standing, Told};
 use crate::board::{Event, NoRandomness, RandomSource, Signed, Voice};
 use crate::chronicle::Chronicle;
 use crate::parking::Parking;
 use crate::party::Party;
-use crate::protocol::{Digest, Envelope, Input, Node, Output, Record, RunId, SignedRequest};
-use crate::queue::Queue;
+use crate::protocol::{Envelope, Input, Node, Output, Record, SignedRequest};
+use crate::queue::{Queue, Queues};
 use crate::record::Region;
 pub use crate::stages::Desk;
 use crate::stages::Stages;
+use crate::tasks::{Full, Task, Tasks};
 use crate::timers::Timers;
-
-/// What one step may ask for besides sending and waiting.
-const TASKS: usize = 24;
 
 /// The memory of a host, for a static: nothing of it is ever moved.
 ///
-/// `MESSAGE` is the longest message in bytes, `PARKING` the room for messages
-/// whose time has not come, and `COPY` that for one copy of the vote record
-/// with its header, in whole sectors.
-pub struct HostMemory<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize> {
-    queues: [Queue<MESSAGE>; N],
+/// `LINKS` is one less than N: a queue for each other member. `MESSAGE` is the
+/// longest message in bytes, `PARKING` the room for messages whose time has not
+/// come.
+pub struct HostMemory<const N: usize, const LINKS: usize, const MESSAGE: usize, const PARKING: usize> {
+    queues: [Queue<MESSAGE>; LINKS],
     parking: Parking<N, PARKING>,
     chronicle: Chronicle<MESSAGE>,
-    scratch: [u8; COPY],
-    parked: Vec<u8, MESSAGE>,
+    scratch: [u8; MESSAGE],
     timers: Timers,
-    tasks: Deque<Task<N>, TASKS>,
+    tasks: Tasks<N>,
 }
 
-impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize>
-    HostMemory<N, MESSAGE, PARKING, COPY>
+impl<const N: usize, const LINKS: usize, const MESSAGE: usize, const PARKING: usize>
+    HostMemory<N, LINKS, MESSAGE, PARKING>
 {
+    const ENOUGH: () = assert!(LINKS + 1 == N, "a queue for each other member");
+
     /// Unused.
     pub const fn new() -> Self {
+        let () = Self::ENOUGH;
         HostMemory {
-            queues: [const { Queue::new() }; N],
+            queues: [const { Queue::new() }; LINKS],
             parking: Parking::new(),
             chronicle: Chronicle::new(),
-            scratch: [0; COPY],
-            parked: Vec::new(),
+            scratch: [0; MESSAGE],
             timers: Timers::new(),
-            tasks: Deque::new(),
+            tasks: Tasks::new(),
         }
     }
 
-    /// Room that is used by nobody before there is a host, for what a start needs.
-    pub fn room(&mut self) -> &mut [u8; COPY] {
-        &mut self.scratch
+    /// `PARKING` bytes that are used by nobody before there is a host, for what
+    /// a start needs.
+    pub fn room(&mut self) -> &mut [u8] {
+        self.parking.room()
     }
 }
 
-impl<const N: usize, const MESSAGE: usize, const PARKING: usize, const COPY: usize> Default
-    for HostMemory<N, MESSAGE, PARKING, COPY>
+impl<const N: usize, const LINKS: usize, const MESSAGE: usize, const PARKING: usize> Default
+    for HostMemory<N, LINKS, MESSAGE, PARKING>
 {
     fn default() -> Self {
         HostMemory::new()
@@ -102,14 +101,13 @@ pub struct Host<
     node: &'m mut Node<N>,
     record: &'m mut Store<Region<F>, COPY>,
     voice: &'m mut dyn Voice<N>,
-    queues: &'m mut [Queue<MESSAGE>; N],
+    queues: Queues<'m, MESSAGE>,
     parking: &'m mut Parking<N, PARKING>,
     chronicle: &'m mut Chronicle<MESSAGE>,
-    scratch: &'m mut [u8; COPY],
-    parked: &'m mut Vec<u8, MESSAGE>,
+    scratch: &'m mut [u8; MESSAGE],
     stages: Stages<'m, N, POSITIONS>,
     timers: &'m mut Timers,
-    tasks: &'m mut Deque<Task<N>, TASKS>,
+    tasks: &'m mut Tasks<N>,
     signed: Signed,
     blockade: Option<Blockade>,
     /// Why it acts no more.
@@ -172,17 +170,6 @@ impl core::fmt::Display for StartError {
 
 impl core::error::Error for StartError {}
 
-/// Something to do after a step, in order.
-#[allow(clippy::large_enum_variant, reason = "no heap to box into")]
-enum Task<const N: usize> {
-    Assign,
-    Provide(RunId<N>, Stage, Position, Signal),
-    Supply(NodeId, RunId<N>, Stage, Position, Source),
-    Compute(RunId<N>, Stage, Position, Sampling, Option<NodeId>),
-    Committed(Epoch, Tokens),
-    Holding(RunId<N>, Stage, Position, Digest),
-}
-
 /// The number that is drawn for one life of a device, and kept nowhere.
 ///
 /// # Errors
@@ -234,12 +221,12 @@ impl<
     ///
     /// # Errors
     /// [`StartError::Model`].
-    pub fn new(
+    pub fn new<const LINKS: usize>(
         party: &'m Party<N>,
         node: &'m mut Node<N>,
         record: &'m mut Store<Region<F>, COPY>,
         voice: &'m mut dyn Voice<N>,
-        memory: &'m mut HostMemory<N, MESSAGE, PARKING, COPY>,
+        memory: &'m mut HostMemory<N, LINKS, MESSAGE, PARKING>,
         desks: &'m mut [Desk<POSITIONS>],
     ) -> Result<Self, StartError> {
         let model = party.cluster().model();
@@ -248,18 +235,18 @@ impl<
         if model.manifest != ours || !fits {
             return Err(StartError::Model);
         }
-        let HostMemory { queues, parking, chronicle, scratch, parked, timers, tasks } = memory;
+        let HostMemory { queues, parking, chronicle, scratch, timers, tasks } = memory;
+        parking.clear();
         let stages = Stages::new(party.me(), desks);
         Ok(Host {
             party,
             node,
             record,
             voice,
-            queues,
+            queues: Queues::new(party.me(), queues),
             parking,
             chronicle,
             scratch,
-            parked,
             stages,
             timers,
             tasks,
@@ -327,14 +314,12 @@ impl<
 
     /// What waits for `peer`.
     pub fn queue(&mut self, peer: NodeId) -> Option<&mut Queue<MESSAGE>> {
-        self.queues.get_mut(peer.index())
+        self.queues.of(peer)
     }
 
     /// Those for whom something waits.
     pub fn waiting(&self) -> NodeSet {
-        let waiting =
-            |(place, queue): (usize, &Queue<MESSAGE>)| queue.front().and_then(|_| u8::try_from(place).ok()).map(NodeId);
-        self.queues.iter().enumerate().filter_map(waiting).collect()
+        self.queues.waiting()
     }
 
     /// The node.
@@ -370,18 +355,11 @@ impl<
     /// there are none.
     fn settle_tasks(&mut self) -> Result<(), Stopped> {
         loop {
-            while let Some(task) = self.tasks.pop_front() {
+            while let Some(task) = self.tasks.pop() {
                 self.perform(task)?;
             }
-            let mut message = core::mem::take(self.parked);
-            let ready = self.parking.take_ready(self.node, &mut message);
-            if ready {
-                self.step_message(&message)?;
-            }
-            *self.parked = message;
-            if !ready {
-                return Ok(());
-            }
+            let Some(at) = self.parking.ready(self.node) else { return Ok(()) };
+            self.step_parked(at)?;
         }
     }
 
@@ -394,6 +372,22 @@ impl<
             self.parking.park(&self.party.seat(), self.node, place, author, message);
         }
         Ok(true)
+    }
+
+    /// Takes the message that waits at `at`. If its time has not come after all
+    /// it goes on waiting there.
+    fn step_parked(&mut self, at: usize) -> Result<(), Stopped> {
+        let envelope = self.parking.message(at).and_then(|message| self.verify(message)).flatten();
+        if let Some((_, envelope)) = envelope
+            && let Err(Rejection::Early(place)) = self.step(Input::Receive(envelope))?
+            && self.node.is_near(&self.party.seat(), &place)
+            && !self.node.reached(&place)
+        {
+            self.parking.put_off(at, place);
+        } else {
+            self.parking.remove(at);
+        }
+        Ok(())
     }
 
     /// None if it is not genuine; nothing inside if the node does not listen to it.
@@ -417,9 +411,12 @@ impl<
         if let Some(stopped) = self.stopped {
             return Err(stopped);
         }
+        if matches!(input, Input::Timer(Timer::Retransmit)) {
+            self.queues.begin_round();
+        }
         let mut pushed = Pushed {
             me: self.party.me(),
-            queues: self.queues,
+            queues: &mut self.queues,
             scratch: self.scratch,
             timers: self.timers,
             tasks: self.tasks,
@@ -432,15 +429,14 @@ impl<
         if pushed.persist {
             self.persist().inspect_err(|stopped| self.stopped = Some(*stopped))?;
         }
-        self.queues.iter_mut().for_each(|queue| {
-            queue.release();
-        });
+        self.queues.release();
         Ok(outcome)
     }
 
     fn persist(&mut self) -> Result<(), Stopped> {
-        let record = wire::encode(&self.node.record(), self.scratch).map_err(|_| Stopped::RecordTooLong)?;
-        self.record.write(record).map_err(|error| match error {
+        let record = self.node.record();
+        let written = self.record.write_with(|room| wire::encode(&record, room).ok().map(|record| record.len()));
+        written.map_err(|error| match error {
             StoreError::Device(_) => Stopped::Flash,
             StoreError::TooLong(_) => Stopped::RecordTooLong,
         })
@@ -449,7 +445,10 @@ impl<
     #[inline(never)]
     fn perform(&mut self, task: Task<N>) -> Result<(), Stopped> {
         match task {
-            Task::Provide(run, stage, position, signal) => self.stages.provide(run, stage, position, &signal),
+            Task::Provide(run, stage, position, waiting) => {
+                let signal = self.tasks.take_signal(waiting);
+                self.stages.provide(run, stage, position, &signal);
+            }
             Task::Committed(epoch, tokens) => self.committed(epoch, tokens),
             Task::Assign => self.assign(),
             Task::Supply(to, run, stage, position, source) => {
@@ -479,7 +478,7 @@ impl<
         let tasks = &mut *self.tasks;
         let mut full = false;
         let assigned = self.stages.assign(self.party.cluster(), run, |held| {
-            full |= tasks.push_back(Task::Holding(run.id, held.stage, held.upto, held.link)).is_err();
+            full |= tasks.push(Task::Holding(run.id, held.stage, held.upto, held.link)).is_err();
         });
         if assigned.is_err() || full {
             self.voice.say(Event::Abstained);
@@ -500,20 +499,20 @@ impl<
 }
 
 /// Takes the outputs of one step.
-struct Pushed<'h, const N: usize, const MESSAGE: usize, const COPY: usize> {
+struct Pushed<'h, 'q, const N: usize, const MESSAGE: usize> {
     me: NodeId,
-    queues: &'h mut [Queue<MESSAGE>; N],
-    scratch: &'h mut [u8; COPY],
+    queues: &'h mut Queues<'q, MESSAGE>,
+    scratch: &'h mut [u8; MESSAGE],
     timers: &'h mut Timers,
-    tasks: &'h mut Deque<Task<N>, TASKS>,
+    tasks: &'h mut Tasks<N>,
     voice: &'h mut dyn Voice<N>,
     signed: &'h mut Signed,
     blockade: &'h mut Option<Blockade>,
     persist: bool,
 }
 
-impl<const N: usize, const MESSAGE: usize, const COPY: usize> Outbox<butterfly_kernel::crypto::ed25519::Ed25519<N>, N>
-    for Pushed<'_, N, MESSAGE, COPY>
+impl<const N: usize, const MESSAGE: usize> Outbox<butterfly_kernel::crypto::ed25519::Ed25519<N>, N>
+    for Pushed<'_, '_, N, MESSAGE>
 {
     #[inline(never)]
     fn push(&mut self, output: Output<N>) {
@@ -522,10 +521,14 @@ impl<const N: usize, const MESSAGE: usize, const COPY: usize> Outbox<butterfly_k
             Output::Send { to, envelope, transmission } => self.send(to, &envelope, transmission),
             Output::SetTimer { timer, after } => self.timers.set(timer, after),
             Output::Assign { .. } => self.add(Task::Assign),
-            Output::Provide { run, stage, position, signal } => self.add(Task::Provide(run, stage, position, signal)),
+            Output::Provide { run, stage, position, signal } => {
+                let added = self.tasks.push_signal(run, stage, position, &signal);
+                self.abstain_unless(added);
+            }
             Output::Restore { run, stage, position, signals } => {
-                for (at, signal) in (position.0..).map(Position).zip(signals) {
-                    self.add(Task::Provide(run, stage, at, signal));
+                for (at, signal) in (position.0..).map(Position).zip(&signals) {
+                    let added = self.tasks.push_signal(run, stage, at, signal);
+                    self.abstain_unless(added);
                 }
             }
             Output::Supply { to, run, stage, position, source } => {
@@ -557,11 +560,16 @@ impl<const N: usize, const MESSAGE: usize, const COPY: usize> Outbox<butterfly_k
     }
 }
 
-impl<const N: usize, const MESSAGE: usize, const COPY: usize> Pushed<'_, N, MESSAGE, COPY> {
+impl<const N: usize, const MESSAGE: usize> Pushed<'_, '_, N, MESSAGE> {
+    fn add(&mut self, task: Task<N>) {
+        let added = self.tasks.push(task);
+        self.abstain_unless(added);
+    }
+
     /// A step that asks for more than there is room for leaves a stage without
     /// an input, which fellows make up for.
-    fn add(&mut self, task: Task<N>) {
-        if self.tasks.push_back(task).is_err() {
+    fn abstain_unless(&mut self, added: Result<(), Full>) {
+        if added.is_err() {
             self.voice.say(Event::Abstained);
         }
     }
@@ -580,9 +588,7 @@ impl<const N: usize, const MESSAGE: usize, const COPY: usize> Pushed<'_, N, MESS
         }
         let Ok(frame) = wire::encode(envelope, self.scratch) else { return };
         for peer in to.iter() {
-            if let Some(queue) = self.queues.get_mut(peer.index()) {
-                queue.stage(frame);
-            }
+            self.queues.stage(peer, frame, transmission);
         }
     }
 }

@@ -51,4 +51,5 @@ pub mod protocol;
 pub mod queue;
 pub mod record;
 mod stages;
+mod tasks;
 mod timers;

@@ -7,6 +7,7 @@
 //! A member has one session, clients together have one: the newest counts.
 
 mod links;
+mod rooms;
 mod seats;
 
 use core::cell::RefCell;
@@ -14,7 +15,7 @@ use core::pin::{Pin, pin};
 
 use butterfly_kernel::types::NodeId;
 use butterfly_session::gate::{Gate, Moment, Patience, Ticket};
-use butterfly_session::{Ephemeral, MicroSession};
+use butterfly_session::{Ephemeral, MicroSender, MicroSession};
 use embassy_futures::join::{join_array, join3};
 use embassy_futures::select::{Either, select};
 use embassy_net::Stack;
@@ -29,49 +30,68 @@ use crate::board::{NoRandomness, RandomSource};
 use crate::connection::Frame;
 use crate::host::{Host, Stopped};
 use crate::party::Party;
+use rooms::{Rooms, RoomsMemory};
 
 /// Half-open handshakes at once.
 const HALF_OPEN: usize = 2;
-/// Bytes that a peer may send before they are looked at: a segment of Ethernet.
-const RECEIVE: usize = 1_536;
-/// Bytes that may be on their way to a peer.
-const TRANSMIT: usize = 2_048;
-/// Bytes of the direction in which little is said, but to clients.
-const LITTLE: usize = 512;
+/// Bytes that a peer may send before they are looked at: two usual messages.
+/// With room for less TCP is told again and again that it may go on, and
+/// whenever that is lost the peer waits for seconds.
+const RECEIVE: usize = 768;
+/// Bytes that may be on their way to a peer: a long frame, or several short ones.
+const TRANSMIT: usize = 772;
+/// Bytes that may come from somebody who was dialled: an answer, and nothing later.
+const ANSWER: usize = 64;
+/// Bytes that may be on their way to somebody who dialled: an answer. What
+/// clients are told takes its time.
+const LITTLE: usize = 128;
 
 /// The memory of all connections, for a static. `LINKS` is one less than N: one
 /// for each other member. `SEATS` is N and three more: one for each other
 /// member, one for clients, two for handshakes, one so that whoever comes is
-/// heard at all.
-pub struct NetworkMemory<const N: usize, const LINKS: usize, const SEATS: usize, const MESSAGE: usize> {
+/// heard at all. `ROOMS` is one more than members that may be faulty: as many
+/// messages in parts are put together at a time.
+pub struct NetworkMemory<
+    const N: usize,
+    const LINKS: usize,
+    const SEATS: usize,
+    const ROOMS: usize,
+    const MESSAGE: usize,
+> {
     links: [LinkMemory; LINKS],
     seats: [SeatMemory; SEATS],
-    /// Where messages that come in parts are put together: one for each
-    /// member, ours for clients.
-    wholes: [Mutex<NoopRawMutex, Vec<u8, MESSAGE>>; N],
-    /// Where a long message waits while its parts are sent.
-    long: Mutex<NoopRawMutex, Vec<u8, MESSAGE>>,
+    rooms: RoomsMemory<ROOMS, MESSAGE>,
+    client: Mutex<NoopRawMutex, ClientMemory<MESSAGE>>,
+    out: RefCell<Frame>,
 }
 
 struct LinkMemory {
-    session: MicroSession,
-    receive: [u8; LITTLE],
+    session: MicroSender,
+    receive: [u8; ANSWER],
     transmit: [u8; TRANSMIT],
-    out: Frame,
 }
 
 struct SeatMemory {
     session: MicroSession,
     receive: [u8; RECEIVE],
     transmit: [u8; LITTLE],
+}
+
+/// For whoever is served as a client, the one at a time.
+struct ClientMemory<const MESSAGE: usize> {
+    /// What it asks, or what it is told.
+    whole: Vec<u8, MESSAGE>,
+    /// A frame of that, on its way.
     out: Frame,
 }
 
-impl<const N: usize, const LINKS: usize, const SEATS: usize, const MESSAGE: usize>
-    NetworkMemory<N, LINKS, SEATS, MESSAGE>
+impl<const N: usize, const LINKS: usize, const SEATS: usize, const ROOMS: usize, const MESSAGE: usize>
+    NetworkMemory<N, LINKS, SEATS, ROOMS, MESSAGE>
 {
     const ENOUGH: () = {
         assert!(LINKS + 1 == N, "a link to each other member");
+        assert!(ROOMS > (N - 1) / 3, "a room for each faulty member, and one more");
+        assert!(TRANSMIT >= MicroSession::ROOM, "a frame leaves at once");
         assert!(SEATS > N + HALF_OPEN, "a seat for each member and client, and those at the door");
     };
 
@@ -79,30 +99,19 @@ impl<const N: usize, const LINKS: usize, const SEATS: usize, const MESSAGE: usiz
     pub const fn new() -> Self {
         let () = Self::ENOUGH;
         NetworkMemory {
-            links: [const {
-                LinkMemory {
-                    session: MicroSession::new(),
-                    receive: [0; LITTLE],
-                    transmit: [0; TRANSMIT],
-                    out: [0; MicroSession::ROOM],
-                }
-            }; LINKS],
-            seats: [const {
-                SeatMemory {
-                    session: MicroSession::new(),
-                    receive: [0; RECEIVE],
-                    transmit: [0; LITTLE],
-                    out: [0; MicroSession::ROOM],
-                }
-            }; SEATS],
-            wholes: [const { Mutex::new(Vec::new()) }; N],
-            long: Mutex::new(Vec::new()),
+            links: [const { LinkMemory { session: MicroSender::new(), receive: [0; ANSWER], transmit: [0; TRANSMIT] } };
+                LINKS],
+            seats: [const { SeatMemory { session: MicroSession::new(), receive: [0; RECEIVE], transmit: [0; LITTLE] } };
+                SEATS],
+            rooms: [const { RefCell::new(Vec::new()) }; ROOMS],
+            client: Mutex::new(ClientMemory { whole: Vec::new(), out: [0; MicroSession::ROOM] }),
+            out: RefCell::new([0; MicroSession::ROOM]),
         }
     }
 }
 
-impl<const N: usize, const LINKS: usize, const SEATS: usize, const MESSAGE: usize> Default
-    for NetworkMemory<N, LINKS, SEATS, MESSAGE>
+impl<const N: usize, const LINKS: usize, const SEATS: usize, const ROOMS: usize, const MESSAGE: usize> Default
+    for NetworkMemory<N, LINKS, SEATS, ROOMS, MESSAGE>
 {
     fn default() -> Self {
         NetworkMemory::new()
@@ -136,8 +145,9 @@ struct Shared<
     /// An epoch was decided, or the node stands otherwise.
     news: Signal<NoopRawMutex, ()>,
     stopped: Signal<NoopRawMutex, Stopped>,
-    wholes: &'m [Mutex<NoopRawMutex, Vec<u8, MESSAGE>>; N],
-    long: &'m Mutex<NoopRawMutex, Vec<u8, MESSAGE>>,
+    rooms: Rooms<'m, SEATS, MESSAGE>,
+    client: &'m Mutex<NoopRawMutex, ClientMemory<MESSAGE>>,
+    out: &'m RefCell<Frame>,
 }
 
 /// Who sits where.
@@ -145,8 +155,8 @@ struct Door<const SEATS: usize> {
     gate: Gate<HALF_OPEN>,
     /// Connections whose handshake is not over.
     arriving: [Option<Ticket>; SEATS],
-    /// Whose sessions are open, by their places at `wholes`.
-    open: [Option<usize>; SEATS],
+    /// Whose sessions are open; ours are those of clients.
+    open: [Option<NodeId>; SEATS],
 }
 
 /// Runs the node of `host` on a network, until it must stop. The runner of
@@ -160,6 +170,7 @@ pub async fn run<
     const N: usize,
     const LINKS: usize,
     const SEATS: usize,
+    const ROOMS: usize,
     const MESSAGE: usize,
     const PARKING: usize,
     const COPY: usize,
@@ -169,9 +180,9 @@ pub async fn run<
     host: Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>,
     (stack, port): (Stack<'m>, u16),
     random: &'m mut dyn RandomSource,
-    memory: &'m mut NetworkMemory<N, LINKS, SEATS, MESSAGE>,
+    memory: &'m mut NetworkMemory<N, LINKS, SEATS, ROOMS, MESSAGE>,
 ) -> Stopped {
-    let NetworkMemory { links, seats, wholes, long } = memory;
+    let NetworkMemory { links, seats, rooms, client, out } = memory;
     let shared = Shared {
         party,
         stack,
@@ -188,8 +199,9 @@ pub async fn run<
         timed: Signal::new(),
         news: Signal::new(),
         stopped: Signal::new(),
-        wholes,
-        long,
+        rooms: Rooms::new(rooms),
+        client,
+        out,
     };
     // What the start of the node wants sent waits already.
     shared.wake();

@@ -11,7 +11,7 @@ use heapless::Vec;
 use crate::protocol::{Node, Seat};
 
 /// Messages kept at once, of all authors.
-const PLACES: usize = 32;
+const PLACES: usize = 16;
 
 /// Messages that the node rejected as early, in the order in which they came;
 /// `BYTES` in all, of which one author may have one part in `N`.
@@ -49,19 +49,52 @@ impl<const N: usize, const BYTES: usize> Parking<N, BYTES> {
         }
     }
 
-    /// Takes the oldest message whose place the node has reached into `out`.
-    pub(crate) fn take_ready<const MESSAGE: usize>(&mut self, node: &Node<N>, out: &mut Vec<u8, MESSAGE>) -> bool {
-        let Some(at) = self.waiting.iter().position(|held| node.reached(&held.place)) else { return false };
-        let begin: usize = self.waiting.iter().take(at).map(|held| held.length).sum();
+    /// The oldest message whose place the node has reached, by where it waits.
+    pub(crate) fn ready(&self, node: &Node<N>) -> Option<usize> {
+        self.waiting.iter().position(|held| node.reached(&held.place))
+    }
+
+    /// The message that waits at `at`.
+    pub(crate) fn message(&self, at: usize) -> Option<&[u8]> {
+        let begin = self.begin(at);
+        self.bytes.get(begin..begin.saturating_add(self.waiting.get(at)?.length))
+    }
+
+    /// The message that waits at `at` goes on waiting, for `place`.
+    pub(crate) fn put_off(&mut self, at: usize, place: Place) {
+        if let Some(held) = self.waiting.get_mut(at) {
+            held.place = place;
+        }
+    }
+
+    /// The message that waits at `at` waits no more.
+    pub(crate) fn remove(&mut self, at: usize) {
+        if at >= self.waiting.len() {
+            return;
+        }
+        let begin = self.begin(at);
         let length = self.waiting.remove(at).length;
-        let end = begin.saturating_add(length);
-        out.clear();
-        let taken = self.bytes.get(begin..end).is_some_and(|bytes| out.extend_from_slice(bytes).is_ok());
-        let behind = end.min(self.bytes.len());
+        let behind = begin.saturating_add(length).min(self.bytes.len());
         let left = self.bytes.len().saturating_sub(length);
         self.bytes.copy_within(behind.., begin);
         self.bytes.truncate(left);
-        taken
+    }
+
+    /// Room that nobody uses before there is a node.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        // It is as long as that.
+        let _ = self.bytes.resize_default(BYTES);
+        &mut self.bytes
+    }
+
+    /// Nothing waits.
+    pub(crate) fn clear(&mut self) {
+        self.waiting.clear();
+        self.bytes.clear();
+    }
+
+    fn begin(&self, at: usize) -> usize {
+        self.waiting.iter().take(at).map(|held| held.length).sum()
     }
 
     fn holds(&self, message: &[u8]) -> bool {

@@ -40,7 +40,8 @@ pub struct Party<const N: usize> {
 pub enum PartyError {
     /// There is no block, or it is damaged.
     Block(ProvisionError),
-    /// The roster cannot be read, or names more members than this build holds.
+    /// The roster cannot be read, or names more members, clients, operators or
+    /// stages than this build holds.
     Roster,
     /// The roster cannot be used.
     Cluster(ClusterError),
@@ -62,7 +63,7 @@ impl core::fmt::Display for PartyError {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         out.write_str(match self {
             PartyError::Block(reason) => return reason.fmt(out),
-            PartyError::Roster => "the roster cannot be read, or has more members than this build holds",
+            PartyError::Roster => "the roster cannot be read, or has more of something than this build holds",
             PartyError::Cluster(reason) => return reason.fmt(out),
             PartyError::Stranger => "the key is not that of a member of the roster",
             PartyError::Records => "a key record is missing or not genuine",

@@ -76,7 +76,8 @@ pub(crate) fn step() -> Result<()> {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     install()?;
     let (image, sizes) = firmware::build_all()?;
-    test::cargo(&["test", "-p", "butterfly-runtime-embedded", "-p", "butterfly-provisioning"])?;
+    test::cargo(&["test", "-p", "butterfly-provisioning"])?;
+    test::cargo(&["test", "-p", "butterfly-runtime-embedded", "--features", "compact"])?;
     test::cargo(&["build", "--release", "-p", "butterfly-runtime-std"])?;
     test::cargo(&["build", "--release", "-p", "butterfly-embedded-host"])?;
     let built = |name: &str| workspace::target().join("release").join(name);

@@ -2,12 +2,13 @@
 //! accepted.
 
 use butterfly_kernel::crypto::Signatures as _;
+use butterfly_kernel::crypto::ed25519::SignatureMap;
 use butterfly_kernel::types::NodeId;
 use serde::Serialize;
 
 use crate::judge::judge;
 use crate::vector::{Reason, Vector, Verdict};
-use crate::{Cluster, Signature, Signatures};
+use crate::{Cluster, Signature};
 
 /// Bytes of a signature.
 const SIGNATURE: usize = 64;
@@ -98,11 +99,11 @@ pub fn add_group_order(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The first two signatures under each other's names.
-pub fn swap_signers(signatures: &Signatures) -> Signatures {
+pub fn swap_signers<const CAPACITY: usize>(signatures: &SignatureMap<CAPACITY>) -> SignatureMap<CAPACITY> {
     let mut entries: Vec<(NodeId, Signature)> = signatures.iter().map(|(node, made)| (*node, made.clone())).collect();
     let (first, second) = (entries[0].0, entries[1].0);
     entries[0].0 = second;
     entries[1].0 = first;
     entries.sort();
-    Signatures::collect(entries.iter().map(|(node, signature)| (*node, signature)))
+    SignatureMap::collect(entries.iter().map(|(node, signature)| (*node, signature)))
 }

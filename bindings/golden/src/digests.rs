@@ -59,6 +59,7 @@ impl Scheme for Listening {
     type Hasher = ListeningHasher;
     type Signature = Signature;
     type Signatures = SignatureMap<MAX_VOTERS>;
+    type WeakCertificate = crate::WeakCertificate;
     type PublicKey = PublicKey;
     type Verifier = <Crypto as Scheme>::Verifier;
     type SecretKey = SigningKey;
@@ -220,8 +221,8 @@ fn inference(story: &Story) -> Vec<Vec<u8>> {
     listen(|| {
         let head = Head::Genesis;
         let run = Run::new(&cluster, &head, &request).expect("the request fits the model");
-        let candidate = run.validate(&cluster, &head, work).expect("the work is a result of the run");
-        candidate.header.value(&cluster);
+        run.validate(&cluster, &work).expect("the work is a result of the run");
+        run.successor(&cluster, &head, &work).0.value(&cluster);
         State::<Listening>::genesis().root(&cluster)
     })
 }

@@ -39,8 +39,8 @@ use butterfly_kernel::{cluster, crypto, message, node, proof};
 
 /// How members sign and digest: as the daemon does.
 pub type Crypto = crypto::ed25519::Ed25519<MAX_VOTERS>;
-/// Signatures of distinct members on one statement.
-pub type Signatures = crypto::ed25519::SignatureMap<MAX_VOTERS>;
+/// Signatures of f + 1 members on one statement.
+pub type WeakCertificate = <Crypto as crypto::Scheme>::WeakCertificate;
 /// A checked roster with its id.
 pub type Cluster = cluster::Cluster<Crypto, MAX_VOTERS>;
 /// The members, the clients and the model.

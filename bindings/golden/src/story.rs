@@ -16,9 +16,9 @@
 //! | 6 | the other four tokens | fast, in view 0 |
 
 use butterfly_kernel::assignment::{LayerSet, Layers, Links as Costs, Profile, Strategy};
-use butterfly_kernel::chain::{Candidate, Decided, Head, Header};
+use butterfly_kernel::chain::{Decided, Head, Header, State};
 use butterfly_kernel::cluster::{Assignment, Cluster as KernelCluster, Model, Timing};
-use butterfly_kernel::crypto::ed25519::PublicKey;
+use butterfly_kernel::crypto::ed25519::{PublicKey, SignatureMap};
 use butterfly_kernel::crypto::{Scheme, Tag};
 use butterfly_kernel::inference::run::{Run, extend};
 use butterfly_kernel::message::agreement::{Ballot, DecisionCertificate, Path, Proposal};
@@ -28,7 +28,7 @@ use butterfly_kernel::message::{Notice, Payload};
 use butterfly_kernel::types::{ClientId, Epoch, NodeId, Nonce, Resilience, Stage, View};
 use ed25519_dalek::SigningKey;
 
-use crate::{Cluster, Crypto, Digest, Envelope, Message, Roster, Signature, Signatures, SignedRequest, Work};
+use crate::{Cluster, Crypto, Digest, Envelope, Message, Roster, Signature, SignedRequest, Work};
 
 /// How many members vote.
 pub const VOTERS: u8 = 4;
@@ -136,8 +136,11 @@ pub fn roster() -> Roster {
 }
 
 /// The signatures of `signers` on `statement`.
-pub fn certificate(signers: impl IntoIterator<Item = u8>, statement: &Digest) -> Signatures {
-    let mut signatures = Signatures::new();
+pub fn certificate<const CAPACITY: usize>(
+    signers: impl IntoIterator<Item = u8>,
+    statement: &Digest,
+) -> SignatureMap<CAPACITY> {
+    let mut signatures = SignatureMap::new();
     for signer in signers {
         let signature = Crypto::sign(&member_key(signer), statement);
         signatures.insert(NodeId(signer), signature).expect("no more signers than may vote");
@@ -185,7 +188,13 @@ impl Story {
     }
 
     /// Signatures of `signers` on a ballot of `epoch`.
-    pub fn certify_ballot(&self, signers: &[u8], tag: Tag, epoch: Epoch, ballot: &Ballot<Crypto>) -> Signatures {
+    pub fn certify_ballot<const CAPACITY: usize>(
+        &self,
+        signers: &[u8],
+        tag: Tag,
+        epoch: Epoch,
+        ballot: &Ballot<Crypto>,
+    ) -> SignatureMap<CAPACITY> {
         certificate(signers.iter().copied(), &self.cluster.ballot(tag, epoch, ballot))
     }
 
@@ -283,7 +292,8 @@ impl Chapter {
         let head = before.map_or(Head::Genesis, Chapter::head);
         let run = Run::new(cluster, &head, request).expect("the request fits the model");
         let work = certified(cluster, &run, tokens.into_iter().collect());
-        Chapter::end(cluster, run.validate(cluster, &head, work).expect("the work is a result of the run"), decision)
+        run.validate(cluster, &work).expect("the work is a result of the run");
+        Chapter::end(cluster, Payload::Work(work.clone()), run.successor(cluster, &head, &work), decision)
     }
 
     /// The epoch after `before` commits what a member says about itself.
@@ -295,12 +305,16 @@ impl Chapter {
         let signed = sign_notice(cluster, member, notice);
         let (previous, increment) = (before.head().value(cluster), signed.increment(cluster));
         let header = Header { epoch, previous, increment, state: state.root(cluster) };
-        Chapter::end(cluster, Candidate { payload: Payload::Notice(signed), header, state }, decision)
+        Chapter::end(cluster, Payload::Notice(signed), (header, state), decision)
     }
 
-    /// `candidate` is decided.
-    fn end(cluster: &Cluster, candidate: Candidate<Crypto>, Decision { path, view, signers }: Decision) -> Chapter {
-        let Candidate { payload, header, state } = candidate;
+    /// `payload` is decided, which makes the chain go on with this header and state.
+    fn end(
+        cluster: &Cluster,
+        payload: Payload<Crypto>,
+        (header, state): (Header<Crypto>, State<Crypto>),
+        Decision { path, view, signers }: Decision,
+    ) -> Chapter {
         let epoch = header.epoch;
         let ballot = Ballot { view, value: header.value(cluster) };
         let tag = match path {

@@ -3,7 +3,7 @@
 use std::mem::size_of;
 
 use butterfly_kernel::agreement::{Agreement, horizon};
-use butterfly_kernel::chain::{Candidate, Decided, State};
+use butterfly_kernel::chain::{Decided, State};
 use butterfly_kernel::cluster::Cluster;
 use butterfly_kernel::crypto::ed25519::Ed25519;
 use butterfly_kernel::inference::Inference;
@@ -43,7 +43,6 @@ pub(crate) fn sizes() -> Vec<Size> {
         "Node", "everything that a member holds", |N| Node<Ed25519<N>, N>;
         "Agreement", "the agreement of the open epoch", |N| Agreement<Ed25519<N>, N>;
         "Inference", "the computation of two parts of a request", |N| Inference<Ed25519<N>, N>;
-        "Candidate", "one value of the open epoch, with its payload", |N| Candidate<Ed25519<N>>;
         "Decided", "the last decided epoch, with certificate and state", |N| Decided<Ed25519<N>>;
         "State", "what validity in the next epoch reads", |N| State<Ed25519<N>>;
         "Run", "what is computed, and for whom", |N| Run<Ed25519<N>>;

@@ -144,9 +144,28 @@ impl<M: Medium, const COPY: usize> Store<M, COPY> {
     /// # Errors
     /// The node must stop on any.
     pub fn write(&mut self, record: &[u8]) -> Result<(), StoreError<M::Error>> {
-        let room = self.copy.get_mut(HEADER_BYTES..).and_then(|room| room.get_mut(..record.len()));
-        room.ok_or(StoreError::TooLong(record.len()))?.copy_from_slice(record);
-        self.length = Some(record.len());
+        if record.len() > Self::MAX_RECORD {
+            return Err(StoreError::TooLong(record.len()));
+        }
+        self.write_with(|room| {
+            room.get_mut(..record.len())?.copy_from_slice(record);
+            Some(record.len())
+        })
+    }
+
+    /// The same for a record that `fill` puts into the room that it is given,
+    /// so that it need not be anywhere else before; it says how long it is, or
+    /// nothing if there is too little room.
+    ///
+    /// # Errors
+    /// The node must stop on any.
+    pub fn write_with(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>) -> Result<(), StoreError<M::Error>> {
+        // Until it is complete, what is in memory is no record.
+        self.length = None;
+        let room = self.copy.get_mut(HEADER_BYTES..).unwrap_or_default();
+        let most = room.len();
+        let length = fill(room).filter(|length| *length <= most);
+        self.length = Some(length.ok_or(StoreError::TooLong(most.saturating_add(1)))?);
         self.put_down()
     }
 

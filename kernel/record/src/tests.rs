@@ -138,6 +138,7 @@ fn a_record_that_does_not_fit_is_refused_and_changes_nothing() {
     let before = record.medium().clone();
     assert_eq!(record.write(&[2; Record::MAX_RECORD + 1]), Err(StoreError::TooLong(Record::MAX_RECORD + 1)));
     assert_eq!(*record.medium(), before);
+    assert_eq!(record.record(), Some(&[1; Record::MAX_RECORD][..]));
 }
 
 #[test]

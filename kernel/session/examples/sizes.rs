@@ -4,14 +4,14 @@
 use std::mem::size_of;
 
 use butterfly_session::limits::{LEAST_FRAME, MOST_FRAME};
-use butterfly_session::{Gate, KeyRecord, Local, MicroSession, ServerSession, Session, wire};
+use butterfly_session::{Gate, KeyRecord, Local, MicroSession, ServerSession, wire};
 
 fn main() {
     let rows = [
         ("session of a server, frames of 16,384", size_of::<ServerSession>()),
         ("  of which not the frame", size_of::<ServerSession>() - MOST_FRAME),
-        ("session of a microcontroller, frames of 1,024", size_of::<MicroSession>()),
-        ("the smallest session, frames of 512", size_of::<Session<LEAST_FRAME>>()),
+        ("session of a microcontroller, frames of 512", size_of::<MicroSession>()),
+        ("  of which not the frame", size_of::<MicroSession>() - LEAST_FRAME),
         ("gate of a server, 64 seats", size_of::<Gate<64>>()),
         ("gate of a microcontroller, 2 seats", size_of::<Gate<2>>()),
         ("a member's own keys, once", size_of::<Local>()),

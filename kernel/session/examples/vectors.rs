@@ -48,7 +48,7 @@ fn party(runtime: Runtime, number: u8) -> Party {
     // As the runtimes announce it.
     let longest = match runtime {
         Runtime::Server => 16 * 1024,
-        Runtime::Device => 4 * 1024,
+        Runtime::Device => 1_664,
     };
     Party { runtime, identity: seed(1), exchange: seed(2), ephemeral: seed(3), serial: u32::from(number), longest }
 }
@@ -67,7 +67,7 @@ fn conversation(name: &str, initiator: Party, responder: Party) -> Conversation 
     conversation
 }
 
-/// Nothing, a byte, what fits in any frame, and what takes two frames of a
+/// Nothing, a byte, what fits in any frame, and what takes several frames of a
 /// device; each under a first key and under the next.
 fn talk() -> Vec<(usize, Act)> {
     let message = |length: u8, times: usize| hex::encode((0..length).collect::<Vec<u8>>().repeat(times));

@@ -1,5 +1,9 @@
 //! The messages of both handshakes, made and read. Nothing here remembers
 //! anything: [`crate::session`] is the machine.
+//!
+//! Noise's state is large, and follows from what both sides brought to it. So
+//! it is kept by nobody: who waits for an answer keeps its [`Ours::ephemeral`],
+//! and makes its own message again, which is the same, before it reads the answer.
 
 pub(crate) mod member;
 pub(crate) mod newcomer;
@@ -21,6 +25,14 @@ use crate::wire::{CREDENTIAL, LENGTH, LIMITS, MAC, PREFACE, Pattern, VERSION, Wr
 pub(crate) struct Traffic<const FRAMES_PER_KEY: u32> {
     pub(crate) sealer: Sealer<FRAMES_PER_KEY>,
     pub(crate) opener: Opener<FRAMES_PER_KEY>,
+}
+
+/// What one side brings to a handshake.
+pub(crate) struct Ours<'h> {
+    pub(crate) local: &'h Local,
+    /// What it announces.
+    pub(crate) limits: Limits,
+    pub(crate) ephemeral: &'h Ephemeral,
 }
 
 /// Which side of a handshake somebody is on.
@@ -46,34 +58,33 @@ impl<const FRAMES_PER_KEY: u32> Traffic<FRAMES_PER_KEY> {
 /// Noise's state of the initiator, before its message to `responder`. It
 /// knows the responder's `key`, or is to learn it.
 pub(crate) fn initiate(
-    local: &Local,
+    ours: &Ours<'_>,
     pattern: Pattern,
-    ephemeral: Ephemeral,
     responder: IdentityKey,
     key: Option<ExchangeKey>,
 ) -> Result<Noise, Closed> {
-    begin(local, pattern, Side::Initiator, ephemeral, responder, key)
+    begin(ours, pattern, Side::Initiator, responder, key)
 }
 
 /// Noise's state of the responder, before it reads the first message.
-pub(crate) fn respond(local: &Local, pattern: Pattern, ephemeral: Ephemeral) -> Result<Noise, Closed> {
-    begin(local, pattern, Side::Responder, ephemeral, local.record().identity, None)
+pub(crate) fn respond(ours: &Ours<'_>, pattern: Pattern) -> Result<Noise, Closed> {
+    begin(ours, pattern, Side::Responder, ours.local.record().identity, None)
 }
 
 fn begin(
-    local: &Local,
+    ours: &Ours<'_>,
     pattern: Pattern,
     side: Side,
-    ephemeral: Ephemeral,
     responder: IdentityKey,
     key: Option<ExchangeKey>,
 ) -> Result<Noise, Closed> {
+    let Ours { local, ephemeral, .. } = ours;
     let pattern = match pattern {
         Pattern::Member => noise_ik(),
         Pattern::Newcomer => noise_xx(),
     };
     let prologue = prologue(local.cluster(), responder);
-    let (ours, ephemeral) = (Some(local.pair()), Some(pair(ephemeral.into_secret())));
+    let (ours, ephemeral) = (Some(local.pair()), Some(pair(ephemeral.secret().clone())));
     let (is_initiator, theirs) = (side == Side::Initiator, key.map(|key| key.0));
     Noise::new(pattern, &prologue, is_initiator, ours, ephemeral, theirs, None).map_err(|_| Closed::Handshake)
 }
@@ -143,11 +154,11 @@ pub(crate) fn look_at_first(local: &Local, message: &[u8]) -> Result<Pattern, Cl
 /// Credential and limits, as both handshakes carry them.
 const INTRODUCTION: usize = CREDENTIAL + LIMITS;
 
-fn introduction(local: &Local, ours: Limits) -> [u8; INTRODUCTION] {
+fn introduction(ours: &Ours<'_>) -> [u8; INTRODUCTION] {
     let mut payload = [0; INTRODUCTION];
     let mut out = Writer(&mut payload);
     // The array is as long as both together.
-    let _ = out.put(&local.record().credential()).and_then(|()| out.put(&ours.to_bytes()));
+    let _ = out.put(&ours.local.record().credential()).and_then(|()| out.put(&ours.limits.to_bytes()));
     payload
 }
 

@@ -1,6 +1,6 @@
 //! The frame that is being received.
 
-use core::ops::RangeInclusive;
+use core::ops::{Range, RangeInclusive};
 
 use zeroize::Zeroize;
 
@@ -55,6 +55,11 @@ impl<const FRAME: usize> Inbox<FRAME> {
 
     pub(crate) fn body(&self) -> &[u8; FRAME] {
         &self.body
+    }
+
+    /// What is in a frame that was opened here.
+    pub(crate) fn inside(&self, range: Range<usize>) -> &[u8] {
+        self.body.get(range).unwrap_or_default()
     }
 
     pub(crate) fn body_mut(&mut self) -> &mut [u8; FRAME] {

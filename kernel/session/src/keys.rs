@@ -92,8 +92,8 @@ impl Ephemeral {
         Ephemeral(secret)
     }
 
-    pub(crate) fn into_secret(self) -> Secret {
-        self.0
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0
     }
 }
 

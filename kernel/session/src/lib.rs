@@ -99,5 +99,5 @@ pub use gate::Gate;
 pub use keys::{ClusterId, Ephemeral, ExchangeKey, ExchangeSecret, IdentityKey, KeyRecord, Peer};
 pub use local::{Local, Members};
 pub use seal::Outgoing;
-pub use session::{Chunk, Event, MicroSession, ServerSession, Session};
+pub use session::{Chunk, Event, MicroSender, MicroSession, ServerSession, Session};
 pub use token::Token;

@@ -11,8 +11,16 @@ use crate::wire::{KIND, Kind, LAST_UNDER_KEY, Reader, TAG, TOTAL};
 pub(crate) enum Opened {
     Empty,
     Message(Range<usize>),
-    Part { total: u32, offset: u32, bytes: Range<usize> },
+    Part(Part),
     End,
+}
+
+/// A part of a message of `total` bytes, of which `offset` came before it.
+#[derive(Clone)]
+pub(crate) struct Part {
+    pub(crate) total: u32,
+    pub(crate) offset: u32,
+    pub(crate) bytes: Range<usize>,
 }
 
 pub(crate) struct Opener<const FRAMES_PER_KEY: u32> {
@@ -99,6 +107,6 @@ impl<const FRAMES_PER_KEY: u32> Opener<FRAMES_PER_KEY> {
             return Err(Closed::Unexpected);
         }
         self.begun = if length == missing { None } else { Some((total, offset.saturating_add(length))) };
-        Ok(Opened::Part { total, offset, bytes })
+        Ok(Opened::Part(Part { total, offset, bytes }))
     }
 }

@@ -19,6 +19,18 @@ impl<'m> Outgoing<'m> {
         Outgoing { rest: message, has_begun: false }
     }
 
+    /// The first `sealed` bytes of `message` were sealed before: for a host
+    /// that cannot lend the message for as long as that takes.
+    pub fn resumed(message: &'m [u8], sealed: usize) -> Outgoing<'m> {
+        let has_begun = sealed > 0;
+        Outgoing { rest: message.get(sealed..).unwrap_or_default(), has_begun }
+    }
+
+    /// Bytes that are not sealed yet.
+    pub const fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Whether all of it is sealed.
     pub const fn is_sent(&self) -> bool {
         self.has_begun && self.rest.is_empty()

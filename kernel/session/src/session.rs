@@ -21,34 +21,41 @@ mod rehearsed;
 use core::ops::{Range, RangeInclusive};
 
 use crate::error::{Closed, Refused};
-use crate::handshake::{Traffic, inside_of_first, look_at_first, member, newcomer};
+use crate::handshake::{Ours, Traffic, inside_of_first, look_at_first, member, newcomer};
 use crate::inbox::Inbox;
 use crate::keys::{Ephemeral, IdentityKey, Peer};
 use crate::limits::{FRAMES_PER_KEY, LEAST_FRAME, Limits, MOST_FRAME};
 use crate::local::{Local, Members};
-use crate::open::Opened;
+use crate::open::{Opened, Part};
 use crate::seal::{Outgoing, sealed_len};
-use crate::suite::Noise;
-use crate::token::Application;
 use crate::wire::{
-    ANSWER_TO_MEMBER, ANSWER_TO_NEWCOMER, APPLICATION, FIRST_OF_MEMBER, FIRST_OF_NEWCOMER, KIND, LENGTH, Pattern, TAG,
+    ANSWER_TO_MEMBER, ANSWER_TO_NEWCOMER, APPLICATION, FIRST_OF_MEMBER, FIRST_OF_NEWCOMER, KEY, KIND, LENGTH, Pattern,
+    TAG,
 };
 
 /// One connection. Frames of at most `FRAME` bytes are received into it, 512
 /// to 16,384; the next key comes after `KEY_LIFE` frames, on which both sides
 /// of a connection must agree: only tests change it.
 ///
+/// A smaller `FRAME` is for a host that dials and is told nothing, but has no
+/// room for what it does not expect: a longer frame closes the session, though
+/// it may be as long as was agreed.
+///
 /// It has no `Debug` and no `Clone`: it holds keys, and a copy would use
 /// numbers twice that must be used once.
 pub struct Session<const FRAME: usize, const KEY_LIFE: u32 = FRAMES_PER_KEY> {
     phase: Phase<KEY_LIFE>,
     inbox: Inbox<FRAME>,
+    /// What was received last, if that is a part of a message.
+    part: Option<Part>,
 }
 
 /// As servers use it.
 pub type ServerSession = Session<MOST_FRAME>;
 /// As microcontrollers use it.
-pub type MicroSession = Session<1024>;
+pub type MicroSession = Session<LEAST_FRAME>;
+/// As microcontrollers use it for what they dial and only send on.
+pub type MicroSender = Session<64>;
 
 /// What came of received bytes.
 pub enum Event<'s> {
@@ -85,25 +92,25 @@ pub struct Chunk<'s> {
     pub bytes: &'s [u8],
 }
 
-#[allow(clippy::large_enum_variant, reason = "there is no heap; Noise's state is gone once the handshake is over")]
+#[allow(clippy::large_enum_variant, reason = "there is no heap")]
 enum Phase<const KEY_LIFE: u32> {
     Fresh,
     /// The first message is in the inbox, looked at.
     Knocked(Pattern),
     /// Initiator, waiting for the answer.
-    Dialled(Noise, Peer),
+    Dialled(Ephemeral, Peer),
     /// Initiator, answered.
     Answered(Traffic<KEY_LIFE>, Peer),
     /// Responder, waiting for the frame that shows who is there.
     Unconfirmed(Traffic<KEY_LIFE>, Peer),
     /// Newcomer, waiting for the answer of the sponsor.
-    Asked(Noise, IdentityKey),
-    /// Newcomer, answered.
-    Introduced(Noise, Peer, Limits),
-    /// Sponsor, waiting for the application.
-    Sponsoring(Noise),
-    /// Sponsor, with an application.
-    Applied(Traffic<KEY_LIFE>, Application),
+    Asked(Ephemeral, IdentityKey),
+    /// Newcomer; the answer is in the inbox, and genuine.
+    Introduced(Ephemeral, Peer),
+    /// Sponsor, waiting for the application; with what was in the first message.
+    Sponsoring(Ephemeral, [u8; KEY]),
+    /// Sponsor; the application is in the inbox, and genuine.
+    Applied(Ephemeral, [u8; KEY]),
     /// Sponsor, with an application that is in order.
     Examined(Traffic<KEY_LIFE>, Peer),
     Open(Traffic<KEY_LIFE>, Peer),
@@ -117,7 +124,7 @@ enum Heard {
     Established(Peer),
     Applied,
     Message(Range<usize>),
-    Part { total: u32, offset: u32, bytes: Range<usize> },
+    Part(Part),
     Ended,
 }
 
@@ -125,16 +132,22 @@ enum Heard {
 const CONFIRMATION: usize = KIND + TAG;
 
 impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
-    const IS_WITHIN_BOUNDS: () = assert!(LEAST_FRAME <= FRAME && FRAME <= MOST_FRAME && KEY_LIFE > 1);
+    const IS_WITHIN_BOUNDS: () = assert!(ANSWER_TO_MEMBER <= FRAME && FRAME <= MOST_FRAME && KEY_LIFE > 1);
+
+    /// Bytes of the longest frame that there is room for.
+    pub const FRAME: usize = FRAME;
+
+    /// What we announce.
+    const LONGEST_FRAME: usize = if FRAME < LEAST_FRAME { LEAST_FRAME } else { FRAME };
 
     /// Bytes of a buffer in which every call finds room that writes.
-    pub const ROOM: usize = FRAME + LENGTH;
+    pub const ROOM: usize = Self::LONGEST_FRAME + LENGTH;
 
     /// A connection on which nothing was said. It becomes the initiator's by
     /// [`Session::dial`] or [`Session::enrol`], the responder's by what it receives.
     pub const fn new() -> Self {
         let () = Self::IS_WITHIN_BOUNDS;
-        Session { phase: Phase::Fresh, inbox: Inbox::new() }
+        Session { phase: Phase::Fresh, inbox: Inbox::new(), part: None }
     }
 
     /// Writes the first message to `peer` and returns how long it is.
@@ -143,8 +156,8 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// [`Refused`]. The randomness is used up in any case.
     pub fn dial(&mut self, local: &Local, peer: &Peer, ephemeral: Ephemeral, out: &mut [u8]) -> Result<usize, Refused> {
         let Phase::Fresh = self.phase else { return Err(self.not_now()) };
-        let (noise, written) = self.settle(member::first(local, peer, ephemeral, Self::ours(local), out))?;
-        self.phase = Phase::Dialled(noise, *peer);
+        let written = self.settle(member::first(&Self::ours(local, &ephemeral), peer, out))?;
+        self.phase = Phase::Dialled(ephemeral, *peer);
         Ok(written)
     }
 
@@ -155,17 +168,27 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// # Errors
     /// [`Closed`], now or earlier. The rest of `bytes` means nothing any more.
     pub fn receive(&mut self, local: &Local, bytes: &mut &[u8]) -> Result<Option<Event<'_>>, Closed> {
+        self.part = None;
         let heard = self.hear(local, bytes).inspect_err(|reason| self.close(*reason))?;
-        let inside = |range| self.inbox.body().get(range).unwrap_or_default();
-        Ok(heard.map(|heard| match heard {
-            Heard::Knock => Event::Knock,
-            Heard::Answered => Event::Answered,
-            Heard::Established(peer) => Event::Established(peer),
-            Heard::Applied => Event::Applied,
-            Heard::Message(range) => Event::Message(inside(range)),
-            Heard::Part { total, offset, bytes } => Event::Chunk(Chunk { total, offset, bytes: inside(bytes) }),
-            Heard::Ended => Event::Ended,
+        Ok(heard.and_then(|heard| match heard {
+            Heard::Knock => Some(Event::Knock),
+            Heard::Answered => Some(Event::Answered),
+            Heard::Established(peer) => Some(Event::Established(peer)),
+            Heard::Applied => Some(Event::Applied),
+            Heard::Message(range) => Some(Event::Message(self.inbox.inside(range))),
+            Heard::Part(part) => {
+                self.part = Some(part);
+                self.chunk().map(Event::Chunk)
+            }
+            Heard::Ended => Some(Event::Ended),
         }))
+    }
+
+    /// The part of a message that [`Session::receive`] gave last, until it is
+    /// called again: for a host that must first find a place for it.
+    pub fn chunk(&self) -> Option<Chunk<'_>> {
+        let Part { total, offset, bytes } = self.part.clone()?;
+        Some(Chunk { total, offset, bytes: self.inbox.inside(bytes) })
     }
 
     /// Responder, after [`Event::Knock`]: writes the answer. This is the call
@@ -182,19 +205,20 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
         out: &mut [u8],
     ) -> Result<usize, Refused> {
         let Phase::Knocked(pattern) = self.phase else { return Err(self.not_now()) };
-        let ours = Self::ours(local);
+        let ours = Self::ours(local, &ephemeral);
         let inside = self.inbox.body().get(..pattern.first()).and_then(inside_of_first).unwrap_or_default();
         match pattern {
             Pattern::Member => {
-                let answer = member::answer(local, members, ephemeral, ours, inside, out);
+                let answer = member::answer(&ours, members, inside, out);
                 let answer = self.settle(answer)?;
                 self.phase = Phase::Unconfirmed(answer.traffic, answer.peer);
                 Ok(answer.written)
             }
             Pattern::Newcomer => {
-                let answer = newcomer::answer(local, ephemeral, ours, inside, out);
-                let (noise, written) = self.settle(answer)?;
-                self.phase = Phase::Sponsoring(noise);
+                let first = inside.first_chunk().copied().unwrap_or_default();
+                let answer = newcomer::answer(&ours, inside, out);
+                let (_, written) = self.settle(answer)?;
+                self.phase = Phase::Sponsoring(ephemeral, first);
                 Ok(written)
             }
         }
@@ -290,9 +314,9 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
         self.limits().map(|limits| sealed_len(message, limits))
     }
 
-    /// What we announce.
-    fn ours(local: &Local) -> Limits {
-        Limits { frame: u16::try_from(FRAME).unwrap_or(u16::MAX), message: local.longest_message() }
+    fn ours<'h>(local: &'h Local, ephemeral: &'h Ephemeral) -> Ours<'h> {
+        let frame = u16::try_from(Self::LONGEST_FRAME).unwrap_or(u16::MAX);
+        Ours { local, limits: Limits { frame, message: local.longest_message() }, ephemeral }
     }
 
     fn hear(&mut self, local: &Local, bytes: &mut &[u8]) -> Result<Option<Heard>, Closed> {
@@ -309,7 +333,7 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
             match traffic.opener.open(self.inbox.body_mut(), length)? {
                 Opened::Empty => {}
                 Opened::Message(range) => return Ok(Some(Heard::Message(range))),
-                Opened::Part { total, offset, bytes } => return Ok(Some(Heard::Part { total, offset, bytes })),
+                Opened::Part(part) => return Ok(Some(Heard::Part(part))),
                 Opened::End => return Ok(Some(Heard::Ended)),
             }
         };
@@ -318,24 +342,25 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
 
     /// A whole message of the handshake is in the inbox.
     fn hear_handshake(&mut self, local: &Local, length: usize) -> Result<Heard, Closed> {
-        let (phase, ours) = (self.take(), Self::ours(local));
+        let phase = self.take();
         let message = self.inbox.body_mut().get_mut(..length).ok_or(Closed::Length)?;
         let (phase, heard) = match phase {
             Phase::Fresh => (Phase::Knocked(look_at_first(local, message)?), Heard::Knock),
-            Phase::Dialled(noise, peer) => {
-                (Phase::Answered(member::hear(noise, ours, message)?, peer), Heard::Answered)
+            Phase::Dialled(ephemeral, peer) => {
+                let traffic = member::hear(&Self::ours(local, &ephemeral), &peer, message)?;
+                (Phase::Answered(traffic, peer), Heard::Answered)
             }
             Phase::Unconfirmed(mut traffic, peer) => match traffic.opener.open(message, length)? {
                 Opened::Empty => (Phase::Open(traffic, peer), Heard::Established(peer)),
                 _ => return Err(Closed::Unexpected),
             },
-            Phase::Asked(mut noise, sponsor) => {
-                let (peer, agreed) = newcomer::hear(&mut noise, local, sponsor, ours, message)?;
-                (Phase::Introduced(noise, peer, agreed), Heard::Answered)
+            Phase::Asked(ephemeral, sponsor) => {
+                let peer = newcomer::hear(&Self::ours(local, &ephemeral), sponsor, message)?;
+                (Phase::Introduced(ephemeral, peer), Heard::Answered)
             }
-            Phase::Sponsoring(noise) => {
-                let (traffic, application) = newcomer::read_application(noise, local, ours, message)?;
-                (Phase::Applied(traffic, application), Heard::Applied)
+            Phase::Sponsoring(ephemeral, first) => {
+                newcomer::read_application::<KEY_LIFE>(&Self::ours(local, &ephemeral), &first, message)?;
+                (Phase::Applied(ephemeral, first), Heard::Applied)
             }
             // The others wait for nothing, or for frames.
             _ => return Err(Closed::Unexpected),
@@ -375,6 +400,7 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
 
     fn close(&mut self, reason: Closed) {
         self.phase = Phase::Closed(reason);
+        self.part = None;
         self.inbox.erase();
     }
 }
@@ -392,7 +418,7 @@ impl<const KEY_LIFE: u32> Phase<KEY_LIFE> {
             Phase::Fresh => FIRST_OF_NEWCOMER..=FIRST_OF_MEMBER,
             Phase::Dialled(..) => ANSWER_TO_MEMBER..=ANSWER_TO_MEMBER,
             Phase::Asked(..) => ANSWER_TO_NEWCOMER..=ANSWER_TO_NEWCOMER,
-            Phase::Sponsoring(_) => APPLICATION..=APPLICATION,
+            Phase::Sponsoring(..) => APPLICATION..=APPLICATION,
             Phase::Unconfirmed(..) => CONFIRMATION..=CONFIRMATION,
             Phase::Open(traffic, _) => CONFIRMATION..=traffic.opener.longest(),
             // These wait for their host.

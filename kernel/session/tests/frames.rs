@@ -313,3 +313,56 @@ fn claims_with_a_right_code_are_still_checked() {
         closed(&mut us, reason);
     }
 }
+
+#[test]
+fn a_message_may_be_lent_anew_for_each_frame() {
+    let (mut alice, mut bob) = pair();
+    let message: Vec<u8> = (0..3 * BODY).map(|at| at.to_le_bytes()[0]).collect();
+    let (mut sealed, mut heard, mut out) = (0, Vec::new(), [0; FRAME + wire::LENGTH]);
+    while sealed < message.len() {
+        let lent = message.clone();
+        let mut outgoing = Outgoing::resumed(&lent, sealed);
+        let written = alice.session.seal(&mut outgoing, &mut out).unwrap();
+        sealed = lent.len() - outgoing.left();
+        heard.extend(bob.hear(&out[..written]).unwrap());
+    }
+    let bytes = heard.iter().flat_map(|said| match said {
+        Said::Chunk { bytes, .. } => bytes.clone(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(bytes.collect::<Vec<_>>(), message);
+}
+
+#[test]
+fn another_message_cannot_go_on_where_one_is_unfinished() {
+    let (mut alice, _) = pair();
+    let mut out = [0; FRAME + wire::LENGTH];
+    alice.session.seal(&mut Outgoing::new(&[1; 3 * BODY]), &mut out).unwrap();
+    let mut shorter = Outgoing::resumed(&[1; 2 * BODY], BODY);
+    assert_eq!(alice.session.seal(&mut shorter, &mut out), Err(Refused::Unfinished));
+}
+
+#[test]
+fn a_part_stays_until_the_next_bytes() {
+    let (mut alice, mut bob) = pair();
+    let message = [7; 2 * BODY];
+    let mut outgoing = Outgoing::new(&message);
+    let mut next = |alice: &mut End<FRAME, LIFE>| {
+        let mut out = vec![0; FRAME + wire::LENGTH];
+        let written = alice.session.seal(&mut outgoing, &mut out).unwrap();
+        out.truncate(written);
+        out
+    };
+    assert!(bob.session.chunk().is_none());
+    bob.hear(&next(&mut alice)).unwrap();
+    // `hear` asks until there is nothing more: what was there is gone by then.
+    assert!(bob.session.chunk().is_none());
+    let frame = next(&mut alice);
+    let mut bytes = &frame[..];
+    assert!(bob.session.receive(&bob.member.local, &mut bytes).unwrap().is_some());
+    let part = bob.session.chunk().unwrap();
+    let first = BODY - wire::TOTAL;
+    assert_eq!((part.total as usize, part.offset as usize, part.bytes), (message.len(), first, &message[..BODY]));
+    bob.session.receive(&bob.member.local, &mut &[0, 0][..]).err().unwrap();
+    assert!(bob.session.chunk().is_none());
+}

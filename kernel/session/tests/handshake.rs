@@ -236,6 +236,6 @@ fn without_room_nothing_is_written_and_nothing_changes() {
 #[test]
 fn every_call_finds_room_in_a_buffer_of_that_size() {
     assert_eq!(ServerSession::ROOM, 16_386);
-    assert_eq!(MicroSession::ROOM, 1_026);
+    assert_eq!(MicroSession::ROOM, 514);
     const { assert!(Session::<LEAST_FRAME>::ROOM >= wire::LENGTH + wire::APPLICATION) };
 }

@@ -225,7 +225,7 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
             }
             let acks = self.acks.iter().take(quorum).map(|(from, signature)| (*from, signature));
             let value = self.question.as_ref().map(|question| question.request.ballot.value);
-            (value, Some(C::Signatures::collect(acks)))
+            (value, Some(C::WeakCertificate::collect(acks)))
         };
         let Some(value) = value else {
             return false;

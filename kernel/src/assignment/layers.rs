@@ -6,10 +6,12 @@ use core::ops::Range;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::types::bound;
+
 /// Most layers of a model.
-pub const MAX_LAYERS: usize = 64;
+pub const MAX_LAYERS: usize = bound(64, 16);
 /// Most dependencies between layers: a chain, and as many that skip layers.
-pub const MAX_FLOWS: usize = 128;
+pub const MAX_FLOWS: usize = 2 * MAX_LAYERS;
 /// Most bytes that one dependency carries for one token: 16 MiB.
 pub const MAX_FLOW_BYTES: u32 = 1 << 24;
 
@@ -23,7 +25,7 @@ impl LayerSet {
     /// Every layer that a model may have.
     pub const ALL: LayerSet = LayerSet(u64::MAX);
 
-    /// The layers `start..end`. Those from [`MAX_LAYERS`] on do not exist.
+    /// The layers `start..end`. Those from 64 on do not exist.
     pub fn run(run: Range<u8>) -> LayerSet {
         let below = |layer: u8| 1_u64.checked_shl(u32::from(layer)).map_or(u64::MAX, |bit| bit.wrapping_sub(1));
         LayerSet(below(run.end) & !below(run.start))
@@ -62,7 +64,7 @@ impl LayerSet {
         usize::try_from(self.0.count_ones()).unwrap_or(0)
     }
 
-    /// The first layer from `start` on that is not in this set, or [`MAX_LAYERS`].
+    /// The first layer from `start` on that is not in this set, or 64.
     pub fn first_missing(self, start: u8) -> u8 {
         let missing = self.complement().common(LayerSet(u64::MAX.checked_shl(u32::from(start)).unwrap_or(0)));
         u8::try_from(missing.0.trailing_zeros()).unwrap_or(u8::MAX)

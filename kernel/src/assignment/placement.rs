@@ -5,12 +5,14 @@ use core::ops::Range;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{MAX_STAGES, NodeId, NodeSet, Stage};
+use crate::types::{MAX_STAGES, NodeId, NodeSet, Stage, bound};
 
 /// Most members of one stage: 2f + 1 for the greatest f.
-pub const MAX_ASSIGNED: usize = 11;
+pub const MAX_ASSIGNED: usize = bound(11, 5);
+/// Most owners of one stage: f + 1 for the greatest f.
+pub const MAX_OWNERS: usize = MAX_ASSIGNED.div_ceil(2);
 /// Most places in all stages together.
-pub(super) const MAX_SEATS: usize = 88;
+pub(super) const MAX_SEATS: usize = MAX_ASSIGNED * MAX_STAGES;
 
 /// The layer behind each stage, rising.
 pub(super) type Ends = Vec<u8, MAX_STAGES>;

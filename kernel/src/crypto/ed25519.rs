@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{Hasher, Scheme};
+use crate::assignment::MAX_OWNERS;
 use crate::bounded::Map;
 use crate::types::NodeId;
 
@@ -52,6 +53,7 @@ impl<const N: usize> Scheme for Ed25519<N> {
     type Hasher = Sha256Hasher;
     type Signature = Signature;
     type Signatures = SignatureMap<N>;
+    type WeakCertificate = SignatureMap<MAX_OWNERS>;
     type PublicKey = PublicKey;
     /// The point of the curve, if the key is one: finding it takes a tenth of
     /// a verification, and 200 bytes to keep.

@@ -19,8 +19,8 @@ pub(super) struct Gathering<C: Scheme, const N: usize> {
     pub(super) part: Part,
     /// The first attestation of each member, for each stage.
     stages: Vec<Map<NodeId, Attestation<C>, N>, MAX_STAGES>,
-    /// All of it with its certificates, once they fit together.
-    pub(super) work: Option<Work<C>>,
+    /// The links after the part, once certificates for every stage fit together.
+    pub(super) links: Option<Links<C>>,
 }
 
 /// An attestation as it is kept.
@@ -74,13 +74,18 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         }
         let gathering = self.gatherings.get_mut(at).ok_or(early)?;
         gathering.place(from, attest, signature)?;
-        match gathering.work.is_some() {
-            false => self.settle(seat, out),
-            true => {
-                if let Some(evidence) = self.gatherings.get(at).and_then(|held| held.contradiction(claim.stage, from)) {
-                    out.push(Output::Evidence(evidence));
-                }
-            }
+        if gathering.links.is_none() {
+            self.settle(seat, out);
+            return Ok(());
+        }
+        let quorum = seat.cluster.attestation_quorum();
+        let contradiction = self
+            .run
+            .as_ref()
+            .zip(self.gatherings.get(at))
+            .and_then(|(run, gathering)| gathering.contradiction(run, claim.stage, from, quorum));
+        if let Some(evidence) = contradiction {
+            out.push(Output::Evidence(evidence));
         }
         Ok(())
     }
@@ -90,22 +95,21 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         let quorum = seat.cluster.attestation_quorum();
         let mut fresh: Vec<u8, { super::MAX_FRESH }> = Vec::new();
         for gathering in &mut self.gatherings {
-            if gathering.work.is_none() {
-                gathering.work = gathering.assemble(seat, run, quorum, &fresh);
-                if gathering.work.is_none() {
+            if gathering.links.is_none() {
+                gathering.links = gathering.fit_together(seat, run, quorum, &fresh);
+                if gathering.links.is_none() {
                     return;
                 }
-                gathering.accuse(run, out);
+                gathering.accuse(run, quorum, out);
             }
-            let tokens = gathering.work.iter().flat_map(|work| work.tokens.iter().copied());
-            fresh.extend(tokens.take(crate::types::MAX_TOKENS_PER_EPOCH));
+            fresh.extend(gathering.tokens(run).into_iter().flatten().copied());
         }
     }
 }
 
 impl<C: Scheme, const N: usize> Gathering<C, N> {
     pub(super) fn new(part: Part, stages: usize) -> Self {
-        Gathering { part, stages: (0..stages.min(MAX_STAGES)).map(|_| Map::new()).collect(), work: None }
+        Gathering { part, stages: (0..stages.min(MAX_STAGES)).map(|_| Map::new()).collect(), links: None }
     }
 
     pub(super) fn has_attested(&self, member: NodeId, stage: Stage) -> bool {
@@ -131,44 +135,69 @@ impl<C: Scheme, const N: usize> Gathering<C, N> {
         Some(Attest { claim, tokens: held.tokens.clone() })
     }
 
-    /// The work that the attestations certify, when `fresh` are the tokens
-    /// between what is committed and this part.
-    fn assemble(&self, seat: &Seat<'_, C, N>, run: &Run<C>, quorum: usize, fresh: &[u8]) -> Option<Work<C>> {
-        let mut backwards: Vec<(C::Digest, C::Signatures), MAX_STAGES> = Vec::new();
-        let mut tokens = Tokens::new();
+    /// The links after the part, if the attestations certify every stage, when
+    /// `fresh` are the tokens between what is committed and this part.
+    fn fit_together(&self, seat: &Seat<'_, C, N>, run: &Run<C>, quorum: usize, fresh: &[u8]) -> Option<Links<C>> {
+        let mut backwards = Links::<C>::new();
+        let mut tokens = None;
         let mut wanted = None;
         for stage in run.stages().rev() {
-            let held = self.stages.get(stage.index())?;
-            let agreed = agreed(held, quorum, wanted)?;
-            if stage == run.last_stage() {
-                tokens = agreed.tokens.clone();
-            }
-            let same = held.iter().filter(|(_, other)| other.says(agreed));
-            let signed = same.take(quorum).map(|(from, attestation)| (*from, &attestation.signature));
-            backwards.push((agreed.output, C::Signatures::collect(signed))).ok()?;
+            let agreed = agreed(self.stages.get(stage.index())?, quorum, wanted)?;
+            tokens = tokens.or(Some(&agreed.tokens));
+            backwards.push(agreed.output).ok()?;
             wanted = Some(agreed.input);
         }
         let first = wanted?;
-        let all: Vec<u8, { super::MAX_FRESH }> = fresh.iter().chain(&tokens).copied().take(super::MAX_FRESH).collect();
+        let all: Vec<u8, { super::MAX_FRESH }> = fresh.iter().chain(tokens?).copied().take(super::MAX_FRESH).collect();
         if run.input_link(seat.cluster, &all, self.part.end) != Some(first) {
             return None;
         }
-        let mut links = Links::<C>::new();
-        links.push(first).ok()?;
-        let mut certificates = Vec::new();
-        for (output, certificate) in backwards.into_iter().rev() {
-            links.push(output).ok()?;
-            certificates.push(certificate).ok()?;
-        }
-        let committed = self.part.committed;
-        Some(Work { run: run.id, committed, request: run.active.request.clone(), tokens, links, certificates })
+        backwards.push(first).ok()?;
+        backwards.reverse();
+        Some(backwards)
+    }
+
+    /// What was certified of `stage`.
+    fn certified(&self, run: &Run<C>, stage: Stage) -> Option<Claim<C>> {
+        let links = self.links.as_ref()?;
+        let (input, output) = (*links.get(stage.index())?, *links.get(stage.next().index())?);
+        Some(Claim { run: run.id, committed: self.part.committed, stage, input, output })
+    }
+
+    /// Those who attested what was certified of `stage`.
+    fn attesters(&self, run: &Run<C>, stage: Stage) -> Option<impl Iterator<Item = (&NodeId, &Attestation<C>)>> {
+        let Claim { input, output, .. } = self.certified(run, stage)?;
+        let held = self.stages.get(stage.index())?;
+        Some(held.iter().filter(move |(_, attestation)| (attestation.input, attestation.output) == (input, output)))
+    }
+
+    /// The tokens of the part, once it is certified.
+    pub(super) fn tokens(&self, run: &Run<C>) -> Option<&Tokens> {
+        self.attesters(run, run.last_stage())?.next().map(|(_, attestation)| &attestation.tokens)
+    }
+
+    fn certificate(&self, run: &Run<C>, stage: Stage, quorum: usize) -> Option<C::WeakCertificate> {
+        let signed = self.attesters(run, stage)?.take(quorum);
+        Some(C::WeakCertificate::collect(signed.map(|(from, attestation)| (*from, &attestation.signature))))
+    }
+
+    /// The part with its certificates, once they fit together.
+    pub(super) fn work(&self, run: &Run<C>, quorum: usize) -> Option<Work<C>> {
+        Some(Work {
+            run: run.id,
+            committed: self.part.committed,
+            request: run.active.request.clone(),
+            tokens: self.tokens(run)?.clone(),
+            links: self.links.clone()?,
+            certificates: run.stages().map_while(|stage| self.certificate(run, stage, quorum)).collect(),
+        })
     }
 
     /// Evidence against everybody who attested otherwise.
-    fn accuse(&self, run: &Run<C>, out: &mut impl Outbox<C, N>) {
+    fn accuse(&self, run: &Run<C>, quorum: usize, out: &mut impl Outbox<C, N>) {
         for stage in run.stages() {
             for (from, _) in self.stages.get(stage.index()).into_iter().flat_map(Map::iter) {
-                if let Some(evidence) = self.contradiction(stage, *from) {
+                if let Some(evidence) = self.contradiction(run, stage, *from, quorum) {
                     out.push(Output::Evidence(evidence));
                 }
             }
@@ -176,11 +205,11 @@ impl<C: Scheme, const N: usize> Gathering<C, N> {
     }
 
     /// What `from` attested has the certified inputs and another output.
-    fn contradiction(&self, stage: Stage, from: NodeId) -> Option<Evidence<C>> {
-        let work = self.work.as_ref()?;
+    fn contradiction(&self, run: &Run<C>, stage: Stage, from: NodeId, quorum: usize) -> Option<Evidence<C>> {
+        let proven = self.certified(run, stage)?;
         let held = self.stages.get(stage.index())?.get(&from)?;
-        let claim = Claim { input: held.input, output: held.output, ..work.claim(stage)? };
-        contradiction(work, from, claim, held.signature.clone())
+        let claim = Claim { input: held.input, output: held.output, ..proven };
+        contradiction(proven, || self.certificate(run, stage, quorum), from, claim, held.signature.clone())
     }
 }
 
@@ -190,20 +219,20 @@ impl<C: Scheme> Attestation<C> {
     }
 }
 
-/// Evidence that `from`, who signed `claim`, contradicts what `work` certifies.
+/// Evidence that `from`, who signed `claim`, contradicts `proven`, of which
+/// `certificate` is the certificate.
 pub(crate) fn contradiction<C: Scheme>(
-    work: &Work<C>,
+    proven: Claim<C>,
+    certificate: impl FnOnce() -> Option<C::WeakCertificate>,
     from: NodeId,
     claim: Claim<C>,
     signature: C::Signature,
 ) -> Option<Evidence<C>> {
-    let proven = work.claim(claim.stage)?;
     let same_question = proven == Claim { output: proven.output, ..claim };
     if !same_question || proven.output == claim.output {
         return None;
     }
-    let certificate = work.certificates.get(claim.stage.index())?.clone();
-    let fault = Fault::Attestation { claim, signature, certified: proven.output, certificate };
+    let fault = Fault::Attestation { claim, signature, certified: proven.output, certificate: certificate()? };
     Some(Evidence { accused: from, fault })
 }
 

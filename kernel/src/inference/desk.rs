@@ -5,12 +5,15 @@
 //! one of them honest. Only then do the next stage and the next position go
 //! on, so a lie never travels further than one link.
 
+use core::cmp::Reverse;
+
 use heapless::Vec;
 
 use super::PARTS;
 use super::recovery::Past;
 use crate::bounded::Map;
 use crate::crypto::Scheme;
+use crate::machine::Rejection;
 use crate::message::inference::Signal;
 use crate::types::{NodeId, NodeSet, Position, Stage};
 
@@ -24,8 +27,12 @@ pub(super) struct Desk<C: Scheme, const N: usize> {
     pub(super) link: C::Digest,
     /// The same at the end of each part that is not committed, as far as `next` got.
     pub(super) ends: Vec<C::Digest, PARTS>,
-    /// The first report of each member for `next`.
-    pub(super) reports: Map<NodeId, Signal, N>,
+    /// The first report of each member for `next`: the link behind the stage to
+    /// which the signal leads.
+    pub(super) reports: Map<NodeId, C::Digest, N>,
+    /// The signal that most of them reported; of several, the one that leads to
+    /// the smallest link.
+    favourite: Option<Signal>,
     /// This node computes the stage: it owns it, or stepped in for an owner.
     pub(super) working: bool,
     /// The first position that this node did not compute itself; never beyond `next`
@@ -65,8 +72,10 @@ impl Watch {
 }
 
 /// What became of a position.
-pub(super) struct Certain {
+pub(super) struct Certain<C: Scheme> {
     pub(super) signal: Signal,
+    /// The link behind the stage to which it leads.
+    pub(super) link: C::Digest,
     /// Members that reported something else.
     pub(super) dissenters: NodeSet,
     /// Members that reported it.
@@ -81,6 +90,7 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
             link,
             ends: Vec::new(),
             reports: Map::new(),
+            favourite: None,
             working,
             computed: next,
             own: link,
@@ -93,22 +103,51 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
         }
     }
 
+    /// Takes the report of `from`, a `signal` that leads to `link`. Only one
+    /// signal is kept: another one that comes to be reported more often does so
+    /// by the report that brings it.
+    ///
+    /// # Errors
+    /// [`Rejection::Full`]: there is no slot for another member.
+    pub(super) fn report(&mut self, from: NodeId, link: C::Digest, signal: Signal) -> Result<(), Rejection> {
+        self.reports.insert(from, link).map_err(|_| Rejection::Full)?;
+        if self.most_reported() == Some(link) {
+            self.favourite = Some(signal);
+        }
+        Ok(())
+    }
+
     /// Members disagree about `next`: somebody lies.
     pub(super) fn is_disputed(&self) -> bool {
-        let mut signals = self.reports.iter().map(|(_, signal)| signal);
-        let first = signals.next();
-        signals.any(|signal| Some(signal) != first)
+        let mut links = self.reports.iter().map(|(_, link)| link);
+        let first = links.next();
+        links.any(|link| Some(link) != first)
     }
 
     /// What `quorum` members agree on for `next`, if they do.
-    pub(super) fn certain(&self, quorum: usize) -> Option<Certain> {
-        let by = |signal: &Signal| -> NodeSet {
-            self.reports.iter().filter(|(_, other)| *other == signal).map(|(from, _)| *from).collect()
-        };
-        let signal = self.reports.iter().map(|(_, signal)| signal).find(|signal| by(signal).len() >= quorum)?;
-        let reporters = by(signal);
+    pub(super) fn certain(&self, quorum: usize) -> Option<Certain<C>> {
+        let link = self.most_reported()?;
+        let reporters = self.reporters(&link);
+        if reporters.len() < quorum {
+            return None;
+        }
         let others = self.reports.iter().map(|(from, _)| *from).filter(|from| !reporters.contains(*from));
-        Some(Certain { signal: signal.clone(), dissenters: others.collect(), reporters })
+        Some(Certain { signal: self.favourite.clone()?, link, dissenters: others.collect(), reporters })
+    }
+
+    /// The signal that `member` reported, if it is the one that is kept.
+    pub(super) fn signal_of(&self, member: NodeId) -> Option<&Signal> {
+        self.favourite.as_ref().filter(|_| self.reports.get(&member).copied() == self.most_reported())
+    }
+
+    /// The link to which most reports lead, of several the smallest.
+    fn most_reported(&self) -> Option<C::Digest> {
+        let links = self.reports.iter().map(|(_, link)| *link);
+        links.max_by_key(|link| (self.reporters(link).len(), Reverse(*link)))
+    }
+
+    fn reporters(&self, link: &C::Digest) -> NodeSet {
+        self.reports.iter().filter(|(_, other)| *other == link).map(|(from, _)| *from).collect()
     }
 
     /// Goes on to the next position, beyond which the link is `link`.
@@ -117,6 +156,7 @@ impl<C: Scheme, const N: usize> Desk<C, N> {
         self.next = self.next.next();
         self.lasting = false;
         self.reports.clear();
+        self.favourite = None;
         if ends_part {
             // No more parts end before `next` than are open.
             let _ = self.ends.push(link);

@@ -1,11 +1,11 @@
 //! The work on one request, its parts, and what makes the result of one valid.
 
 use crate::agreement::rules::Mutant;
-use crate::chain::{Active, Candidate, Head, Header, Increment, Refused};
+use crate::chain::{Active, Head, Header, Increment, Refused, State, links_digest};
 use crate::cluster::Cluster;
 use crate::crypto::{Scheme, Signatures, Tag};
 use crate::machine::Rejection;
-use crate::message::inference::{Links, Payload, Request, RunId, SignedRequest, Work};
+use crate::message::inference::{Links, Request, RunId, SignedRequest, Work};
 use crate::types::{Position, Stage};
 
 /// The work on one request, as far as it is committed.
@@ -165,12 +165,7 @@ impl<C: Scheme> Run<C> {
     /// # Errors
     /// [`Rejection::OtherRun`], [`Rejection::Unauthorised`] when a certificate
     /// is by members that are not assigned, [`Rejection::Invalid`] else.
-    pub fn validate<const N: usize>(
-        &self,
-        cluster: &Cluster<C, N>,
-        head: &Head<C>,
-        work: Work<C>,
-    ) -> Result<Candidate<C>, Rejection> {
+    pub fn validate<const N: usize>(&self, cluster: &Cluster<C, N>, work: &Work<C>) -> Result<(), Rejection> {
         let part = self.part(self.committed()).ok_or(Rejection::OtherRun)?;
         if work.run != self.id
             || work.committed != part.committed
@@ -195,20 +190,36 @@ impl<C: Scheme> Run<C> {
                 return Err(Rejection::Unauthorised);
             }
         }
+        Ok(())
+    }
+
+    /// What `work`, which is valid, makes of the chain behind `head`: the header
+    /// of the next epoch and the state after it.
+    #[inline(never)]
+    pub fn successor<const N: usize>(
+        &self,
+        cluster: &Cluster<C, N>,
+        head: &Head<C>,
+        work: &Work<C>,
+    ) -> (Header<C>, State<C>) {
+        let request = self.active.request.digest(cluster);
+        let increment = Increment { request, committed: work.committed, tokens: work.tokens.clone() };
         let epoch = head.epoch().next();
-        let state = head.state().advance(cluster, epoch, &self.active, &work.tokens, &work.links);
-        let increment = Increment {
-            request: self.active.request.digest(cluster),
-            committed: part.committed,
-            tokens: work.tokens.clone(),
-        };
-        let header = Header {
-            epoch,
-            previous: head.value(cluster),
-            increment: increment.digest(cluster),
-            state: state.root(cluster),
-        };
-        Ok(Candidate { payload: Payload::Work(work), header, state })
+        let state = self.state_after(cluster, head, work, links_digest(cluster, &work.links));
+        let (previous, increment) = (head.value(cluster), increment.digest(cluster));
+        (Header { epoch, previous, increment, state: state.root(cluster) }, state)
+    }
+
+    /// The state alone, when the digest of the links after `work` is known:
+    /// nothing has to be digested for it.
+    pub fn state_after<const N: usize>(
+        &self,
+        cluster: &Cluster<C, N>,
+        head: &Head<C>,
+        work: &Work<C>,
+        links: C::Digest,
+    ) -> State<C> {
+        head.state().advance_to(cluster, head.epoch().next(), &self.active, &work.tokens, (&work.links, links))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Inference;
 use super::desk::Watch;
 use super::recovery::Past;
-use super::run::{Part, Run, extend};
+use super::run::{Part, Run};
 use crate::agreement::rules::Mutant;
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
@@ -42,7 +42,7 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
         };
         let ends_part = self.ends_part(position.next());
         if let Some(desk) = self.desks.get_mut(stage.index()) {
-            desk.advance(extend(seat.cluster, &desk.link, &certain.signal), ends_part);
+            desk.advance(certain.link, ends_part);
         }
         let trusted = certain.reporters.iter().fold(self.suspects, NodeSet::without);
         self.suspects = trusted.union(certain.dissenters);

@@ -4,6 +4,7 @@
 mod attesting;
 mod concerned;
 mod recovery;
+mod reports;
 mod runs;
 
 use std::vec::Vec;
@@ -15,7 +16,7 @@ use crate::cluster::{Assignment, Cluster, Model, Roster, Timing};
 use crate::crypto::ideal::Ideal;
 use crate::machine::{Source, Timer};
 use crate::message::Kind;
-use crate::message::inference::{Attest, Claim, Links, Recall, Request, Sampling, SignedRequest, Tokens};
+use crate::message::inference::{Attest, Claim, Links, Recall, Request, Sampling, SignedRequest, Tokens, Work};
 use crate::types::{ClientId, Resilience};
 
 type C = Ideal<8>;
@@ -115,6 +116,13 @@ impl<'c> Member<'c> {
     fn is_told(&mut self, from: NodeId, attest: Attest<C>) -> Result<(), Rejection> {
         let signature = C::sign(&from, &0);
         self.does(|inference, seat, out| inference.on_attest(seat, from, attest, signature, &mut |it| out.push(it)))
+    }
+
+    /// The next part, if there are certificates for all of it.
+    fn work(&self) -> Option<Work<C>> {
+        let work = self.inference.work(&Seat { cluster: self.cluster, me: self.me, key: &self.me });
+        assert_eq!(work.as_ref().map(|work| (work.run, work.committed)), self.inference.certified());
+        work
     }
 
     /// A round is over, and the next one begins.
@@ -450,10 +458,10 @@ fn equal_attestations_of_every_stage_make_the_work_and_convict_the_rest() {
         }
         member.is_told(owner, attest(FIRST, links[0], links[1])).unwrap();
         lasts.iter().for_each(|from| member.is_told(*from, attest(LAST, links[1], links[2])).unwrap());
-        assert!(member.inference.work().is_none(), "only one says so of the first stage");
+        assert_eq!(member.work(), None, "only one says so of the first stage");
         assert_eq!(accused(&mut member), []);
         member.is_told(reserve, attest(FIRST, links[0], links[1])).unwrap();
-        let work = member.inference.work().unwrap();
+        let work = member.work().unwrap();
         assert_eq!((work.tokens.as_slice(), work.links.as_slice()), (&tokens[..], &links[..]));
         if !early {
             assert_eq!(accused(&mut member), []);
@@ -466,7 +474,7 @@ fn equal_attestations_of_every_stage_make_the_work_and_convict_the_rest() {
     member.is_told(liar, attest(FIRST, 69, 70)).unwrap();
     [owner, reserve].iter().for_each(|from| member.is_told(*from, attest(FIRST, links[0], links[1])).unwrap());
     lasts.iter().for_each(|from| member.is_told(*from, attest(LAST, links[1], links[2])).unwrap());
-    assert!(member.inference.work().is_some());
+    assert!(member.work().is_some());
     assert_eq!(accused(&mut member), []);
 }
 

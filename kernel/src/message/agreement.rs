@@ -37,7 +37,7 @@ pub struct Proposal<C: Scheme> {
     /// By the leader of that view, on the ballot.
     pub signature: C::Signature,
     /// f + 1 acknowledgements that the ballot is justified; none in view 0.
-    pub progress: Option<C::Signatures>,
+    pub progress: Option<C::WeakCertificate>,
 }
 
 impl<C: Scheme> Proposal<C> {
@@ -131,7 +131,7 @@ pub enum AgreementMessage<C: Scheme, const N: usize> {
         /// What, and in which view.
         ballot: Ballot<C>,
         /// f + 1 acknowledgements; none in view 0.
-        progress: Option<C::Signatures>,
+        progress: Option<C::WeakCertificate>,
     },
     /// The sender accepts the leader's proposal.
     Vote(Ballot<C>),

@@ -226,7 +226,7 @@ pub struct Work<C: Scheme> {
     pub links: Links<C>,
     /// The certificate of each stage: exactly f + 1 attestations of the claim
     /// that the links describe.
-    pub certificates: Vec<C::Signatures, MAX_STAGES>,
+    pub certificates: Vec<C::WeakCertificate, MAX_STAGES>,
 }
 
 impl<C: Scheme> Work<C> {

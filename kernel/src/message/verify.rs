@@ -155,13 +155,23 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
     }
 
     /// Whether exactly `quorum` voters signed `statement`.
-    fn quorum_of_voters(&self, quorum: usize, statement: &C::Digest, signatures: &C::Signatures) -> bool {
+    fn quorum_of_voters(
+        &self,
+        quorum: usize,
+        statement: &C::Digest,
+        signatures: &impl Signatures<C::Signature>,
+    ) -> bool {
         signatures
             .is_quorum(quorum, |signer, signature| self.votes(signer) && self.signed_by(signer, statement, signature))
     }
 
     /// Whether exactly `quorum` members signed `statement`.
-    pub(crate) fn quorum(&self, quorum: usize, statement: &C::Digest, signatures: &C::Signatures) -> bool {
+    pub(crate) fn quorum(
+        &self,
+        quorum: usize,
+        statement: &C::Digest,
+        signatures: &impl Signatures<C::Signature>,
+    ) -> bool {
         signatures.is_quorum(quorum, |signer, signature| self.signed_by(signer, statement, signature))
     }
 
@@ -196,7 +206,7 @@ impl<C: Scheme, const N: usize> Cluster<C, N> {
         &self,
         epoch: Epoch,
         ballot: &super::agreement::Ballot<C>,
-        progress: Option<&C::Signatures>,
+        progress: Option<&C::WeakCertificate>,
     ) -> bool {
         match progress {
             None => ballot.view == View::ZERO,

@@ -5,9 +5,9 @@
 //! behind it. It goes on in the next cluster, in which nobody can have signed
 //! anything without holding the same decision.
 
-use super::{Node, Record, RecordError};
+use super::{Behind, Node, Record, RecordError};
 use crate::agreement::Agreement;
-use crate::chain::{Candidate, Decided};
+use crate::chain::Decided;
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::inference::Inference;
@@ -39,8 +39,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         self.candidates.clear();
         self.notices.clear();
         self.change = None;
-        self.closed = None;
-        self.recovered = None;
+        self.behind = Behind::Nothing;
         self.watch = super::Watch::default();
         out.push(Output::Persist);
         self.choose_run(seat, out);
@@ -93,10 +92,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
     /// under way. One that does not fit any more, since a member revised its
     /// profile, is given up.
     pub(super) fn admit_change(&mut self, seat: &Seat<'_, C, N>, out: &mut impl Outbox<C, N>) {
-        let is_change = |candidate: &Candidate<C>| matches!(candidate.payload, Payload::Change(_));
         if self.change.is_none()
             || self.head.is_working()
-            || self.candidates.iter().any(|(_, candidate)| is_change(candidate))
+            || self.holds(|payload| matches!(payload, Payload::Change(_)))
         {
             return;
         }
@@ -107,22 +105,13 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
     }
 
-    /// What the chain would be after the change.
+    /// Whether the open epoch may commit the change.
     ///
     /// # Errors
     /// [`Rejection::Invalid`] when the state does not admit it.
-    pub(super) fn validate_change(
-        &self,
-        seat: &Seat<'_, C, N>,
-        signed: SignedChange<C>,
-    ) -> Result<Candidate<C>, Rejection> {
-        let before = self.head.state();
-        if !before.admits_change(seat.cluster, &signed.change) {
-            return Err(Rejection::Invalid);
-        }
-        let state = before.end(self.epoch(), &signed.change);
-        let increment = signed.change.statement(seat.cluster);
-        Ok(self.candidate(seat, Payload::Change(signed), increment, state))
+    pub(super) fn validate_change(&self, seat: &Seat<'_, C, N>, signed: &SignedChange<C>) -> Result<(), Rejection> {
+        let admitted = self.head.state().admits_change(seat.cluster, &signed.change);
+        if admitted { Ok(()) } else { Err(Rejection::Invalid) }
     }
 
     /// The decision that ended this cluster.

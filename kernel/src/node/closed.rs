@@ -26,6 +26,41 @@ pub(super) struct Closed<C: Scheme, const N: usize> {
     pub(super) payload: Option<Payload<C>>,
 }
 
+/// What a node keeps that its open epoch did not bring.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::large_enum_variant, reason = "no heap to box into, and one for each node")]
+pub(super) enum Behind<C: Scheme, const N: usize> {
+    Nothing,
+    /// The payload of a record that was read back, until it is a value of the
+    /// open epoch. Whoever goes on from a record has closed no epoch.
+    Recovered(Payload<C>),
+    /// What the last decided epoch can still be held to.
+    Closed(Closed<C, N>),
+}
+
+impl<C: Scheme, const N: usize> Behind<C, N> {
+    pub(super) fn recovered(&self) -> Option<&Payload<C>> {
+        match self {
+            Behind::Recovered(payload) => Some(payload),
+            Behind::Nothing | Behind::Closed(_) => None,
+        }
+    }
+
+    pub(super) fn closed(&self) -> Option<&Closed<C, N>> {
+        match self {
+            Behind::Closed(closed) => Some(closed),
+            Behind::Nothing | Behind::Recovered(_) => None,
+        }
+    }
+
+    pub(super) fn closed_mut(&mut self) -> Option<&mut Closed<C, N>> {
+        match self {
+            Behind::Closed(closed) => Some(closed),
+            Behind::Nothing | Behind::Recovered(_) => None,
+        }
+    }
+}
+
 /// What became of a statement about an epoch that is decided.
 pub(super) enum Late<C: Scheme> {
     /// It changes nothing.
@@ -99,7 +134,11 @@ impl<C: Scheme, const N: usize> Closed<C, N> {
     /// Evidence, if an attestation contradicts what the epoch certified.
     pub(super) fn compare(&self, from: NodeId, attest: &Attest<C>, signature: &C::Signature) -> Option<Evidence<C>> {
         match self.payload.as_ref()? {
-            Payload::Work(work) => contradiction(work, from, attest.claim, signature.clone()),
+            Payload::Work(work) => {
+                let stage = attest.claim.stage;
+                let certificate = || work.certificates.get(stage.index()).cloned();
+                contradiction(work.claim(stage)?, certificate, from, attest.claim, signature.clone())
+            }
             Payload::Notice(_) | Payload::Change(_) => None,
         }
     }

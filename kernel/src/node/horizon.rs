@@ -45,7 +45,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             role: self.role,
             epoch: self.epoch(),
             agreement: self.agreement.horizon(),
-            closed: self.closed.as_ref().map(super::closed::Closed::horizon),
+            closed: self.behind.closed().map(super::closed::Closed::horizon),
             finished: self.head.finished(),
         }
     }

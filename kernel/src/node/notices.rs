@@ -20,7 +20,7 @@
 use super::{Node, Role};
 use crate::agreement::rules::Mutant;
 use crate::assignment::Profile;
-use crate::chain::{Candidate, State};
+use crate::chain::State;
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::machine::{Outbox, Rejection, Transmission, send};
@@ -114,10 +114,9 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             return;
         }
         let state = self.head.state();
-        let is_notice = |candidate: &Candidate<C>| matches!(candidate.payload, Payload::Notice(_));
-        let any = self.candidates.iter().any(|(_, candidate)| is_notice(candidate));
         // Work goes first when the last epoch was a notice too.
-        if any || state.interrupted && !self.requests.is_empty() {
+        if self.holds(|payload| matches!(payload, Payload::Notice(_))) || state.interrupted && !self.requests.is_empty()
+        {
             return;
         }
         let admitted = |signed: &&SignedNotice<C>| state.admits_notice(seat.cluster, signed.member, &signed.notice);
@@ -132,22 +131,13 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         }
     }
 
-    /// What the chain would be after the notice.
+    /// Whether the open epoch may commit the notice.
     ///
     /// # Errors
     /// [`Rejection::Invalid`] when the state does not admit it.
-    pub(super) fn validate_notice(
-        &self,
-        seat: &Seat<'_, C, N>,
-        signed: SignedNotice<C>,
-    ) -> Result<Candidate<C>, Rejection> {
-        let before = self.head.state();
-        if !before.admits_notice(seat.cluster, signed.member, &signed.notice) {
-            return Err(Rejection::Invalid);
-        }
-        let state = before.note(self.epoch(), signed.member, signed.notice);
-        let increment = signed.increment(seat.cluster);
-        Ok(self.candidate(seat, Payload::Notice(signed), increment, state))
+    pub(super) fn validate_notice(&self, seat: &Seat<'_, C, N>, signed: &SignedNotice<C>) -> Result<(), Rejection> {
+        let admitted = self.head.state().admits_notice(seat.cluster, signed.member, &signed.notice);
+        if admitted { Ok(()) } else { Err(Rejection::Invalid) }
     }
 
     /// `state` is decided: a learner whose number it contains votes again, and

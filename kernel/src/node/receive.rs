@@ -124,7 +124,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         signature: &C::Signature,
         out: &mut impl Outbox<C, N>,
     ) {
-        if let Some(evidence) = self.closed.as_ref().and_then(|closed| closed.compare(from, attest, signature)) {
+        if let Some(evidence) = self.behind.closed().and_then(|closed| closed.compare(from, attest, signature)) {
             out.push(Output::Evidence(evidence));
         }
     }
@@ -138,7 +138,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         out: &mut impl Outbox<C, N>,
     ) -> Result<(), Rejection> {
         let Message::Agreement { epoch, message } = &envelope.message else { return Err(Rejection::Stale) };
-        let closed = self.closed.as_mut().filter(|closed| closed.epoch == *epoch).ok_or(Rejection::Stale)?;
+        let closed = self.behind.closed_mut().filter(|closed| closed.epoch == *epoch).ok_or(Rejection::Stale)?;
         match closed.hear(seat, envelope.from, message, &envelope.signature) {
             Late::Known => Err(Rejection::Stale),
             Late::Dissents => {

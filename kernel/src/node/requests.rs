@@ -150,7 +150,7 @@ impl<C: Scheme, const N: usize> Node<C, N> {
             // What is finished in the open epoch is not given up for a better
             // turn, unless it was not decided in time: those who lack it may be
             // too many to leave a view, and too few for the request of that turn.
-            None if self.inference.work().is_some() && self.agreement.view() == View::ZERO => None,
+            None if self.inference.certified().is_some() && self.agreement.view() == View::ZERO => None,
             None => self.requests.next(&state),
         };
         let Some(next) = next else { return };

@@ -80,7 +80,7 @@ pub enum Fault<C: Scheme> {
         /// The output that was certified.
         certified: C::Digest,
         /// f + 1 attestations of it.
-        certificate: C::Signatures,
+        certificate: C::WeakCertificate,
     },
 }
 

@@ -123,7 +123,7 @@ pub enum ProvisionError {
     Version,
     /// The block is damaged.
     Damaged,
-    /// It does not fit in [`BLOCK`] bytes.
+    /// It does not fit in [`BLOCK`] bytes, or in the room that a device has for it.
     TooLong,
 }
 
@@ -152,11 +152,12 @@ impl<'b> Provision<'b> {
         Ok(())
     }
 
-    /// Reads the block at the front of `flash`.
+    /// Reads the block at the front of `flash`, of which the beginning is there:
+    /// a device that expects a short block needs less memory to read it.
     ///
     /// # Errors
-    /// When there is none, or it is not whole.
-    pub fn read(flash: &'b [u8; BLOCK]) -> Result<Provision<'b>, ProvisionError> {
+    /// When there is none, or it is not whole, or it goes on behind what is there.
+    pub fn read(flash: &'b [u8]) -> Result<Provision<'b>, ProvisionError> {
         let (head, rest) = flash.split_first_chunk::<HEAD>().ok_or(ProvisionError::Blank)?;
         let (magic, head_rest) = head.split_first_chunk::<8>().ok_or(ProvisionError::Blank)?;
         if *magic != MAGIC {
@@ -168,7 +169,7 @@ impl<'b> Provision<'b> {
         }
         let length = head_rest.first_chunk::<4>().ok_or(ProvisionError::Damaged)?;
         let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| ProvisionError::Damaged)?;
-        let body = rest.get(..length).ok_or(ProvisionError::Damaged)?;
+        let body = rest.get(..length).ok_or(ProvisionError::TooLong)?;
         if head_of(body).as_ref() != Some(head) {
             return Err(ProvisionError::Damaged);
         }

@@ -1,8 +1,8 @@
 //! Being dialled, and receiving.
 
-use butterfly_kernel::types::{ClientId, Epoch};
+use butterfly_kernel::types::{ClientId, Epoch, NodeId};
 use butterfly_kernel::wire;
-use butterfly_session::Peer;
+use butterfly_session::MicroSession;
 use butterfly_session::gate::{Arrival, Source, Ticket};
 use embassy_futures::select::{Either, select};
 use embassy_net::IpAddress;
@@ -11,7 +11,7 @@ use embassy_time::{Duration, with_timeout};
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 
-use super::{SeatMemory, Shared};
+use super::{ClientMemory, SeatMemory, Shared};
 use crate::access::{Answer, Ask, Refusal};
 use crate::connection::{Connection, Heard, Lost};
 use crate::party::Who;
@@ -25,6 +25,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(3);
 const STALL_TIME: Duration = Duration::from_secs(10);
 /// For the last word to leave.
 const FAREWELL: Duration = Duration::from_millis(50);
+
+type Seated<'c, 's> = Connection<'c, 's, { MicroSession::FRAME }>;
 
 impl<
     'm,
@@ -41,7 +43,7 @@ impl<
     pub(super) async fn seat(&self, seat: usize, memory: &mut SeatMemory) {
         let Some(displaced) = self.displaced.get(seat) else { return };
         loop {
-            let SeatMemory { session, receive, transmit, out } = memory;
+            let SeatMemory { session, receive, transmit } = memory;
             let mut socket = TcpSocket::new(self.stack, receive, transmit);
             socket.set_timeout(Some(STALL_TIME));
             socket.set_keep_alive(Some(KEEP_ALIVE));
@@ -50,7 +52,7 @@ impl<
                 displaced.reset();
                 let source = source_of(&socket);
                 let ticket = self.arrive(seat, source);
-                let mut connection = Connection::new(&mut socket, session, self.party.local(), out);
+                let mut connection = Connection::new(&mut socket, session, self.party.local(), self.out);
                 // Whatever the reason, whoever it was may dial again.
                 let _over = select(displaced.wait(), self.attend(&mut connection, seat, ticket)).await;
                 self.leave(seat);
@@ -60,64 +62,75 @@ impl<
         }
     }
 
-    async fn attend(&self, connection: &mut Connection<'_, '_>, seat: usize, ticket: Ticket) -> Result<(), Lost> {
+    async fn attend(&self, connection: &mut Seated<'_, '_>, seat: usize, ticket: Ticket) -> Result<(), Lost> {
         let shaken = with_timeout(HANDSHAKE_TIME, self.shake(connection, ticket)).await;
-        let peer = shaken.map_err(|_| Lost::Session)??;
-        self.party.note(&peer);
-        match self.party.who(&peer.identity()).ok_or(Lost::Session)? {
+        match shaken.map_err(|_| Lost::Session)?? {
             Who::Member(node) => {
-                self.establish(seat, node.index());
-                self.receive(connection, node.index()).await
+                self.establish(seat, node);
+                self.receive(connection).await
             }
             Who::Client(client) => {
-                let place = self.party.me().index();
-                self.establish(seat, place);
-                self.serve(connection, place, client).await
+                // Nobody is its own peer: our number is free for clients.
+                self.establish(seat, self.party.me());
+                self.serve(connection, client).await
             }
         }
     }
 
-    async fn shake(&self, connection: &mut Connection<'_, '_>, ticket: Ticket) -> Result<Peer, Lost> {
+    async fn shake(&self, connection: &mut Seated<'_, '_>, ticket: Ticket) -> Result<Who, Lost> {
         connection.knock().await?;
         let knocked = self.door.borrow_mut().gate.knock(ticket, self.now());
         knocked.map_err(|_| Lost::Session)?;
-        let ephemeral = self.ephemeral().map_err(|_| Lost::Session)?;
-        let peer = connection.answer(self.party, ephemeral).await?;
-        if self.door.borrow_mut().gate.leave(ticket) { Ok(peer) } else { Err(Lost::Session) }
+        connection.answer(self.party, self.ephemeral().map_err(|_| Lost::Session)?)?;
+        connection.establish().await?;
+        if !self.door.borrow_mut().gate.leave(ticket) {
+            return Err(Lost::Session);
+        }
+        let peer = connection.peer().ok_or(Lost::Session)?;
+        self.party.note(peer);
+        self.party.who(&peer.identity()).ok_or(Lost::Session)
     }
 
     /// Gives what a member sends to the node, which knows the author of each
     /// message by its signature.
-    async fn receive(&self, connection: &mut Connection<'_, '_>, place: usize) -> Result<(), Lost> {
-        let mut whole = self.wholes.get(place).ok_or(Lost::Session)?.lock().await;
-        whole.clear();
+    async fn receive(&self, connection: &mut Seated<'_, '_>) -> Result<(), Lost> {
         loop {
             let mut genuine = true;
-            let take = |message: &[u8]| genuine = self.with_host(|host| host.receive(message)).unwrap_or(false);
-            match connection.hear(take, &mut *whole).await? {
-                Heard::Message if genuine => {}
+            let mut take = |message: &[u8]| genuine = self.with_host(|host| host.receive(message)).unwrap_or(false);
+            match connection.hear(&mut take).await? {
+                Heard::Message => {}
+                Heard::Part => {
+                    let mut room = self.rooms.take().await.ok_or(Lost::Session)?;
+                    connection.gather(&mut room.whole).await?;
+                    take(&room.whole);
+                }
                 _ => return Err(Lost::Session),
+            }
+            if !genuine {
+                return Err(Lost::Session);
             }
         }
     }
 
     /// Answers a client.
-    async fn serve(&self, connection: &mut Connection<'_, '_>, place: usize, client: ClientId) -> Result<(), Lost> {
-        let mut room = self.wholes.get(place).ok_or(Lost::Session)?.lock().await;
-        room.clear();
+    async fn serve(&self, connection: &mut Seated<'_, '_>, client: ClientId) -> Result<(), Lost> {
+        let ClientMemory { whole, out } = &mut *self.client.lock().await;
         let mut follows: Option<Epoch> = None;
         loop {
             if let Some(from) = &mut follows {
-                while self.copy_told(from, &mut room) {
-                    connection.send(&room).await?;
+                while self.copy_told(from, whole) {
+                    connection.send(whole, out).await?;
                 }
-                room.clear();
             }
             let mut answered = None;
-            let take = |message: &[u8]| answered = self.answer(message, client);
-            match select(connection.hear(take, &mut *room), self.news.wait()).await {
+            let mut take = |message: &[u8]| answered = self.answer(message, client);
+            match select(connection.hear(&mut take), self.news.wait()).await {
                 Either::First(heard) => match heard? {
                     Heard::Message => {}
+                    Heard::Part => {
+                        connection.gather(whole).await?;
+                        take(whole);
+                    }
                     _ => return Err(Lost::Session),
                 },
                 Either::Second(()) => continue,
@@ -125,9 +138,8 @@ impl<
             match answered.ok_or(Lost::Session)? {
                 Reply::Follow(from) => follows = Some(from),
                 reply => {
-                    self.encode(reply, &mut room).ok_or(Lost::Session)?;
-                    connection.send(&room).await?;
-                    room.clear();
+                    self.encode(reply, whole).ok_or(Lost::Session)?;
+                    connection.send(whole, out).await?;
                 }
             }
         }
@@ -178,12 +190,12 @@ impl<
     }
 
     /// Whoever sat there is known now, and has no other session any more.
-    fn establish(&self, seat: usize, place: usize) {
+    fn establish(&self, seat: usize, node: NodeId) {
         let mut door = self.door.borrow_mut();
-        let before = door.open.iter().position(|open| *open == Some(place));
+        let before = door.open.iter().position(|open| *open == Some(node));
         self.displace(before.filter(|before| *before != seat));
         if let Some(open) = door.open.get_mut(seat) {
-            *open = Some(place);
+            *open = Some(node);
         }
         if let Some(arriving) = door.arriving.get_mut(seat) {
             *arriving = None;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use butterfly_kernel::assignment::Layers;
-use butterfly_kernel::cluster::{Assignment, Model};
+use butterfly_kernel::cluster::{Assignment, ClusterError, Model};
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::ed25519::{Ed25519, PublicKey};
 use butterfly_kernel::message::inference::{Request, Sampling};
@@ -22,15 +22,17 @@ use butterfly_workload::{CONTEXT, LAYERS, Partition, Signal, VOCABULARY, Weights
 use ed25519_dalek::SigningKey;
 
 use crate::board::{Counting, Flash, Memory, Nothing, Teller};
+use crate::sizes::FOUR;
 
 const MEMBERS: usize = 4;
-const MESSAGE: usize = 4 * 1024;
-const COPY: usize = 8 * 1024;
+const MESSAGE: usize = FOUR.message;
+const PARKING: usize = FOUR.parking;
+const COPY: usize = FOUR.copy;
 const FLASH: usize = VOTE_RECORD + 4 * COPY;
 const PROMPT: &str = "Return the ";
 const TOKENS: usize = 16;
 
-type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, { 4 * MESSAGE }, COPY, CONTEXT>;
+type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, PARKING, COPY, CONTEXT>;
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
@@ -115,7 +117,7 @@ fn boot(flash: &Flash, life: u8) -> (Host, Rc<RefCell<Memory>>) {
     let said = Rc::new(RefCell::new(Memory::default()));
     let voice = Box::leak(Box::new(Teller(Rc::clone(&said))));
     let desks: Vec<Desk<CONTEXT>> = (0..LAYERS).map(|_| Desk::new()).collect();
-    let memory = Box::leak(Box::new(HostMemory::new()));
+    let memory = Box::leak(Box::new(HostMemory::<MEMBERS, { MEMBERS - 1 }, MESSAGE, PARKING>::new()));
     let mut host = Host::new(party, node, record, voice, memory, desks.leak()).unwrap();
     host.start(host::draw_nonce(&mut Counting(life)).unwrap()).unwrap();
     (host, said)
@@ -301,4 +303,26 @@ fn a_block_of_a_stranger_is_refused() {
     assert_eq!(refused(Provision { peers: &provision.peers[1..], ..provision }), Some(PartyError::Addresses));
     assert_eq!(refused(Provision { roster: &[], ..provision }), Some(PartyError::Roster));
     assert!(Party::<3>::new(&provision, MESSAGE as u32).is_err(), "more members than the build holds");
+}
+
+/// A server's bounds are larger, so its roster may be one that no device can keep.
+#[test]
+#[cfg(feature = "compact")]
+fn a_roster_beyond_the_bounds_of_a_device_is_refused() {
+    let client = public(&key(99)).0;
+    let encoded = |clients: u8| [vec![clients], (0..clients).flat_map(|_| client).collect()].concat();
+    let with_clients = |clients: u8| {
+        let mut bytes = [0; 2048];
+        let roster = wire::encode(&roster(), &mut bytes).unwrap();
+        let one = encoded(1);
+        let at = roster.windows(one.len()).position(|part| part == one).expect("there is one client");
+        [&roster[..at], &encoded(clients), &roster[at + one.len()..]].concat()
+    };
+    let flash = provisioned(0);
+    let block: [u8; BLOCK] = flash.bytes.borrow()[..BLOCK].try_into().unwrap();
+    let provision = Provision::read(&block).unwrap();
+    let refused = |roster: &[u8]| Party::<MEMBERS>::new(&Provision { roster, ..provision }, MESSAGE as u32).err();
+    assert_eq!(refused(&with_clients(1)), None);
+    assert_eq!(refused(&with_clients(2)), Some(PartyError::Cluster(ClusterError::RepeatedKey)), "it was read");
+    assert_eq!(refused(&with_clients(3)), Some(PartyError::Roster));
 }

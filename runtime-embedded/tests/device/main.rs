@@ -4,5 +4,8 @@
 mod board;
 mod golden;
 mod hosts;
+mod longest;
 #[path = "../../../kernel/session/tests/replay/mod.rs"]
 mod replay;
+#[path = "../../program/sizes.rs"]
+mod sizes;

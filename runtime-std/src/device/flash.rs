@@ -27,7 +27,7 @@ pub const BYTES: u64 = 16 * 1024 * 1024;
 const NAME: &str = "flash";
 /// The room for one copy of the vote record, as the firmware has it: for up to
 /// four members, and for more.
-const COPIES: [usize; 2] = [8 * 1024, 12 * 1024];
+const COPIES: [usize; 2] = [4 * 1024, 8 * 1024];
 
 /// The flash of one member.
 pub struct Flash {

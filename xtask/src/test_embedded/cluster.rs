@@ -18,7 +18,7 @@ use crate::process::succeed;
 /// Members of every cluster here.
 pub(super) const MEMBERS: u8 = 4;
 /// What a state is waited for; machines are slow at times.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// A first view may take this long: the devices share two cores with each other.
 const VIEW: &str = "8000";
 

@@ -14,7 +14,7 @@ use super::namespace::Namespace;
 use crate::process::succeed;
 
 /// Bytes of stack that a device may use.
-pub(super) const STACK: u64 = 100_000;
+pub(super) const STACK: u64 = 60_000;
 
 const PROMPT: &str = "Return the ";
 /// Six epochs: every member leads one.

@@ -17,7 +17,7 @@ use crate::story::{
     sign_notice, sign_request,
 };
 use crate::vector::{Reason, Shape, Vector, Verdict};
-use crate::{AgreementMessage, Crypto, Digest, Message, Signatures, Work};
+use crate::{AgreementMessage, Crypto, Digest, Message, WeakCertificate, Work};
 
 /// The first message of `kind`, with something wrong about its author.
 pub(super) fn authors(story: &Story, foreign: &Story, kind: Kind) -> Vec<Vector> {
@@ -254,7 +254,7 @@ fn proposals(story: &Story) -> Vec<Case> {
         |signers: &[u8], tag, ballot: &Ballot<Crypto>| Some(story.certify_ballot(signers, tag, epoch, ballot));
     let (before, after) = (story.second.ballot(0), story.second.ballot(1));
     let other = Ballot { value: story.first.ballot(0).value, ..after };
-    let case = |name, about, reason, ballot: Ballot<Crypto>, progress: Option<Signatures>| Case {
+    let case = |name, about, reason, ballot: Ballot<Crypto>, progress: Option<WeakCertificate>| Case {
         name,
         about,
         reason,

@@ -12,7 +12,7 @@ use super::samples;
 use crate::damage::{encode, replace};
 use crate::story::{Story, revision, signal};
 use crate::vector::{Reason, Shape, Vector, Verdict};
-use crate::{Message, Signature, Signatures};
+use crate::{Message, Signature};
 
 /// A variant that no enum has.
 const NO_VARIANT: u8 = 0x7f;
@@ -117,7 +117,7 @@ fn too_many(story: &Story) -> Vec<Case> {
 fn maps(story: &Story) -> Vec<Case> {
     let (_, payload) = encoded(story, Kind::Payload, "payload");
     let (request, cert_request) = encoded(story, Kind::CertRequest, "cert_request");
-    let signatures: &Signatures = &story.first.work().certificates[0];
+    let signatures = &story.first.work().certificates[0];
     let signed: Vec<Vec<u8>> = signatures.iter().map(|entry| encode(&entry)).collect();
     let reported: Vec<Vec<u8>> = match &request {
         Message::Agreement { message: crate::AgreementMessage::CertRequest(request), .. } => {

@@ -13,27 +13,25 @@
 //! both give.
 
 use super::{
-    INTRODUCTION, Side, Traffic, has_room, initiate, introduction, read, respond, their_key, write, write_first,
+    INTRODUCTION, Ours, Side, Traffic, has_room, initiate, introduction, read, respond, their_key, write, write_first,
 };
 use crate::error::{Closed, Refused};
-use crate::keys::{Ephemeral, KeyRecord, Peer};
+use crate::keys::{KeyRecord, Peer};
 use crate::limits::Limits;
-use crate::local::{Guard, Local, Members, member};
+use crate::local::{Guard, Members, member};
 use crate::suite::Noise;
-use crate::wire::{ANSWER_TO_MEMBER, FIRST_OF_MEMBER, LIMITS, Pattern, Reader};
+use crate::wire::{ANSWER_TO_MEMBER, FIRST_OF_MEMBER, LENGTH, LIMITS, Pattern, Reader};
 
 /// The initiator's message to `peer`.
-pub(crate) fn first(
-    local: &Local,
-    peer: &Peer,
-    ephemeral: Ephemeral,
-    ours: Limits,
-    out: &mut [u8],
-) -> Result<(Noise, usize), Refused> {
+pub(crate) fn first(ours: &Ours<'_>, peer: &Peer, out: &mut [u8]) -> Result<usize, Refused> {
     has_room(FIRST_OF_MEMBER, out)?;
-    let mut noise = initiate(local, Pattern::Member, ephemeral, peer.identity(), Some(peer.exchange()))?;
-    let guard = Guard::of_member(local.cluster(), peer.exchange());
-    let written = write_first(&mut noise, Pattern::Member, &guard, &introduction(local, ours), out)?;
+    begin(ours, peer, out).map(|(_, written)| written)
+}
+
+fn begin(ours: &Ours<'_>, peer: &Peer, out: &mut [u8]) -> Result<(Noise, usize), Refused> {
+    let mut noise = initiate(ours, Pattern::Member, peer.identity(), Some(peer.exchange()))?;
+    let guard = Guard::of_member(ours.local.cluster(), peer.exchange());
+    let written = write_first(&mut noise, Pattern::Member, &guard, &introduction(ours), out)?;
     Ok((noise, written))
 }
 
@@ -46,31 +44,30 @@ pub(crate) struct Answer<const FRAMES_PER_KEY: u32> {
 
 /// The responder's answer to the first message in which Noise's part is `inside`.
 pub(crate) fn answer<const FRAMES_PER_KEY: u32>(
-    local: &Local,
+    ours: &Ours<'_>,
     members: &impl Members,
-    ephemeral: Ephemeral,
-    ours: Limits,
     inside: &[u8],
     out: &mut [u8],
 ) -> Result<Answer<FRAMES_PER_KEY>, Refused> {
     has_room(ANSWER_TO_MEMBER, out)?;
-    let mut noise = respond(local, Pattern::Member, ephemeral)?;
+    let mut noise = respond(ours, Pattern::Member)?;
     let payload: [u8; INTRODUCTION] = read(&mut noise, inside)?;
     let mut reader = Reader(&payload);
     let record = KeyRecord::read(&mut reader, their_key(&noise)?).ok_or(Closed::Handshake)?;
-    let agreed = ours.agree(Limits::read(&mut reader).ok_or(Closed::Handshake)?)?;
-    let peer = member(&record, local.cluster(), members)?;
-    let written = write(&mut noise, &ours.to_bytes(), ANSWER_TO_MEMBER, out)?;
+    let agreed = ours.limits.agree(Limits::read(&mut reader).ok_or(Closed::Handshake)?)?;
+    let peer = member(&record, ours.local.cluster(), members)?;
+    let written = write(&mut noise, &ours.limits.to_bytes(), ANSWER_TO_MEMBER, out)?;
     Ok(Answer { traffic: Traffic::of(noise, Side::Responder, agreed)?, peer, written })
 }
 
-/// What the initiator has once it was answered.
+/// What the initiator has once `peer` has answered.
 pub(crate) fn hear<const FRAMES_PER_KEY: u32>(
-    mut noise: Noise,
-    ours: Limits,
+    ours: &Ours<'_>,
+    peer: &Peer,
     message: &[u8],
 ) -> Result<Traffic<FRAMES_PER_KEY>, Closed> {
+    let (mut noise, _) = begin(ours, peer, &mut [0; LENGTH + FIRST_OF_MEMBER]).map_err(|_| Closed::Handshake)?;
     let payload: [u8; LIMITS] = read(&mut noise, message)?;
-    let agreed = ours.agree(Limits::read(&mut Reader(&payload)).ok_or(Closed::Handshake)?)?;
+    let agreed = ours.limits.agree(Limits::read(&mut Reader(&payload)).ok_or(Closed::Handshake)?)?;
     Traffic::of(noise, Side::Initiator, agreed)
 }

@@ -13,10 +13,11 @@
 
 use super::{Phase, Session};
 use crate::error::Refused;
-use crate::handshake::{Side, Traffic, newcomer};
+use crate::handshake::newcomer;
 use crate::keys::{Ephemeral, Peer};
 use crate::local::Local;
 use crate::token::{Applicant, BearerSecret, Operators, Token};
+use crate::wire::{ANSWER_TO_NEWCOMER, APPLICATION};
 
 impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// Newcomer: writes the first message to the sponsor that `token` names.
@@ -31,8 +32,8 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
         out: &mut [u8],
     ) -> Result<usize, Refused> {
         let Phase::Fresh = self.phase else { return Err(self.not_now()) };
-        let (noise, written) = self.settle(newcomer::first(local, token.sponsor, ephemeral, out))?;
-        self.phase = Phase::Asked(noise, token.sponsor);
+        let written = self.settle(newcomer::first(&Self::ours(local, &ephemeral), token.sponsor, out))?;
+        self.phase = Phase::Asked(ephemeral, token.sponsor);
         Ok(written)
     }
 
@@ -49,14 +50,12 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
         secret: &BearerSecret,
         out: &mut [u8],
     ) -> Result<usize, Refused> {
-        let ours = Self::ours(local);
-        let Phase::Introduced(noise, _, _) = &mut self.phase else { return Err(self.not_now()) };
-        let applied = newcomer::apply(noise, local, ours, token, secret, out);
-        let written = self.settle(applied)?;
-        if let Phase::Introduced(noise, sponsor, agreed) = self.take() {
-            let traffic = Traffic::of(noise, Side::Initiator, agreed).map_err(Refused::Closed);
-            self.phase = Phase::Open(self.settle(traffic)?, sponsor);
-        }
+        let Phase::Introduced(ephemeral, sponsor) = &self.phase else { return Err(self.not_now()) };
+        let (ours, sponsor) = (Self::ours(local, ephemeral), *sponsor);
+        let answer = self.inbox.inside(0..ANSWER_TO_NEWCOMER);
+        let applied = newcomer::apply(&ours, (sponsor.identity(), answer), (token, secret), out);
+        let (traffic, written) = self.settle(applied)?;
+        self.phase = Phase::Open(traffic, sponsor);
         Ok(written)
     }
 
@@ -67,12 +66,13 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     /// [`Refused::NotNow`]; or the session is closed, since the token is not
     /// for us, not for this newcomer, or not signed by one of `operators`.
     pub fn examine(&mut self, local: &Local, operators: &impl Operators) -> Result<Applicant, Refused> {
-        let Phase::Applied(_, application) = &self.phase else { return Err(self.not_now()) };
+        let Phase::Applied(ephemeral, first) = &self.phase else { return Err(self.not_now()) };
+        let message = self.inbox.inside(0..APPLICATION);
+        let read = newcomer::read_application(&Self::ours(local, ephemeral), first, message);
+        let (traffic, application) = self.settle(read.map_err(Refused::Closed))?;
         let examined = application.examine(local.cluster(), local.record().identity, operators);
         let applicant = self.settle(examined.map_err(Refused::Closed))?;
-        if let Phase::Applied(traffic, application) = self.take() {
-            self.phase = Phase::Examined(traffic, application.newcomer);
-        }
+        self.phase = Phase::Examined(traffic, application.newcomer);
         Ok(applicant)
     }
 

@@ -17,6 +17,6 @@ impl<const FRAME: usize, const KEY_LIFE: u32> Session<FRAME, KEY_LIFE> {
     pub fn rehearse(peer: Peer, agreed: Limits, ours: [u8; 32], theirs: [u8; 32]) -> Self {
         let cipher = |key: [u8; 32]| Cipher::new(Secret::from_slice(&key).as_slice(), 0);
         let (sealer, opener) = (Sealer::new(cipher(ours), agreed), Opener::new(cipher(theirs), agreed));
-        Session { phase: Phase::Open(Traffic { sealer, opener }, peer), inbox: Inbox::new() }
+        Session { phase: Phase::Open(Traffic { sealer, opener }, peer), inbox: Inbox::new(), part: None }
     }
 }

@@ -3,10 +3,12 @@
 
 use super::*;
 use crate::bounded::Map;
+use crate::chain::Decided;
 use crate::cluster::{Assignment, Model, Roster, Timing};
 use crate::crypto::ideal::Ideal;
-use crate::message::inference::{Sampling, Tokens};
-use crate::types::{ClientId, NodeId, Resilience};
+use crate::message::agreement::{Ballot, DecisionCertificate, Path};
+use crate::message::inference::{Payload, Sampling, Tokens};
+use crate::types::{ClientId, NodeId, Resilience, View};
 
 type C = Ideal<8>;
 const CLIENT: NodeId = NodeId(100);
@@ -65,7 +67,7 @@ fn certificate(
     work: &Work<C>,
     stage: Stage,
     signers: impl Iterator<Item = NodeId>,
-) -> <C as Scheme>::Signatures {
+) -> <C as Scheme>::WeakCertificate {
     let statement = work.claim(stage).unwrap().statement(cluster);
     let mut signatures = Map::new();
     for signer in signers {
@@ -85,19 +87,16 @@ fn outcome(alter: impl FnOnce(&Cluster<C, 8>, &Run<C>, &mut Work<C>)) -> Result<
     let run = Run::new(&cluster, &head, &request(&cluster, 1, &[1, 2, 3], 6)).unwrap();
     let mut work = work(&cluster, &run, &[9, 8, 7, 6]);
     alter(&cluster, &run, &mut work);
-    run.validate(&cluster, &head, work).map(|_| ())
+    run.validate(&cluster, &work)
 }
 
-fn decided(cluster: &Cluster<C, 8>, candidate: Candidate<C>) -> Head<C> {
-    let certificate = crate::message::agreement::DecisionCertificate {
-        path: crate::message::agreement::Path::Fast,
-        ballot: crate::message::agreement::Ballot {
-            view: crate::types::View(0),
-            value: candidate.header.value(cluster),
-        },
-        signatures: Map::new(),
-    };
-    Head::Decided(crate::chain::Decided { header: candidate.header, certificate, state: candidate.state })
+/// The chain after `work`, which must be valid.
+fn decided(cluster: &Cluster<C, 8>, head: &Head<C>, run: &Run<C>, work: &Work<C>) -> Head<C> {
+    run.validate(cluster, work).unwrap();
+    let (header, state) = run.successor(cluster, head, work);
+    let ballot = Ballot { view: View(0), value: header.value(cluster) };
+    let certificate = DecisionCertificate { path: Path::Fast, ballot, signatures: Map::new() };
+    Head::Decided(Decided { header, certificate, state })
 }
 
 #[test]
@@ -111,18 +110,16 @@ fn genuine_work_becomes_the_next_state() {
     assert_eq!(run.part(6), None);
     let first = work(&cluster, &run, &[9, 8, 7, 6]);
     assert!(is_genuine(&cluster, &first));
-    let candidate = run.validate(&cluster, &Head::Genesis, first).unwrap();
-    let active = candidate.state.active.as_ref().unwrap();
-    assert_eq!(active.output, [9, 8, 7, 6]);
-    let head = decided(&cluster, candidate);
+    let head = decided(&cluster, &Head::Genesis, &run, &first);
+    assert_eq!(head.state().active.unwrap().output, [9, 8, 7, 6]);
     // The second epoch begins with the last token of the first and adds the two that are left.
     let run = Run::new(&cluster, &head, &asked).unwrap();
     assert_eq!((run.first(), run.committed()), (Position(6), 4));
     assert_eq!(run.token_at(Position(6), &[]), Some(6));
     assert_eq!((run.token_at(Position(7), &[]), run.token_at(Position(7), &[5])), (None, Some(5)));
-    let candidate = run.validate(&cluster, &head, work(&cluster, &run, &[5, 4])).unwrap();
-    assert_eq!(candidate.state.active, None);
-    assert_eq!(candidate.state.finished.get(&ClientId(0)), Some(&1));
+    let last = decided(&cluster, &head, &run, &work(&cluster, &run, &[5, 4])).state();
+    assert_eq!(last.active, None);
+    assert_eq!(last.finished.get(&ClientId(0)), Some(&1));
     let other = request(&cluster, 2, &[1], 1);
     assert_eq!(Run::new(&cluster, &head, &other), Err(Refused::Busy));
 }
@@ -138,13 +135,12 @@ fn checkpoints_are_taken_after_the_interval_and_the_newest_ten_are_kept() {
     let mut taken = std::vec::Vec::new();
     for _ in 0..29 {
         let run = Run::new(&cluster, &head, &asked).unwrap();
-        let candidate = run.validate(&cluster, &head, work(&cluster, &run, &[9, 8, 7])).unwrap();
-        let active = candidate.state.active.clone().unwrap();
+        head = decided(&cluster, &head, &run, &work(&cluster, &run, &[9, 8, 7]));
+        let active = head.state().active.unwrap();
         let newest = active.checkpoints.last().copied();
         if newest.is_some_and(|newest| newest.position == active.position()) {
             taken.push(newest.unwrap());
         }
-        head = decided(&cluster, candidate);
     }
     // Boundaries lie at 2 + 3e positions: the first at or after every fifth.
     let positions: std::vec::Vec<u16> = taken.iter().map(|checkpoint| checkpoint.position.0).collect();

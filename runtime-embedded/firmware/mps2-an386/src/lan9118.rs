@@ -10,6 +10,7 @@ use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_sync::waitqueue::AtomicWaker;
+use static_cell::ConstStaticCell;
 
 use crate::register::Register;
 
@@ -52,11 +53,14 @@ const MAC_ON: u32 = 1 << 20 | 1 << 3 | 1 << 2;
 /// The only buffer of its frame.
 const WHOLE_FRAME: u32 = 1 << 13 | 1 << 12;
 
-/// The longest frame, without its checksum.
-const FRAME: usize = 1514;
+/// The longest frame, without its checksum: with an IP packet of 576 bytes, which
+/// every host takes. A segment of 536 bytes fits in it, and a session's frame in
+/// the segment. Others learn it from TCP and send no longer ones.
+const FRAME: usize = 14 + 576;
 const CHECKSUM: usize = 4;
 
 static RECEIVED: AtomicWaker = AtomicWaker::new();
+static FRAMES: ConstStaticCell<Frames> = ConstStaticCell::new(Frames { received: [0; FRAME], sent: [0; FRAME] });
 
 /// The card's line of interrupts.
 #[derive(Clone, Copy)]
@@ -72,9 +76,13 @@ unsafe impl InterruptNumber for Line {
 /// The number of the card's interrupt.
 pub(crate) const LINE: u16 = 13;
 
-/// The card.
+/// The card. Its frames are elsewhere: a task holds it in several places.
 pub(crate) struct Lan9118 {
     hardware: [u8; 6],
+    frames: &'static mut Frames,
+}
+
+struct Frames {
     received: [u8; FRAME],
     sent: [u8; FRAME],
 }
@@ -94,7 +102,7 @@ impl Lan9118 {
         listen();
         // SAFETY: the handler only masks the card's interrupt and wakes.
         unsafe { NVIC::unmask(Line) };
-        Lan9118 { hardware, received: [0; FRAME], sent: [0; FRAME] }
+        Lan9118 { hardware, frames: FRAMES.take() }
     }
 }
 
@@ -158,17 +166,17 @@ impl Driver for Lan9118 {
         let length = (RX_STATUS.read() >> 16 & 0x3FFF) as usize;
         for (at, word) in (0..length.div_ceil(4)).map(|word| (word * 4, RX_DATA.read())) {
             // Longer frames are none of ours; the rest of them is dropped.
-            for (place, byte) in self.received.iter_mut().skip(at).zip(word.to_le_bytes()) {
+            for (place, byte) in self.frames.received.iter_mut().skip(at).zip(word.to_le_bytes()) {
                 *place = byte;
             }
         }
         let length = length.saturating_sub(CHECKSUM).min(FRAME);
-        Some((Received(&mut self.received[..length]), ToSend(&mut self.sent)))
+        Some((Received(&mut self.frames.received[..length]), ToSend(&mut self.frames.sent)))
     }
 
     fn transmit(&mut self, _: &mut Context<'_>) -> Option<ToSend<'_>> {
         // The card sends at once.
-        Some(ToSend(&mut self.sent))
+        Some(ToSend(&mut self.frames.sent))
     }
 
     fn link_state(&mut self, _: &mut Context<'_>) -> LinkState {

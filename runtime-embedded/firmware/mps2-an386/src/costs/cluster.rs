@@ -20,10 +20,11 @@ use ed25519_dalek::SigningKey;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::memory::{self, BYTES, Flash, Teller};
+use crate::sizes::FOUR;
 
 pub(crate) const MEMBERS: usize = 4;
-pub(crate) const MESSAGE: usize = 4 * 1024;
-pub(crate) const COPY: usize = 8 * 1024;
+pub(crate) const MESSAGE: usize = FOUR.message;
+pub(crate) const COPY: usize = FOUR.copy;
 /// What is asked for: two epochs for each leader.
 pub(crate) const TOKENS: usize = 32;
 /// A request takes no more, prompt included.
@@ -31,8 +32,8 @@ const POSITIONS: usize = 48;
 /// Hosts never wait here.
 const LONG: u32 = 1_000_000;
 
-pub(crate) type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, { 4 * MESSAGE }, COPY, POSITIONS>;
-type Memory = HostMemory<MEMBERS, MESSAGE, { 4 * MESSAGE }, COPY>;
+pub(crate) type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, { FOUR.parking }, COPY, POSITIONS>;
+type Memory = HostMemory<MEMBERS, { MEMBERS - 1 }, MESSAGE, { FOUR.parking }>;
 
 static FLASHES: ConstStaticCell<[[u8; BYTES]; MEMBERS]> = ConstStaticCell::new([[0; BYTES]; MEMBERS]);
 static MEMORIES: ConstStaticCell<[Memory; MEMBERS]> = ConstStaticCell::new([const { Memory::new() }; MEMBERS]);

@@ -9,6 +9,9 @@
 
 mod cluster;
 mod memory;
+#[path = "../../../../program/sizes.rs"]
+#[allow(dead_code, reason = "there are four members here")]
+mod sizes;
 
 use core::cell::Cell;
 use core::fmt::Write;
