@@ -50,8 +50,10 @@ pub enum Input<C: Scheme, const N: usize> {
         run: RunId<C>,
         /// The stage.
         stage: Stage,
-        /// The first position whose input it does not have. 0, or that of a
-        /// checkpoint that it kept, or where it was interrupted.
+        /// The first position whose input it does not have: 0, or as much as it
+        /// kept, or where it was interrupted. It has all that are before it, and
+        /// not just what the stage remembers of them: others may have nobody else
+        /// to ask for them ([`Output::Supply`]).
         upto: Position,
         /// The link in front of the stage there; at 0 it is [`crate::inference::run::first_link`].
         link: C::Digest,

@@ -5,20 +5,29 @@
 //! is as good as none, so they are written without a flush, beside the path of
 //! the vote record.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use butterfly_kernel::types::{CHECKPOINTS_KEPT, Position, Stage};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::executor::Kept;
 use butterfly_kernel::crypto::ed25519::Digest;
 
-const MAGIC: [u8; 8] = *b"BFLYCHKP";
+const MAGIC: [u8; 8] = *b"BFLYCHK2";
 const DIGEST_BYTES: usize = 32;
-/// Magic, plan, stage, position, link.
-const HEAD_BYTES: usize = 8 + DIGEST_BYTES + 1 + 2 + DIGEST_BYTES;
+
+/// What a file says between the magic and the digest of both.
+#[derive(Serialize, Deserialize)]
+struct Body<'k> {
+    /// The run.
+    plan: Digest,
+    stage: Stage,
+    kept: Cow<'k, Kept>,
+}
 
 /// A node's folder of checkpoints. It holds those of one run.
 #[derive(Debug)]
@@ -32,23 +41,18 @@ impl Checkpoints {
         Checkpoints { folder: folder.into() }
     }
 
-    /// Keeps the memory of `stage` in the run that `plan` names, and of older
-    /// ones the newest.
+    /// Keeps the memory of `stage` at `position` in the run that `plan` names,
+    /// and of older ones the newest.
     ///
     /// # Errors
     /// When the file cannot be written. The node goes on without it.
-    pub fn keep(&self, plan: &Digest, stage: Stage, kept: &Kept) -> io::Result<()> {
+    pub fn keep(&self, plan: &Digest, stage: Stage, position: Position, kept: &Kept) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + kept.memory.len() + DIGEST_BYTES);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&plan.0);
-        bytes.push(stage.0);
-        bytes.extend_from_slice(&kept.position.0.to_le_bytes());
-        bytes.extend_from_slice(&kept.link.0);
-        bytes.extend_from_slice(&kept.memory);
+        let body = Body { plan: *plan, stage, kept: Cow::Borrowed(kept) };
+        let mut bytes = postcard::to_extend(&body, MAGIC.to_vec()).map_err(io::Error::other)?;
         let digest = Sha256::digest(&bytes);
         bytes.extend_from_slice(&digest);
-        let path = self.path(stage, kept.position);
+        let path = self.path(stage, position);
         let unfinished = path.with_extension("new");
         fs::write(&unfinished, &bytes)?;
         fs::rename(&unfinished, &path)?;
@@ -64,7 +68,8 @@ impl Checkpoints {
     pub fn find(&self, plan: &Digest, stage: Stage, position: Position) -> Option<Kept> {
         let positions = self.positions(stage);
         let newest_first = positions.into_iter().rev().filter(|kept| *kept <= position);
-        newest_first.filter_map(|kept| read(&fs::read(self.path(stage, kept)).ok()?, plan, stage)).next()
+        let read = |at: Position| read(&fs::read(self.path(stage, at)).ok()?, plan, stage, at);
+        newest_first.filter_map(read).next()
     }
 
     /// Forgets everything: another run begins.
@@ -92,19 +97,14 @@ impl Checkpoints {
     }
 }
 
-fn read(bytes: &[u8], plan: &Digest, stage: Stage) -> Option<Kept> {
+fn read(bytes: &[u8], plan: &Digest, stage: Stage, position: Position) -> Option<Kept> {
     let (body, digest) = bytes.split_at_checked(bytes.len().checked_sub(DIGEST_BYTES)?)?;
     if digest != Sha256::digest(body).as_slice() {
         return None;
     }
-    let (head, memory) = body.split_at_checked(HEAD_BYTES)?;
-    let (magic, rest) = head.split_first_chunk::<8>()?;
-    let (of, rest) = rest.split_first_chunk::<DIGEST_BYTES>()?;
-    let ([at, low, high], rest) = rest.split_first_chunk::<3>()?;
-    let (link, _) = rest.split_first_chunk::<DIGEST_BYTES>()?;
-    let ours = *magic == MAGIC && *of == plan.0 && *at == stage.0;
-    let position = Position(u16::from_le_bytes([*low, *high]));
-    ours.then(|| Kept { position, link: Digest(*link), memory: memory.to_vec() })
+    let body: Body<'_> = postcard::from_bytes(body.strip_prefix(&MAGIC)?).ok()?;
+    let ours = body.plan == *plan && body.stage == stage && body.kept.inputs.len() == position.index();
+    ours.then(|| body.kept.into_owned())
 }
 
 #[cfg(test)]
@@ -115,7 +115,8 @@ mod tests {
     const STAGE: Stage = Stage(2);
 
     fn kept(position: u16) -> Kept {
-        Kept { position: Position(position), link: Digest([position as u8; 32]), memory: vec![position as u8; 500] }
+        let inputs = (0..position).map(|at| [at as u8; 3].into_iter().collect()).collect();
+        Kept { inputs, memory: vec![position as u8; 500] }
     }
 
     #[test]
@@ -124,7 +125,7 @@ mod tests {
         let store = Checkpoints::new(&folder.path().join("checkpoints"));
         assert_eq!(store.find(&PLAN, STAGE, Position(99)), None);
         for position in (10..=150).step_by(10) {
-            store.keep(&PLAN, STAGE, &kept(position)).unwrap();
+            store.keep(&PLAN, STAGE, Position(position), &kept(position)).unwrap();
         }
         assert_eq!(store.find(&PLAN, STAGE, Position(255)), Some(kept(150)));
         assert_eq!(store.find(&PLAN, STAGE, Position(129)), Some(kept(120)));
@@ -140,8 +141,8 @@ mod tests {
     fn a_damaged_file_is_as_good_as_none_and_the_one_before_is_taken() {
         let folder = tempfile::tempdir().unwrap();
         let store = Checkpoints::new(folder.path());
-        store.keep(&PLAN, STAGE, &kept(10)).unwrap();
-        store.keep(&PLAN, STAGE, &kept(20)).unwrap();
+        store.keep(&PLAN, STAGE, Position(10), &kept(10)).unwrap();
+        store.keep(&PLAN, STAGE, Position(20), &kept(20)).unwrap();
         let path = folder.path().join("2-20");
         let whole = fs::read(&path).unwrap();
         for at in [0, 8, 40, 41, 60, 300, whole.len() - 1] {

@@ -21,6 +21,7 @@ use butterfly_kernel::inference::run::{self, extend, first_link};
 use butterfly_kernel::machine::Source;
 use butterfly_kernel::message::inference::{History, MAX_HISTORY, RunId, Sampling, Signal, Signals};
 use butterfly_kernel::types::{NodeId, Position, Stage};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::protocol::{Cluster, Crypto, Digest};
@@ -68,13 +69,12 @@ pub trait StageMemory {
 #[error("the stage cannot be run on these inputs")]
 pub struct StageError;
 
-/// A memory that was kept for a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A memory that was kept for a checkpoint, with what it was made of: fellows
+/// that restarted may have nobody else to ask for those inputs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
-    /// How many inputs it covers.
-    pub position: Position,
-    /// The link in front of the stage there.
-    pub link: Digest,
+    /// The inputs that it covers, from the first.
+    pub inputs: Vec<Signal>,
     /// As [`StageMemory::save`] gave it.
     pub memory: Vec<u8>,
 }
@@ -103,10 +103,8 @@ pub struct Executor<M: Model> {
 
 #[derive(Debug)]
 struct Desk<S> {
+    /// Of the first of the inputs.
     memory: S,
-    /// Those before this position are in the memory, with this link; the
-    /// inputs themselves may be gone.
-    kept: Option<(Position, Digest)>,
     inputs: BTreeMap<usize, Signal>,
     outputs: BTreeMap<usize, Signal>,
 }
@@ -118,7 +116,8 @@ impl<M: Model> Executor<M> {
     }
 
     /// Turns to `run`, and says what it has of the inputs before the run's
-    /// first position. `kept` finds what was kept of a stage.
+    /// first position. `kept` finds what was kept of a stage, of no more inputs
+    /// than those.
     ///
     /// # Errors
     /// When the run's placement is none for this model.
@@ -136,23 +135,23 @@ impl<M: Model> Executor<M> {
         for stage in run.stages().filter(|stage| placement.set(*stage).contains(self.me)) {
             if !self.desks.contains_key(&stage) {
                 let mut desk = Desk::new(self.model.begin(placement, stage)?);
-                if let Some(kept) = kept(stage).filter(|kept| kept.position <= run.first()) {
-                    desk.take_up(&kept);
+                if let Some(kept) = kept(stage) {
+                    desk.take_up(kept);
                 }
                 self.desks.insert(stage, desk);
             }
         }
         if let Some(desk) = self.desks.get_mut(&Stage(0)) {
             let known = (0_u16..).map_while(|at| run.token_at(Position(at), &[]));
-            desk.inputs.extend(known.map(one_byte).enumerate());
+            known.map(one_byte).enumerate().for_each(|(at, token)| desk.put(at, token));
         }
         self.run = Some(run.clone());
         let name = run.active.request.digest(cluster);
         let held = self.desks.iter().filter(|(stage, _)| **stage != Stage(0)).map(|(stage, desk)| {
-            let (from, link) = desk.kept.unwrap_or((Position(0), first_link(cluster, &name, *stage)));
-            let signals = (from.index()..run.first().index()).map_while(|at| desk.inputs.get(&at));
+            let nothing = (Position(0), first_link(cluster, &name, *stage));
+            let signals = (0..run.first().index()).map_while(|at| desk.inputs.get(&at));
             let (upto, link) =
-                signals.fold((from, link), |(upto, link), signal| (upto.next(), extend(cluster, &link, signal)));
+                signals.fold(nothing, |(upto, link), signal| (upto.next(), extend(cluster, &link, signal)));
             Held { stage: *stage, upto, link }
         });
         Ok(held.collect())
@@ -160,10 +159,8 @@ impl<M: Model> Executor<M> {
 
     /// Keeps the input of `stage` at `position`, in place of another one there.
     pub fn provide(&mut self, stage: Stage, position: Position, signal: Signal) {
-        let Some(desk) = self.desks.get_mut(&stage) else { return };
-        if desk.inputs.get(&position.index()) != Some(&signal) {
-            desk.forget_from(position);
-            desk.inputs.insert(position.index(), signal);
+        if let Some(desk) = self.desks.get_mut(&stage) {
+            desk.put(position.index(), signal);
         }
     }
 
@@ -200,13 +197,8 @@ impl<M: Model> Executor<M> {
         if let Some(output) = desk.outputs.get(&position) {
             return Ok(output.clone());
         }
-        if desk.memory.position() > position {
-            // The output itself was forgotten; without its input it stays so.
-            if !desk.inputs.contains_key(&position) {
-                return Err(StageError);
-            }
-            desk.memory.truncate(position);
-        }
+        // The output itself may have been forgotten.
+        desk.memory.truncate(position);
         let waited = position.saturating_sub(desk.memory.position());
         while desk.memory.position() <= position {
             let at = desk.memory.position();
@@ -217,15 +209,14 @@ impl<M: Model> Executor<M> {
         desk.outputs.get(&position).cloned().ok_or(StageError)
     }
 
-    /// The memories of this node's stages at a checkpoint of its run, each
-    /// with the link in front of the stage. Stages that did not get there are
-    /// left out; all of them, if more was committed since.
+    /// The memories of this node's stages at a checkpoint of its run. Stages that
+    /// did not get there are left out; all of them, if more was committed since.
     pub fn keep(&self, position: Position) -> impl Iterator<Item = (Stage, Kept)> + '_ {
-        let run = self.run.as_ref().filter(|run| run.first() == position);
-        self.desks.iter().filter_map(move |(stage, desk)| {
-            let link = *run?.active.links.get(stage.index())?;
-            let memory = desk.memory.save(position.index());
-            (desk.memory.position() >= position.index()).then_some((*stage, Kept { position, link, memory }))
+        let is_here = self.run.as_ref().is_some_and(|run| run.first() == position);
+        let there = move |desk: &Desk<M::Memory>| is_here && desk.memory.position() >= position.index();
+        self.desks.iter().filter(move |(_, desk)| there(desk)).map(move |(stage, desk)| {
+            let inputs = desk.inputs.values().take(position.index()).cloned().collect();
+            (*stage, Kept { inputs, memory: desk.memory.save(position.index()) })
         })
     }
 
@@ -244,22 +235,23 @@ impl<M: Model> Executor<M> {
 
 impl<S: StageMemory> Desk<S> {
     fn new(memory: S) -> Desk<S> {
-        Desk { memory, kept: None, inputs: BTreeMap::new(), outputs: BTreeMap::new() }
+        Desk { memory, inputs: BTreeMap::new(), outputs: BTreeMap::new() }
     }
 
-    fn take_up(&mut self, kept: &Kept) {
-        if self.memory.restore(kept.position.index(), &kept.memory).is_ok() {
-            self.kept = Some((kept.position, kept.link));
+    fn take_up(&mut self, kept: Kept) {
+        if self.memory.restore(kept.inputs.len(), &kept.memory).is_ok() {
+            self.inputs = kept.inputs.into_iter().enumerate().collect();
         }
     }
 
-    /// What was known of `position` and behind it is known no more.
-    fn forget_from(&mut self, position: Position) {
-        if self.kept.is_some_and(|(kept, _)| position < kept) {
-            self.kept = None;
+    /// Keeps the input at a position. In place of another one, what followed
+    /// from that is known no more.
+    fn put(&mut self, at: usize, signal: Signal) {
+        if self.inputs.get(&at) != Some(&signal) {
+            self.memory.truncate(at);
+            self.outputs.split_off(&at);
+            self.inputs.insert(at, signal);
         }
-        self.memory.truncate(position.index());
-        self.outputs.split_off(&position.index());
     }
 }
 

@@ -395,7 +395,7 @@ impl Host {
     /// A checkpoint that cannot be written costs time after a restart, no more.
     fn keep_checkpoint(&mut self, plan: &Digest, position: Position) {
         for (stage, kept) in self.executor.keep(position) {
-            if let Err(error) = self.checkpoints.keep(plan, stage, &kept) {
+            if let Err(error) = self.checkpoints.keep(plan, stage, position, &kept) {
                 self.complain(format_args!("a checkpoint is not kept: {error}"));
                 return;
             }

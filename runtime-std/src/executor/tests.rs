@@ -182,10 +182,48 @@ fn a_checkpoint_takes_the_place_of_the_past() {
     assert_eq!(held, [Held { stage: Stage(1), upto: Position(4), link: later.active.links[1] }]);
     assert_eq!(pipe(&mut restarted, &later, 6), pipe(&mut steady, &later, 6));
     assert_eq!(restarted.batches(), 0);
-    let place = (Stage(1), Position(2));
-    assert_eq!(restarted.supply(later.id, place, Source::Inputs), None, "they were not kept");
-    let made = restarted.supply(later.id, place, Source::Outputs).unwrap();
-    assert_eq!(made.signals[..2], between[2..4], "made anew from the tokens");
+}
+
+#[test]
+fn what_is_before_a_checkpoint_can_be_supplied_after_a_restart() {
+    let world = World::new(&[5, 6, 7]);
+    let mut steady = Executor::new(Hashes, world.node());
+    let run = world.run();
+    world.assign(&mut steady, &run);
+    let (first, between) = pipe(&mut steady, &run, 4);
+    let later = world.after(&first, &between);
+    steady.follow(&later);
+    let kept: BTreeMap<Stage, Kept> = steady.keep(Position(4)).collect();
+
+    for source in [Source::Inputs, Source::Outputs] {
+        let mut restarted = Executor::new(Hashes, world.node());
+        restarted.assign(&world.cluster, &later, |stage| kept.get(&stage).cloned()).unwrap();
+        let supplied = restarted.supply(later.id, (Stage(1), Position(0)), source).unwrap();
+        assert_eq!(supplied.signals[..4], between, "{source:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_wrong_inputs_shows_and_is_mended_by_the_right_ones() {
+    let world = World::new(&[5, 6, 7]);
+    let mut misled = Executor::new(Hashes, world.node());
+    let run = world.run();
+    world.assign(&mut misled, &run);
+    let (first, between) = pipe(&mut misled, &run, 4);
+    let later = world.after(&first, &between);
+    misled.provide(Stage(1), Position(1), one_byte(77));
+    misled.compute(Stage(1), Position(3), Sampling::Greedy).unwrap();
+    misled.follow(&later);
+    let wrong: BTreeMap<Stage, Kept> = misled.keep(Position(4)).collect();
+
+    let mut restarted = Executor::new(Hashes, world.node());
+    let held = restarted.assign(&world.cluster, &later, |stage| wrong.get(&stage).cloned()).unwrap();
+    assert_eq!(held.iter().map(|held| held.upto).collect::<Vec<_>>(), [Position(4)]);
+    assert_ne!(held[0].link, later.active.links[1], "what it has is not what was committed");
+    let right = (0..).map(Position).zip(&between);
+    right.for_each(|(at, signal)| restarted.provide(Stage(1), at, signal.clone()));
+    misled.provide(Stage(1), Position(1), between[1].clone());
+    assert_eq!(pipe(&mut restarted, &later, 6), pipe(&mut misled, &later, 6));
 }
 
 #[test]

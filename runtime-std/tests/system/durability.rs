@@ -2,6 +2,8 @@
 //! clients ask it things.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
@@ -10,12 +12,14 @@ use serde_json::Value;
 
 use crate::admin::document;
 use crate::harness::{StopAtEnd, butterfly, progress, verify};
-use crate::nodes::{Draws, Nodes, epochs};
+use crate::nodes::{Draws, Nodes, epochs, last};
 use crate::operated::{Folder, PATIENCE, wait_until};
 
 const NODES: u16 = 4;
 /// Processes that are killed, half of them one at a time, half all at once.
 const KILLS: usize = 500;
+/// Tokens that take some 30 epochs.
+const LONG: &str = "120";
 const PROMPTS: [&str; 3] = ["Return the ", "if x == ", "def main("];
 
 /// What one client asked for, and what it was given.
@@ -72,7 +76,7 @@ fn five_hundred_kills_lose_and_repeat_nothing() {
         let over = StopAtEnd(&stop);
         let clients = ["0", "1"].map(|client| scope.spawn(|| ask_again_and_again(&folder, client, &stop)));
         let mut draws = Draws(500);
-        let mut killed = 0;
+        let (mut killed, mut strikes) = (0, 0_u32);
         while killed < KILLS {
             sleep(Duration::from_millis(draws.below(300)));
             if clients.iter().any(|client| client.is_finished()) {
@@ -91,8 +95,9 @@ fn five_hundred_kills_lose_and_repeat_nothing() {
                 killed += usize::from(NODES);
             }
             assert!(nodes.last() >= before, "epoch {before} had been decided");
+            strikes += 1;
             // Several strike one epoch; but a view that is never given its time decides nothing.
-            if killed.is_multiple_of(4) {
+            if strikes.is_multiple_of(4) {
                 wait_until("another epoch is decided", || nodes.last() > before);
             }
             if killed.is_multiple_of(50) {
@@ -130,6 +135,57 @@ pub(crate) fn nothing_is_lost_or_repeated(nodes: &Nodes<'_>, mut requests: Vec<&
     assert_eq!(committed, requests.iter().map(|answered| answered.tokens).sum::<u64>());
     assert!(requests.is_sorted_by(|one, next| one.last < next.first), "each has epochs of its own");
     (committed, last)
+}
+
+/// Every member of every stage but the last comes back from a checkpoint, and
+/// those of the last have nothing: they are told what is before it.
+#[test]
+fn who_came_back_from_a_checkpoint_tells_others_what_is_before_it() {
+    let folder = Folder::found(usize::from(NODES));
+    let mut nodes = Nodes::start(&folder);
+    catch_in_the_middle(&folder, &mut nodes);
+    let homes = (0..NODES).map(|node| folder.dir.join(format!("node-{node}/checkpoints")));
+    let homes: Vec<PathBuf> = homes.collect();
+    let files = homes.iter().flat_map(|home| fs::read_dir(home).unwrap());
+    let paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    let place = |path: &Path| {
+        let name = path.file_name()?.to_str()?;
+        let (stage, position) = name.split_once('-')?;
+        Some((stage.parse::<u8>().ok()?, position.parse::<u16>().ok()?))
+    };
+    // Everybody is beyond the first of them, which is the same for all.
+    let first = paths.iter().filter_map(|path| place(path)).map(|(_, position)| position).min().unwrap();
+    let last_stage = paths.iter().filter_map(|path| place(path)).map(|(stage, _)| stage).max().unwrap();
+    for stage in 0..last_stage {
+        let kept = paths.iter().find(|path| place(path) == Some((stage, first))).unwrap();
+        let kept = fs::read(kept).unwrap();
+        homes.iter().for_each(|home| fs::write(home.join(format!("{stage}-{first}")), &kept).unwrap());
+    }
+    for path in paths.iter().filter(|path| place(path).is_none_or(|(stage, at)| stage == last_stage || at > first)) {
+        fs::remove_file(path).unwrap();
+    }
+    nodes.start_all();
+    let answer = folder.submit(&["--prompt", PROMPTS[0], "--tokens", LONG]);
+    let reference = butterfly(&["reference", "--json", "--prompt", PROMPTS[0], "--tokens", LONG]);
+    let reference: Value = serde_json::from_slice(&reference.stdout).unwrap();
+    assert_eq!(answer["text"], reference["text"]);
+}
+
+/// All nodes are killed at once, when each is behind a checkpoint of a request
+/// that is not finished.
+fn catch_in_the_middle(folder: &Folder, nodes: &mut Nodes<'_>) {
+    for _ in 0..20 {
+        let begun = nodes.last();
+        let asked = ["--json", "--patience", "1", "--prompt", PROMPTS[0], "--tokens", LONG];
+        let mut asked = folder.spawn("submit", &asked);
+        wait_until("everybody is behind a checkpoint", || nodes.admins().all(|admin| last(admin) > begun + 5));
+        nodes.kill_all();
+        if asked.code() != Some(0) {
+            return;
+        }
+        nodes.start_all();
+    }
+    panic!("each time the request was finished");
 }
 
 /// What was decided before is told by nodes that were not there.
