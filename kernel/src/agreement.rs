@@ -47,15 +47,17 @@ use crate::message::agreement::{
 };
 use crate::message::{Envelope, Message};
 use crate::proof::SignedBallot;
-use crate::types::{Epoch, Millis, NodeId, NodeSet, View};
+use crate::types::{Epoch, Millis, NodeId, NodeSet, View, bound};
 
 /// Valid values that one epoch can hold. Honest work gives one for each
 /// pending request that was computed, in practice one.
 pub const MAX_VALUES: usize = 4;
-/// Views of which votes are kept: the one before the current one, the current
-/// one and two ahead.
-const VIEWS_KEPT: usize = 4;
-const VIEWS_AHEAD: u32 = 2;
+/// Views ahead of the current one of which votes are kept. Those of others are
+/// rejected as early, and a host may keep them.
+const VIEWS_AHEAD: usize = bound(2, 0, 0);
+/// Views of which votes are kept: the one before the current one as well, since
+/// it may yet decide.
+const VIEWS_KEPT: usize = VIEWS_AHEAD + 2;
 /// The time-out doubles at most this often.
 const MAX_DOUBLINGS: u32 = 6;
 

@@ -146,8 +146,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         if last < current {
             return Err(Rejection::Stale);
         }
-        if view.0 > current.0.saturating_add(VIEWS_AHEAD) {
-            return Err(Rejection::Early(Place::View(self.epoch, View(view.0.saturating_sub(VIEWS_AHEAD)))));
+        let ahead = u32::try_from(VIEWS_AHEAD).unwrap_or(0);
+        if view.0 > current.0.saturating_add(ahead) {
+            return Err(Rejection::Early(Place::View(self.epoch, View(view.0.saturating_sub(ahead)))));
         }
         let ballots = table(self).entry(view, Map::new).map_err(|_| Rejection::Full)?;
         match ballots.get(&from) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::bound;
 
 /// Most layers of a model.
-pub const MAX_LAYERS: usize = bound(64, 16);
+pub const MAX_LAYERS: usize = bound(64, 16, 16);
 /// Most dependencies between layers: a chain, and as many that skip layers.
 pub const MAX_FLOWS: usize = 2 * MAX_LAYERS;
 /// Most bytes that one dependency carries for one token: 16 MiB.

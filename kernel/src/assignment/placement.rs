@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::{MAX_STAGES, NodeId, NodeSet, Stage, bound};
 
 /// Most members of one stage: 2f + 1 for the greatest f.
-pub const MAX_ASSIGNED: usize = bound(11, 5);
+pub const MAX_ASSIGNED: usize = bound(11, 5, 3);
 /// Most owners of one stage: f + 1 for the greatest f.
 pub const MAX_OWNERS: usize = MAX_ASSIGNED.div_ceil(2);
 /// Most places in all stages together.

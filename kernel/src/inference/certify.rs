@@ -5,32 +5,37 @@ use heapless::Vec;
 use super::Inference;
 use super::run::{Part, Run};
 use crate::agreement::rules::Mutant;
+use crate::assignment::MAX_OWNERS;
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Signatures};
 use crate::machine::{Outbox, Output, Place, Rejection, Turn};
 use crate::message::inference::{Attest, Claim, Links, Tokens, Work};
 use crate::proof::{Evidence, Fault};
-use crate::types::{MAX_STAGES, NodeId, Stage};
+use crate::types::{MAX_STAGES, NodeId, NodeSet, Stage};
 
 /// What is attested of one part of a run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Gathering<C: Scheme, const N: usize> {
     pub(super) part: Part,
-    /// The first attestation of each member, for each stage.
-    stages: Vec<Map<NodeId, Attestation<C>, N>, MAX_STAGES>,
+    stages: Vec<Attested<C, N>, MAX_STAGES>,
+    /// The tokens of the part, by the link behind the last stage to which they lead.
+    texts: Map<C::Digest, Tokens, MAX_OWNERS>,
     /// The links after the part, once certificates for every stage fit together.
     pub(super) links: Option<Links<C>>,
 }
 
-/// An attestation as it is kept.
+/// The first attestation of each member of a stage. Members that are not faulty
+/// attest to the same, so there is room for one claim more than members may be faulty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Attestation<C: Scheme> {
-    input: C::Digest,
-    output: C::Digest,
-    tokens: Tokens,
-    signature: C::Signature,
+struct Attested<C: Scheme, const N: usize> {
+    /// The links in front of and behind the stage, and who attested to them.
+    claims: Map<Around<C>, NodeSet, MAX_OWNERS>,
+    signatures: Map<NodeId, C::Signature, N>,
 }
+
+/// The link in front of a stage and the one behind it.
+type Around<C> = (<C as Scheme>::Digest, <C as Scheme>::Digest);
 
 impl<C: Scheme, const N: usize> Inference<C, N> {
     /// An attestation of a member of a stage.
@@ -107,48 +112,86 @@ impl<C: Scheme, const N: usize> Inference<C, N> {
     }
 }
 
+impl<C: Scheme, const N: usize> Attested<C, N> {
+    fn new() -> Self {
+        Attested { claims: Map::new(), signatures: Map::new() }
+    }
+
+    /// What `member` attested to.
+    fn claim_of(&self, member: NodeId) -> Option<&Around<C>> {
+        self.claims.iter().find(|(_, members)| members.contains(member)).map(|(around, _)| around)
+    }
+
+    /// # Errors
+    /// [`Rejection::Full`] when more members attest otherwise than may be faulty.
+    fn place(&mut self, from: NodeId, around: Around<C>, signature: C::Signature) -> Result<(), Rejection> {
+        let members = self.claims.entry(around, || NodeSet::EMPTY).map_err(|_| Rejection::Full)?;
+        *members = members.with(from);
+        self.signatures.insert(from, signature).map_err(|_| Rejection::Full)
+    }
+
+    /// What `quorum` members attested to, with the link `behind` the stage if one
+    /// is wanted.
+    fn agreed(&self, quorum: usize, behind: Option<C::Digest>) -> Option<&Around<C>> {
+        let wanted = self.claims.iter().filter(|((_, output), _)| behind.is_none_or(|behind| *output == behind));
+        let agreed = wanted.filter(|(_, members)| members.len() >= quorum);
+        agreed.min_by_key(|(_, members)| members.iter().next()).map(|(around, _)| around)
+    }
+
+    /// The signatures of `quorum` of those who attested to `around`.
+    fn certificate(&self, around: &Around<C>, quorum: usize) -> C::WeakCertificate {
+        let members = self.claims.get(around).copied().unwrap_or(NodeSet::EMPTY);
+        let signed = self.signatures.iter().filter(|(from, _)| members.contains(**from)).take(quorum);
+        C::WeakCertificate::collect(signed.map(|(from, signature)| (*from, signature)))
+    }
+}
+
 impl<C: Scheme, const N: usize> Gathering<C, N> {
     pub(super) fn new(part: Part, stages: usize) -> Self {
-        Gathering { part, stages: (0..stages.min(MAX_STAGES)).map(|_| Map::new()).collect(), links: None }
+        let stages = (0..stages.min(MAX_STAGES)).map(|_| Attested::new()).collect();
+        Gathering { part, stages, texts: Map::new(), links: None }
     }
 
     pub(super) fn has_attested(&self, member: NodeId, stage: Stage) -> bool {
-        self.stages.get(stage.index()).is_some_and(|held| held.contains(&member))
+        self.stages.get(stage.index()).is_some_and(|held| held.signatures.contains(&member))
     }
 
     /// Keeps the first attestation of `from`.
     pub(super) fn place(&mut self, from: NodeId, attest: Attest<C>, signature: C::Signature) -> Result<(), Rejection> {
-        let held = self.stages.get_mut(attest.claim.stage.index()).ok_or(Rejection::Invalid)?;
-        if held.contains(&from) {
+        let Attest { claim: Claim { stage, input, output, .. }, tokens } = attest;
+        let held = self.stages.get_mut(stage.index()).ok_or(Rejection::Invalid)?;
+        if held.signatures.contains(&from) {
             return Err(Rejection::Duplicate);
         }
-        let Attest { claim, tokens } = attest;
-        let attestation = Attestation { input: claim.input, output: claim.output, tokens, signature };
-        held.insert(from, attestation).map_err(|_| Rejection::Full)
+        held.place(from, (input, output), signature)?;
+        if !tokens.is_empty() {
+            // The link behind the last stage follows from them; it has as many as claims at most.
+            let _ = self.texts.insert(output, tokens);
+        }
+        Ok(())
     }
 
     /// What `member` attested of `stage`.
     pub(super) fn attestation_of(&self, run: &Run<C>, member: NodeId, stage: Stage) -> Option<Attest<C>> {
-        let held = self.stages.get(stage.index())?.get(&member)?;
-        let claim =
-            Claim { run: run.id, committed: self.part.committed, stage, input: held.input, output: held.output };
-        Some(Attest { claim, tokens: held.tokens.clone() })
+        let (input, output) = *self.stages.get(stage.index())?.claim_of(member)?;
+        let claim = Claim { run: run.id, committed: self.part.committed, stage, input, output };
+        let tokens = if stage == run.last_stage() { self.texts.get(&output)?.clone() } else { Tokens::new() };
+        Some(Attest { claim, tokens })
     }
 
     /// The links after the part, if the attestations certify every stage, when
     /// `fresh` are the tokens between what is committed and this part.
     fn fit_together(&self, seat: &Seat<'_, C, N>, run: &Run<C>, quorum: usize, fresh: &[u8]) -> Option<Links<C>> {
         let mut backwards = Links::<C>::new();
-        let mut tokens = None;
         let mut wanted = None;
         for stage in run.stages().rev() {
-            let agreed = agreed(self.stages.get(stage.index())?, quorum, wanted)?;
-            tokens = tokens.or(Some(&agreed.tokens));
-            backwards.push(agreed.output).ok()?;
-            wanted = Some(agreed.input);
+            let (input, output) = *self.stages.get(stage.index())?.agreed(quorum, wanted)?;
+            backwards.push(output).ok()?;
+            wanted = Some(input);
         }
+        let tokens = self.texts.get(backwards.first()?)?;
         let first = wanted?;
-        let all: Vec<u8, { super::MAX_FRESH }> = fresh.iter().chain(tokens?).copied().take(super::MAX_FRESH).collect();
+        let all: Vec<u8, { super::MAX_FRESH }> = fresh.iter().chain(tokens).copied().take(super::MAX_FRESH).collect();
         if run.input_link(seat.cluster, &all, self.part.end) != Some(first) {
             return None;
         }
@@ -164,21 +207,14 @@ impl<C: Scheme, const N: usize> Gathering<C, N> {
         Some(Claim { run: run.id, committed: self.part.committed, stage, input, output })
     }
 
-    /// Those who attested what was certified of `stage`.
-    fn attesters(&self, run: &Run<C>, stage: Stage) -> Option<impl Iterator<Item = (&NodeId, &Attestation<C>)>> {
-        let Claim { input, output, .. } = self.certified(run, stage)?;
-        let held = self.stages.get(stage.index())?;
-        Some(held.iter().filter(move |(_, attestation)| (attestation.input, attestation.output) == (input, output)))
-    }
-
     /// The tokens of the part, once it is certified.
     pub(super) fn tokens(&self, run: &Run<C>) -> Option<&Tokens> {
-        self.attesters(run, run.last_stage())?.next().map(|(_, attestation)| &attestation.tokens)
+        self.texts.get(&self.certified(run, run.last_stage())?.output)
     }
 
     fn certificate(&self, run: &Run<C>, stage: Stage, quorum: usize) -> Option<C::WeakCertificate> {
-        let signed = self.attesters(run, stage)?.take(quorum);
-        Some(C::WeakCertificate::collect(signed.map(|(from, attestation)| (*from, &attestation.signature))))
+        let Claim { input, output, .. } = self.certified(run, stage)?;
+        Some(self.stages.get(stage.index())?.certificate(&(input, output), quorum))
     }
 
     /// The part with its certificates, once they fit together.
@@ -196,7 +232,7 @@ impl<C: Scheme, const N: usize> Gathering<C, N> {
     /// Evidence against everybody who attested otherwise.
     fn accuse(&self, run: &Run<C>, quorum: usize, out: &mut impl Outbox<C, N>) {
         for stage in run.stages() {
-            for (from, _) in self.stages.get(stage.index()).into_iter().flat_map(Map::iter) {
+            for (from, _) in self.stages.get(stage.index()).into_iter().flat_map(|held| held.signatures.iter()) {
                 if let Some(evidence) = self.contradiction(run, stage, *from, quorum) {
                     out.push(Output::Evidence(evidence));
                 }
@@ -207,15 +243,11 @@ impl<C: Scheme, const N: usize> Gathering<C, N> {
     /// What `from` attested has the certified inputs and another output.
     fn contradiction(&self, run: &Run<C>, stage: Stage, from: NodeId, quorum: usize) -> Option<Evidence<C>> {
         let proven = self.certified(run, stage)?;
-        let held = self.stages.get(stage.index())?.get(&from)?;
-        let claim = Claim { input: held.input, output: held.output, ..proven };
-        contradiction(proven, || self.certificate(run, stage, quorum), from, claim, held.signature.clone())
-    }
-}
-
-impl<C: Scheme> Attestation<C> {
-    fn says(&self, other: &Self) -> bool {
-        (self.input, self.output) == (other.input, other.output)
+        let held = self.stages.get(stage.index())?;
+        let (input, output) = *held.claim_of(from)?;
+        let claim = Claim { input, output, ..proven };
+        let signature = held.signatures.get(&from)?.clone();
+        contradiction(proven, || self.certificate(run, stage, quorum), from, claim, signature)
     }
 }
 
@@ -234,17 +266,4 @@ pub(crate) fn contradiction<C: Scheme>(
     }
     let fault = Fault::Attestation { claim, signature, certified: proven.output, certificate: certificate()? };
     Some(Evidence { accused: from, fault })
-}
-
-/// An attestation that `quorum` members agree on, with the output wanted if one is.
-fn agreed<C: Scheme, const N: usize>(
-    held: &Map<NodeId, Attestation<C>, N>,
-    quorum: usize,
-    output: Option<C::Digest>,
-) -> Option<&Attestation<C>> {
-    let count = |one: &Attestation<C>| held.iter().filter(|(_, other)| other.says(one)).count();
-    held.iter()
-        .map(|(_, attestation)| attestation)
-        .filter(|attestation| output.is_none_or(|output| attestation.output == output))
-        .find(|attestation| count(attestation) >= quorum)
 }
