@@ -47,7 +47,7 @@ use crate::message::agreement::{
 };
 use crate::message::{Envelope, Message};
 use crate::proof::SignedBallot;
-use crate::types::{Epoch, Millis, NodeId, NodeSet, View, bound};
+use crate::types::{Epoch, HAS_SLOW_PATH, Millis, NodeId, NodeSet, View, bound};
 
 /// Valid values that one epoch can hold. Honest work gives one for each
 /// pending request that was computed, in practice one.
@@ -58,6 +58,8 @@ const VIEWS_AHEAD: usize = bound(2, 0, 0);
 /// Views of which votes are kept: the one before the current one as well, since
 /// it may yet decide.
 const VIEWS_KEPT: usize = VIEWS_AHEAD + 2;
+/// Views of which commits are kept: the same, where there are any.
+const COMMIT_VIEWS: usize = if HAS_SLOW_PATH { VIEWS_KEPT } else { 0 };
 /// The time-out doubles at most this often.
 const MAX_DOUBLINGS: u32 = 6;
 
@@ -113,7 +115,7 @@ pub struct Agreement<C: Scheme, const N: usize> {
     /// The first justified proposal of the current view.
     proposal: Option<Proposal<C>>,
     votes: Map<View, Ballots<C, N>, VIEWS_KEPT>,
-    commits: Map<View, Ballots<C, N>, VIEWS_KEPT>,
+    commits: Map<View, Ballots<C, N>, COMMIT_VIEWS>,
     /// The latest view change of each replica, of any view.
     changes: Map<NodeId, SignedChange<C>, N>,
     question: Option<Question<C, N>>,
@@ -353,14 +355,12 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         {
             self.repeat_question(seat, question, out);
         }
-        let own = |table: &Map<View, Ballots<C, N>, VIEWS_KEPT>| {
-            table.get(&view).and_then(|ballots| ballots.get(&seat.me)).cloned()
-        };
-        if let Some(vote) = own(&self.votes) {
+        let own = |ballots: Option<&Ballots<C, N>>| ballots.and_then(|ballots| ballots.get(&seat.me)).cloned();
+        if let Some(vote) = own(self.votes.get(&view)) {
             let ballot = Ballot { view, value: vote.value };
             again(self.envelope(seat.me, AgreementMessage::Vote(ballot), vote.signature), out);
         }
-        if let Some(commit) = own(&self.commits) {
+        if let Some(commit) = own(self.commits.get(&view)) {
             let ballot = Ballot { view, value: commit.value };
             again(self.envelope(seat.me, AgreementMessage::Commit(ballot), commit.signature), out);
         }

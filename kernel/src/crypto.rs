@@ -126,6 +126,9 @@ pub trait Scheme: Copy + Debug + Eq + Ord + Hash + 'static {
     type Signature: Clone + Debug + Eq + Ord + Hash + Serialize + DeserializeOwned;
     /// Signatures of distinct members on one statement, up to all voters.
     type Signatures: Signatures<Self::Signature>;
+    /// The same of the voters that a commit certificate names: none where this
+    /// build has no room for the slow path.
+    type CommitVotes: Signatures<Self::Signature>;
     /// The same of f + 1 members, one of whom is honest.
     type WeakCertificate: Signatures<Self::Signature>;
     /// What names a signer.

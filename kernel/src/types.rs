@@ -4,11 +4,11 @@ mod bounds;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use bounds::bound;
 pub use bounds::{
     CHECKPOINTS_KEPT, MAX_CLIENTS, MAX_CONTACT, MAX_CONTEXT, MAX_MEMBERS, MAX_NOTICES, MAX_OPEN, MAX_OPERATORS,
     MAX_REVISED, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, MAX_VOTERS,
 };
+pub(crate) use bounds::{HAS_SLOW_PATH, bound};
 
 /// A member of the cluster, by its place in the roster: voters stand first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

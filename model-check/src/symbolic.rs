@@ -100,6 +100,7 @@ impl Scheme for Symbolic {
     type Hasher = Unread;
     type Signature = Signature;
     type Signatures = Quorum;
+    type CommitVotes = Self::Signatures;
     type WeakCertificate = Quorum;
     type PublicKey = u8;
     type Verifier = u8;

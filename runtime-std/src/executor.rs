@@ -21,7 +21,7 @@ use butterfly_kernel::inference::run::{self, extend, first_link};
 use butterfly_kernel::machine::Source;
 use butterfly_kernel::message::inference::{History, MAX_HISTORY, RunId, Sampling, Signal, Signals};
 use butterfly_kernel::types::{NodeId, Position, Stage};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::protocol::{Cluster, Crypto, Digest};
@@ -76,7 +76,13 @@ pub struct Kept {
     /// The inputs that it covers, from the first.
     pub inputs: Vec<Signal>,
     /// As [`StageMemory::save`] gave it.
+    #[serde(serialize_with = "at_once")]
     pub memory: Vec<u8>,
+}
+
+/// Not byte after byte: there may be many.
+fn at_once<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
 /// Up to where this node has the inputs of a stage.

@@ -59,6 +59,7 @@ impl Scheme for Listening {
     type Hasher = ListeningHasher;
     type Signature = Signature;
     type Signatures = SignatureMap<MAX_VOTERS>;
+    type CommitVotes = Self::Signatures;
     type WeakCertificate = crate::WeakCertificate;
     type PublicKey = PublicKey;
     type Verifier = <Crypto as Scheme>::Verifier;

@@ -199,6 +199,7 @@ impl From<ClusterError> for Verdict {
             ClusterError::Stranger | ClusterError::Resilience | ClusterError::Unchanged => {
                 unreachable!("a roster by itself changes nothing")
             }
+            ClusterError::SlowPath => unreachable!("these bounds have room for it"),
             ClusterError::Model => Verdict::Model,
             ClusterError::Profiles => Verdict::Profiles,
             ClusterError::Placement(_) => Verdict::Placement,

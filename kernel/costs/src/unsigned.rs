@@ -39,6 +39,7 @@ impl<const N: usize> Scheme for Unsigned<N> {
     type Hasher = Sha256Hasher;
     type Signature = Signature;
     type Signatures = SignatureMap<N>;
+    type CommitVotes = Self::Signatures;
     type WeakCertificate = <Ed25519<N> as Scheme>::WeakCertificate;
     type PublicKey = PublicKey;
     type Verifier = ();

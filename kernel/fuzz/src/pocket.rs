@@ -46,6 +46,7 @@ impl Scheme for Pocket {
     type Hasher = Fold;
     type Signature = NodeId;
     type Signatures = Map<NodeId, NodeId, VOTERS>;
+    type CommitVotes = Self::Signatures;
     type WeakCertificate = Self::Signatures;
     type PublicKey = NodeId;
     type Verifier = NodeId;

@@ -11,7 +11,7 @@
 use heapless::Vec;
 
 use super::receive::is_consistent;
-use super::{Agreement, Ballots, VIEWS_KEPT};
+use super::{Agreement, Ballots, COMMIT_VIEWS, VIEWS_KEPT};
 use crate::bounded::Map;
 use crate::cluster::Cluster;
 use crate::crypto::Scheme;
@@ -30,7 +30,7 @@ pub struct Horizon<C: Scheme, const N: usize> {
     /// The proposal held of the current view.
     proposal: Option<Ballot<C>>,
     votes: Vec<Heard<C>, VIEWS_KEPT>,
-    commits: Vec<Heard<C>, VIEWS_KEPT>,
+    commits: Vec<Heard<C>, COMMIT_VIEWS>,
     /// The view that each member was last known to leave for.
     changes: Map<NodeId, View, N>,
 }
@@ -65,7 +65,9 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
 
 /// For each view what the first of its voters signed for, and who else did.
 /// Where nobody lies that is everybody; other values are seldom heard of.
-fn heard<C: Scheme, const N: usize>(table: &Map<View, Ballots<C, N>, VIEWS_KEPT>) -> Vec<Heard<C>, VIEWS_KEPT> {
+fn heard<C: Scheme, const N: usize, const VIEWS: usize>(
+    table: &Map<View, Ballots<C, N>, VIEWS>,
+) -> Vec<Heard<C>, VIEWS> {
     let mut views = Vec::new();
     for (view, ballots) in table.iter() {
         let Some(value) = ballots.iter().next().map(|(_, signed)| signed.value) else { continue };

@@ -4,7 +4,7 @@
 //! "the first of each sender".
 
 use super::rules::Mutant;
-use super::{Agreement, Ballots, Question, SignedChange, SignedValue, VIEWS_AHEAD, VIEWS_KEPT};
+use super::{Agreement, Ballots, Question, SignedChange, SignedValue, VIEWS_AHEAD};
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::Scheme;
@@ -133,11 +133,11 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
 
     /// Puts a signed value into the slot of its sender and view, or returns
     /// the other value that stands there.
-    fn place(
+    fn place<const VIEWS: usize>(
         &mut self,
         seat: &Seat<'_, C, N>,
         from: NodeId,
-        table: impl FnOnce(&mut Self) -> &mut Map<View, Ballots<C, N>, VIEWS_KEPT>,
+        table: impl FnOnce(&mut Self) -> &mut Map<View, Ballots<C, N>, VIEWS>,
         ballot: Ballot<C>,
         signature: &C::Signature,
     ) -> Result<Option<SignedBallot<C>>, Rejection> {

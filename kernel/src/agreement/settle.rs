@@ -3,7 +3,7 @@
 
 use super::rules::Mutant;
 use super::select::{Selection, select};
-use super::{Agreement, Ballots, Question, SignedChange, SignedValue, VIEWS_KEPT};
+use super::{Agreement, Ballots, Question, SignedChange, SignedValue};
 use crate::bounded::Map;
 use crate::cluster::Seat;
 use crate::crypto::{Scheme, Signatures, Tag};
@@ -45,10 +45,10 @@ impl<C: Scheme, const N: usize> Agreement<C, N> {
         true
     }
 
-    fn find_quorum(
+    fn find_quorum<const VIEWS: usize>(
         &self,
         seat: &Seat<'_, C, N>,
-        table: &Map<View, Ballots<C, N>, VIEWS_KEPT>,
+        table: &Map<View, Ballots<C, N>, VIEWS>,
         quorum: usize,
         path: Path,
     ) -> Option<DecisionCertificate<C>> {
@@ -389,8 +389,8 @@ fn recorded<C: Scheme, const N: usize>(seat: &Seat<'_, C, N>, proposal: &Proposa
     recorded
 }
 
-fn record<C: Scheme, const N: usize>(
-    table: &mut Map<View, Ballots<C, N>, VIEWS_KEPT>,
+fn record<C: Scheme, const N: usize, const VIEWS: usize>(
+    table: &mut Map<View, Ballots<C, N>, VIEWS>,
     me: NodeId,
     ballot: Ballot<C>,
     signature: C::Signature,
@@ -412,7 +412,11 @@ fn value_with<C: Scheme, const N: usize>(
 }
 
 /// The first `quorum` signatures on `value`: exactly as many as a certificate has.
-fn collect<C: Scheme, const N: usize>(ballots: &Ballots<C, N>, quorum: usize, value: C::Digest) -> C::Signatures {
+fn collect<C: Scheme, S: Signatures<C::Signature>, const N: usize>(
+    ballots: &Ballots<C, N>,
+    quorum: usize,
+    value: C::Digest,
+) -> S {
     let on_value = ballots.iter().filter(|(_, signed)| signed.value == value);
-    C::Signatures::collect(on_value.take(quorum).map(|(from, signed)| (*from, &signed.signature)))
+    S::collect(on_value.take(quorum).map(|(from, signed)| (*from, &signed.signature)))
 }

@@ -8,8 +8,8 @@ use crate::assignment::{Facts, Layers, LayersError, Links, PlacementError, Profi
 use crate::crypto::Scheme;
 use crate::message::change::Change;
 use crate::types::{
-    MAX_CLIENTS, MAX_CONTEXT, MAX_MEMBERS, MAX_OPERATORS, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH, NodeId,
-    Resilience,
+    HAS_SLOW_PATH, MAX_CLIENTS, MAX_CONTEXT, MAX_MEMBERS, MAX_OPERATORS, MAX_SIGNAL, MAX_STAGES, MAX_TOKENS_PER_EPOCH,
+    NodeId, Resilience,
 };
 
 /// The model that the cluster runs, as far as the protocol must know it.
@@ -85,6 +85,9 @@ impl Assignment {
 pub enum ClusterError {
     /// There are fewer members than voters, or more than this build holds.
     Members,
+    /// Its fast path bears fewer silent members than may be faulty, and this build
+    /// has no room for the slow one.
+    SlowPath,
     /// Two members or clients have the same key.
     RepeatedKey,
     /// A change removes somebody who is no member.
@@ -107,6 +110,7 @@ impl core::fmt::Display for ClusterError {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         out.write_str(match self {
             ClusterError::Members => "the roster has fewer than n members, or more than this build holds",
+            ClusterError::SlowPath => "the roster has p < f, and this build has no room for a slow path",
             ClusterError::RepeatedKey => "two members or clients have the same key",
             ClusterError::Stranger => "the change removes somebody who is no member",
             ClusterError::Resilience => {
@@ -146,6 +150,9 @@ impl<C: Scheme> Roster<C> {
         let voters = self.resilience.n();
         if self.members.len() < voters || voters > most {
             return Err(ClusterError::Members);
+        }
+        if self.resilience.slow_path() && !HAS_SLOW_PATH {
+            return Err(ClusterError::SlowPath);
         }
         if self.clients.is_empty() {
             return Err(ClusterError::Clients);

@@ -53,6 +53,10 @@ impl<const N: usize> Scheme for Ed25519<N> {
     type Hasher = Sha256Hasher;
     type Signature = Signature;
     type Signatures = SignatureMap<N>;
+    #[cfg(not(feature = "compact-four"))]
+    type CommitVotes = SignatureMap<N>;
+    #[cfg(feature = "compact-four")]
+    type CommitVotes = SignatureMap<0>;
     type WeakCertificate = SignatureMap<MAX_OWNERS>;
     type PublicKey = PublicKey;
     /// The point of the curve, if the key is one: finding it takes a tenth of

@@ -50,6 +50,7 @@ impl<const N: usize> Scheme for Ideal<N> {
     type Hasher = Fnv;
     type Signature = IdealSignature;
     type Signatures = Map<NodeId, IdealSignature, N>;
+    type CommitVotes = Self::Signatures;
     type WeakCertificate = Self::Signatures;
     type PublicKey = NodeId;
     type Verifier = NodeId;

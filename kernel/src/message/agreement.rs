@@ -54,7 +54,7 @@ pub struct CommitCertificate<C: Scheme> {
     /// What was voted for.
     pub ballot: Ballot<C>,
     /// The votes.
-    pub votes: C::Signatures,
+    pub votes: C::CommitVotes,
 }
 
 /// Which quorum decided.

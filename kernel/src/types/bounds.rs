@@ -35,6 +35,10 @@ pub const MAX_CONTACT: usize = 192;
 /// Most checkpoints of one request that are kept.
 pub const CHECKPOINTS_KEPT: usize = 10;
 
+/// Whether there is room for the slow path. A cluster of four has it only if it
+/// gives up the fast one with a member that is silent.
+pub(crate) const HAS_SLOW_PATH: bool = bound(1, 1, 0) > 0;
+
 /// The bound of this build: the `usual` one, that of a compact build, or that
 /// of a compact build for four members.
 pub(crate) const fn bound(usual: usize, compact: usize, four: usize) -> usize {

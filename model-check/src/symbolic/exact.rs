@@ -47,6 +47,7 @@ impl Scheme for Exact {
     type Hasher = Apart;
     type Signature = Signature;
     type Signatures = Quorum;
+    type CommitVotes = Self::Signatures;
     type WeakCertificate = Quorum;
     type PublicKey = u8;
     type Verifier = u8;

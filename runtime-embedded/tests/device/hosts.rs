@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use butterfly_kernel::assignment::Layers;
-use butterfly_kernel::cluster::{Assignment, ClusterError, Model};
+#[cfg(feature = "compact")]
+use butterfly_kernel::cluster::ClusterError;
+use butterfly_kernel::cluster::{Assignment, Model};
 use butterfly_kernel::crypto::Scheme;
 use butterfly_kernel::crypto::ed25519::{Ed25519, PublicKey};
 use butterfly_kernel::message::inference::{Request, Sampling};
