@@ -11,7 +11,7 @@ use core::fmt::{Display, Formatter};
 use butterfly_kernel::types::Nonce;
 use butterfly_provisioning::{BLOCK, Network, Provision, ProvisionError, VOTE_RECORD};
 use butterfly_record::Store;
-use butterfly_runtime_embedded::host::{self, Desk, HostMemory, StartError, Stopped};
+use butterfly_runtime_embedded::host::{self, Desks, HostMemory, StartError, Stopped};
 use butterfly_runtime_embedded::network::{self, NetworkMemory};
 use butterfly_runtime_embedded::party::{Party, PartyError};
 use butterfly_runtime_embedded::protocol::Node;
@@ -47,7 +47,7 @@ type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, PARKING, COPY, POSITION
 static JOURNAL: ConstStaticCell<Journal> = ConstStaticCell::new(Journal);
 static HOST: ConstStaticCell<HostMemory<MEMBERS, LINKS, MESSAGE, PARKING>> = ConstStaticCell::new(HostMemory::new());
 /// What one request takes: caches and signals.
-static DESKS: ConstStaticCell<[Desk<POSITIONS>; STAGES]> = ConstStaticCell::new([const { Desk::new() }; STAGES]);
+static DESKS: ConstStaticCell<Desks<STAGES, POSITIONS>> = ConstStaticCell::new(Desks::new());
 static NETWORK: ConstStaticCell<NetworkMemory<MEMBERS, LINKS, SEATS, ROOMS, MESSAGE>> =
     ConstStaticCell::new(NetworkMemory::new());
 static PARTY: StaticCell<Party<MEMBERS>> = StaticCell::new();

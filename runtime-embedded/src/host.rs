@@ -35,9 +35,9 @@ use crate::party::Party;
 use crate::protocol::{Envelope, Input, Node, Output, Record, SignedRequest};
 use crate::queue::{Queue, Queues};
 use crate::record::Region;
-pub use crate::stages::Desk;
+pub use crate::stages::Desks;
 use crate::stages::Stages;
-use crate::tasks::{Full, Task, Tasks};
+use crate::tasks::{Full, Signals, Task, Tasks};
 use crate::timers::Timers;
 
 /// The memory of a host, for a static: nothing of it is ever moved.
@@ -216,18 +216,18 @@ impl<
 > Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>
 {
     /// A host for the node that [`open_node`] made. It has done nothing yet.
-    /// `desks` are for the stages that may be assigned to it, and `POSITIONS`
+    /// `desks` are for the `STAGES` that may be assigned to it, and `POSITIONS`
     /// is the longest request.
     ///
     /// # Errors
     /// [`StartError::Model`].
-    pub fn new<const LINKS: usize>(
+    pub fn new<const LINKS: usize, const STAGES: usize>(
         party: &'m Party<N>,
         node: &'m mut Node<N>,
         record: &'m mut Store<Region<F>, COPY>,
         voice: &'m mut dyn Voice<N>,
         memory: &'m mut HostMemory<N, LINKS, MESSAGE, PARKING>,
-        desks: &'m mut [Desk<POSITIONS>],
+        desks: &'m mut Desks<STAGES, POSITIONS>,
     ) -> Result<Self, StartError> {
         let model = party.cluster().model();
         let ours = butterfly_workload::manifest(&butterfly_workload::Weights::embedded());
@@ -420,6 +420,7 @@ impl<
             scratch: self.scratch,
             timers: self.timers,
             tasks: self.tasks,
+            signals: self.stages.waiting,
             voice: self.voice,
             signed: &mut self.signed,
             blockade: &mut self.blockade,
@@ -446,7 +447,7 @@ impl<
     fn perform(&mut self, task: Task<N>) -> Result<(), Stopped> {
         match task {
             Task::Provide(run, stage, position, waiting) => {
-                let signal = self.tasks.take_signal(waiting);
+                let signal = self.stages.waiting.take(waiting);
                 self.stages.provide(run, stage, position, &signal);
             }
             Task::Committed(epoch, tokens) => self.committed(epoch, tokens),
@@ -505,6 +506,7 @@ struct Pushed<'h, 'q, const N: usize, const MESSAGE: usize> {
     scratch: &'h mut [u8; MESSAGE],
     timers: &'h mut Timers,
     tasks: &'h mut Tasks<N>,
+    signals: &'h mut Signals,
     voice: &'h mut dyn Voice<N>,
     signed: &'h mut Signed,
     blockade: &'h mut Option<Blockade>,
@@ -522,12 +524,12 @@ impl<const N: usize, const MESSAGE: usize> Outbox<butterfly_kernel::crypto::ed25
             Output::SetTimer { timer, after } => self.timers.set(timer, after),
             Output::Assign { .. } => self.add(Task::Assign),
             Output::Provide { run, stage, position, signal } => {
-                let added = self.tasks.push_signal(run, stage, position, &signal);
+                let added = self.tasks.push_signal(self.signals, run, stage, position, &signal);
                 self.abstain_unless(added);
             }
             Output::Restore { run, stage, position, signals } => {
                 for (at, signal) in (position.0..).map(Position).zip(&signals) {
-                    let added = self.tasks.push_signal(run, stage, at, signal);
+                    let added = self.tasks.push_signal(self.signals, run, stage, at, signal);
                     self.abstain_unless(added);
                 }
             }

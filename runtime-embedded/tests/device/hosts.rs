@@ -13,7 +13,7 @@ use butterfly_kernel::types::{ClientId, NodeId, Resilience};
 use butterfly_kernel::wire;
 use butterfly_provisioning::{Address, BLOCK, Network, Provision, Timing, VOTE_RECORD};
 use butterfly_record::Store;
-use butterfly_runtime_embedded::host::{self, Desk, HostMemory, StartError, Stopped};
+use butterfly_runtime_embedded::host::{self, Desks, HostMemory, StartError, Stopped};
 use butterfly_runtime_embedded::party::{Party, PartyError};
 use butterfly_runtime_embedded::protocol::{Cluster, Record, Roster, SignedRequest};
 use butterfly_runtime_embedded::record::Region;
@@ -116,9 +116,9 @@ fn boot(flash: &Flash, life: u8) -> (Host, Rc<RefCell<Memory>>) {
     let node = Box::leak(Box::new(host::open_node(party, record).unwrap()));
     let said = Rc::new(RefCell::new(Memory::default()));
     let voice = Box::leak(Box::new(Teller(Rc::clone(&said))));
-    let desks: Vec<Desk<CONTEXT>> = (0..LAYERS).map(|_| Desk::new()).collect();
+    let desks = Box::leak(Box::new(Desks::<LAYERS, CONTEXT>::new()));
     let memory = Box::leak(Box::new(HostMemory::<MEMBERS, { MEMBERS - 1 }, MESSAGE, PARKING>::new()));
-    let mut host = Host::new(party, node, record, voice, memory, desks.leak()).unwrap();
+    let mut host = Host::new(party, node, record, voice, memory, desks).unwrap();
     host.start(host::draw_nonce(&mut Counting(life)).unwrap()).unwrap();
     (host, said)
 }
