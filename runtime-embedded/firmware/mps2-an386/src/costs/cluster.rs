@@ -32,8 +32,8 @@ const POSITIONS: usize = 48;
 /// Hosts never wait here.
 const LONG: u32 = 1_000_000;
 
-pub(crate) type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, { FOUR.parking }, COPY, POSITIONS>;
-type Memory = HostMemory<MEMBERS, { MEMBERS - 1 }, MESSAGE, { FOUR.parking }>;
+pub(crate) type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, { FOUR.queue }, { FOUR.parking }, COPY, POSITIONS>;
+type Memory = HostMemory<MEMBERS, MESSAGE, { FOUR.queue }, { FOUR.parking }>;
 
 static FLASHES: ConstStaticCell<[[u8; BYTES]; MEMBERS]> = ConstStaticCell::new([[0; BYTES]; MEMBERS]);
 static MEMORIES: ConstStaticCell<[Memory; MEMBERS]> = ConstStaticCell::new([const { Memory::new() }; MEMBERS]);
