@@ -11,7 +11,7 @@ use core::fmt::{Display, Formatter};
 use butterfly_kernel::types::Nonce;
 use butterfly_provisioning::{BLOCK, Network, Provision, ProvisionError, VOTE_RECORD};
 use butterfly_record::Store;
-use butterfly_runtime_embedded::host::{self, Desk, HostMemory, StartError, Stopped};
+use butterfly_runtime_embedded::host::{self, Desks, HostMemory, StartError, Stopped};
 use butterfly_runtime_embedded::network::{self, NetworkMemory};
 use butterfly_runtime_embedded::party::{Party, PartyError};
 use butterfly_runtime_embedded::protocol::Node;
@@ -28,6 +28,7 @@ use crate::{Card, Flash, Random, start_card};
 const MEMBERS: usize = if cfg!(feature = "seven") { 7 } else { 4 };
 const SIZES: sizes::Sizes = if cfg!(feature = "seven") { sizes::SEVEN } else { sizes::FOUR };
 const MESSAGE: usize = SIZES.message;
+const QUEUE: usize = SIZES.queue;
 const PARKING: usize = SIZES.parking;
 const COPY: usize = SIZES.copy;
 /// Stages that may be assigned to one member: there are no more.
@@ -42,12 +43,12 @@ const SEATS: usize = MEMBERS + 3;
 const ROOMS: usize = (MEMBERS - 1) / 3 + 1;
 
 type Record = Store<Region<Flash>, COPY>;
-type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, PARKING, COPY, POSITIONS>;
+type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, QUEUE, PARKING, COPY, POSITIONS>;
 
 static JOURNAL: ConstStaticCell<Journal> = ConstStaticCell::new(Journal);
-static HOST: ConstStaticCell<HostMemory<MEMBERS, LINKS, MESSAGE, PARKING>> = ConstStaticCell::new(HostMemory::new());
+static HOST: ConstStaticCell<HostMemory<MEMBERS, MESSAGE, QUEUE, PARKING>> = ConstStaticCell::new(HostMemory::new());
 /// What one request takes: caches and signals.
-static DESKS: ConstStaticCell<[Desk<POSITIONS>; STAGES]> = ConstStaticCell::new([const { Desk::new() }; STAGES]);
+static DESKS: ConstStaticCell<Desks<STAGES, POSITIONS>> = ConstStaticCell::new(Desks::new());
 static NETWORK: ConstStaticCell<NetworkMemory<MEMBERS, LINKS, SEATS, ROOMS, MESSAGE>> =
     ConstStaticCell::new(NetworkMemory::new());
 static PARTY: StaticCell<Party<MEMBERS>> = StaticCell::new();
@@ -117,7 +118,7 @@ fn furnish(
     party: &'static Party<MEMBERS>,
     node: &'static mut Node<MEMBERS>,
     record: &'static mut Record,
-    memory: &'static mut HostMemory<MEMBERS, LINKS, MESSAGE, PARKING>,
+    memory: &'static mut HostMemory<MEMBERS, MESSAGE, QUEUE, PARKING>,
 ) -> Result<Host, Reason> {
     Host::new(party, node, record, JOURNAL.take(), memory, DESKS.take()).map_err(Reason::Start)
 }

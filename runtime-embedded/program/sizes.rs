@@ -7,6 +7,9 @@
 pub(crate) struct Sizes {
     /// The longest message, in bytes.
     pub(crate) message: usize,
+    /// For messages that wait for peers, in bytes, with four for each: a longest
+    /// one for each peer that may be faulty, and one more.
+    pub(crate) queue: usize,
     /// For messages whose time has not come, in bytes: a device is slower than
     /// its fellows.
     pub(crate) parking: usize,
@@ -15,6 +18,6 @@ pub(crate) struct Sizes {
 }
 
 /// Up to four members.
-pub(crate) const FOUR: Sizes = Sizes { message: 1_664, parking: 3 * 1024, copy: 4 * 1024 };
+pub(crate) const FOUR: Sizes = Sizes { message: 1_664, queue: 3_344, parking: 3 * 1024, copy: 4 * 1024 };
 /// Up to seven members.
-pub(crate) const SEVEN: Sizes = Sizes { message: 2 * 1024, parking: 6 * 1024, copy: 8 * 1024 };
+pub(crate) const SEVEN: Sizes = Sizes { message: 2 * 1024, queue: 6_160, parking: 6 * 1024, copy: 8 * 1024 };

@@ -4,8 +4,8 @@
 //!
 //! 1. An input arrives: a verified message, a request, a timer, a result.
 //! 2. [`Node::step`](butterfly_kernel::node::Node::step) changes the state and
-//!    pushes outputs. What is to be sent is encoded at once, into the queues of
-//!    its receivers, and *staged* there.
+//!    pushes outputs. What is to be sent is encoded at once, and *staged* among
+//!    what waits for its receivers.
 //! 3. If the step asked for it, the node's record is written. If the flash
 //!    fails, the device stops, and nothing that was staged has left.
 //! 4. What was staged is released.
@@ -33,20 +33,19 @@ use crate::chronicle::Chronicle;
 use crate::parking::Parking;
 use crate::party::Party;
 use crate::protocol::{Envelope, Input, Node, Output, Record, SignedRequest};
-use crate::queue::{Queue, Queues};
+use crate::queue::{Queue, Queues, least_room};
 use crate::record::Region;
-pub use crate::stages::Desk;
+pub use crate::stages::Desks;
 use crate::stages::Stages;
-use crate::tasks::{Full, Task, Tasks};
+use crate::tasks::{Full, Signals, Task, Tasks};
 use crate::timers::Timers;
 
 /// The memory of a host, for a static: nothing of it is ever moved.
 ///
-/// `LINKS` is one less than N: a queue for each other member. `MESSAGE` is the
-/// longest message in bytes, `PARKING` the room for messages whose time has not
-/// come.
-pub struct HostMemory<const N: usize, const LINKS: usize, const MESSAGE: usize, const PARKING: usize> {
-    queues: [Queue<MESSAGE>; LINKS],
+/// `MESSAGE` is the longest message in bytes, `QUEUE` the room for messages that
+/// wait for peers, and `PARKING` the room for messages whose time has not come.
+pub struct HostMemory<const N: usize, const MESSAGE: usize, const QUEUE: usize, const PARKING: usize> {
+    queues: Queues<N, QUEUE>,
     parking: Parking<N, PARKING>,
     chronicle: Chronicle<MESSAGE>,
     scratch: [u8; MESSAGE],
@@ -54,16 +53,19 @@ pub struct HostMemory<const N: usize, const LINKS: usize, const MESSAGE: usize, 
     tasks: Tasks<N>,
 }
 
-impl<const N: usize, const LINKS: usize, const MESSAGE: usize, const PARKING: usize>
-    HostMemory<N, LINKS, MESSAGE, PARKING>
+impl<const N: usize, const MESSAGE: usize, const QUEUE: usize, const PARKING: usize>
+    HostMemory<N, MESSAGE, QUEUE, PARKING>
 {
-    const ENOUGH: () = assert!(LINKS + 1 == N, "a queue for each other member");
+    const ENOUGH: () = assert!(
+        QUEUE >= least_room(N, MESSAGE),
+        "a message for each faulty peer that stops in the middle, and one more"
+    );
 
     /// Unused.
     pub const fn new() -> Self {
         let () = Self::ENOUGH;
         HostMemory {
-            queues: [const { Queue::new() }; LINKS],
+            queues: Queues::new(),
             parking: Parking::new(),
             chronicle: Chronicle::new(),
             scratch: [0; MESSAGE],
@@ -79,8 +81,8 @@ impl<const N: usize, const LINKS: usize, const MESSAGE: usize, const PARKING: us
     }
 }
 
-impl<const N: usize, const LINKS: usize, const MESSAGE: usize, const PARKING: usize> Default
-    for HostMemory<N, LINKS, MESSAGE, PARKING>
+impl<const N: usize, const MESSAGE: usize, const QUEUE: usize, const PARKING: usize> Default
+    for HostMemory<N, MESSAGE, QUEUE, PARKING>
 {
     fn default() -> Self {
         HostMemory::new()
@@ -93,6 +95,7 @@ pub struct Host<
     F: NorFlash,
     const N: usize,
     const MESSAGE: usize,
+    const QUEUE: usize,
     const PARKING: usize,
     const COPY: usize,
     const POSITIONS: usize,
@@ -101,7 +104,7 @@ pub struct Host<
     node: &'m mut Node<N>,
     record: &'m mut Store<Region<F>, COPY>,
     voice: &'m mut dyn Voice<N>,
-    queues: Queues<'m, MESSAGE>,
+    queues: &'m mut Queues<N, QUEUE>,
     parking: &'m mut Parking<N, PARKING>,
     chronicle: &'m mut Chronicle<MESSAGE>,
     scratch: &'m mut [u8; MESSAGE],
@@ -210,24 +213,25 @@ impl<
     F: NorFlash,
     const N: usize,
     const MESSAGE: usize,
+    const QUEUE: usize,
     const PARKING: usize,
     const COPY: usize,
     const POSITIONS: usize,
-> Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>
+> Host<'m, F, N, MESSAGE, QUEUE, PARKING, COPY, POSITIONS>
 {
     /// A host for the node that [`open_node`] made. It has done nothing yet.
-    /// `desks` are for the stages that may be assigned to it, and `POSITIONS`
+    /// `desks` are for the `STAGES` that may be assigned to it, and `POSITIONS`
     /// is the longest request.
     ///
     /// # Errors
     /// [`StartError::Model`].
-    pub fn new<const LINKS: usize>(
+    pub fn new<const STAGES: usize>(
         party: &'m Party<N>,
         node: &'m mut Node<N>,
         record: &'m mut Store<Region<F>, COPY>,
         voice: &'m mut dyn Voice<N>,
-        memory: &'m mut HostMemory<N, LINKS, MESSAGE, PARKING>,
-        desks: &'m mut [Desk<POSITIONS>],
+        memory: &'m mut HostMemory<N, MESSAGE, QUEUE, PARKING>,
+        desks: &'m mut Desks<STAGES, POSITIONS>,
     ) -> Result<Self, StartError> {
         let model = party.cluster().model();
         let ours = butterfly_workload::manifest(&butterfly_workload::Weights::embedded());
@@ -243,7 +247,7 @@ impl<
             node,
             record,
             voice,
-            queues: Queues::new(party.me(), queues),
+            queues,
             parking,
             chronicle,
             scratch,
@@ -312,9 +316,9 @@ impl<
         self.timers.next()
     }
 
-    /// What waits for `peer`.
-    pub fn queue(&mut self, peer: NodeId) -> Option<&mut Queue<MESSAGE>> {
-        self.queues.of(peer)
+    /// What waits for `peer`; none waits for oneself.
+    pub fn queue(&mut self, peer: NodeId) -> Option<Queue<'_, N, QUEUE>> {
+        (peer != self.party.me() && peer.index() < N).then(|| self.queues.of(peer))
     }
 
     /// Those for whom something waits.
@@ -416,10 +420,11 @@ impl<
         }
         let mut pushed = Pushed {
             me: self.party.me(),
-            queues: &mut self.queues,
+            queues: self.queues,
             scratch: self.scratch,
             timers: self.timers,
             tasks: self.tasks,
+            signals: self.stages.waiting,
             voice: self.voice,
             signed: &mut self.signed,
             blockade: &mut self.blockade,
@@ -446,7 +451,7 @@ impl<
     fn perform(&mut self, task: Task<N>) -> Result<(), Stopped> {
         match task {
             Task::Provide(run, stage, position, waiting) => {
-                let signal = self.tasks.take_signal(waiting);
+                let signal = self.stages.waiting.take(waiting);
                 self.stages.provide(run, stage, position, &signal);
             }
             Task::Committed(epoch, tokens) => self.committed(epoch, tokens),
@@ -499,20 +504,21 @@ impl<
 }
 
 /// Takes the outputs of one step.
-struct Pushed<'h, 'q, const N: usize, const MESSAGE: usize> {
+struct Pushed<'h, const N: usize, const MESSAGE: usize, const QUEUE: usize> {
     me: NodeId,
-    queues: &'h mut Queues<'q, MESSAGE>,
+    queues: &'h mut Queues<N, QUEUE>,
     scratch: &'h mut [u8; MESSAGE],
     timers: &'h mut Timers,
     tasks: &'h mut Tasks<N>,
+    signals: &'h mut Signals,
     voice: &'h mut dyn Voice<N>,
     signed: &'h mut Signed,
     blockade: &'h mut Option<Blockade>,
     persist: bool,
 }
 
-impl<const N: usize, const MESSAGE: usize> Outbox<butterfly_kernel::crypto::ed25519::Ed25519<N>, N>
-    for Pushed<'_, '_, N, MESSAGE>
+impl<const N: usize, const MESSAGE: usize, const QUEUE: usize> Outbox<butterfly_kernel::crypto::ed25519::Ed25519<N>, N>
+    for Pushed<'_, N, MESSAGE, QUEUE>
 {
     #[inline(never)]
     fn push(&mut self, output: Output<N>) {
@@ -522,12 +528,12 @@ impl<const N: usize, const MESSAGE: usize> Outbox<butterfly_kernel::crypto::ed25
             Output::SetTimer { timer, after } => self.timers.set(timer, after),
             Output::Assign { .. } => self.add(Task::Assign),
             Output::Provide { run, stage, position, signal } => {
-                let added = self.tasks.push_signal(run, stage, position, &signal);
+                let added = self.tasks.push_signal(self.signals, run, stage, position, &signal);
                 self.abstain_unless(added);
             }
             Output::Restore { run, stage, position, signals } => {
                 for (at, signal) in (position.0..).map(Position).zip(&signals) {
-                    let added = self.tasks.push_signal(run, stage, at, signal);
+                    let added = self.tasks.push_signal(self.signals, run, stage, at, signal);
                     self.abstain_unless(added);
                 }
             }
@@ -560,7 +566,7 @@ impl<const N: usize, const MESSAGE: usize> Outbox<butterfly_kernel::crypto::ed25
     }
 }
 
-impl<const N: usize, const MESSAGE: usize> Pushed<'_, '_, N, MESSAGE> {
+impl<const N: usize, const MESSAGE: usize, const QUEUE: usize> Pushed<'_, N, MESSAGE, QUEUE> {
     fn add(&mut self, task: Task<N>) {
         let added = self.tasks.push(task);
         self.abstain_unless(added);
@@ -587,8 +593,6 @@ impl<const N: usize, const MESSAGE: usize> Pushed<'_, '_, N, MESSAGE> {
             }
         }
         let Ok(frame) = wire::encode(envelope, self.scratch) else { return };
-        for peer in to.iter() {
-            self.queues.stage(peer, frame, transmission);
-        }
+        self.queues.stage(to.without(self.me), frame, transmission);
     }
 }

@@ -12,7 +12,7 @@
 //! | [`host`] | one node: its steps, its record, its stages |
 //! | [`network`] | sessions over TCP, on `embassy-net` |
 //! | [`record`] | the vote record on NOR flash |
-//! | [`queue`] | frames that wait for a peer |
+//! | [`queue`] | frames that wait for peers |
 //! | [`access`] | what clients and nodes say to each other |
 //! | [`protocol`] | the kernel's types, at most `N` members |
 //!

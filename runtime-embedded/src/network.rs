@@ -126,6 +126,7 @@ struct Shared<
     const N: usize,
     const SEATS: usize,
     const MESSAGE: usize,
+    const QUEUE: usize,
     const PARKING: usize,
     const COPY: usize,
     const POSITIONS: usize,
@@ -133,7 +134,7 @@ struct Shared<
     party: &'m Party<N>,
     stack: Stack<'m>,
     port: u16,
-    host: RefCell<Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>>,
+    host: RefCell<Host<'m, F, N, MESSAGE, QUEUE, PARKING, COPY, POSITIONS>>,
     random: RefCell<&'m mut dyn RandomSource>,
     door: RefCell<Door<SEATS>>,
     /// Whoever has the seat must leave it.
@@ -172,12 +173,13 @@ pub async fn run<
     const SEATS: usize,
     const ROOMS: usize,
     const MESSAGE: usize,
+    const QUEUE: usize,
     const PARKING: usize,
     const COPY: usize,
     const POSITIONS: usize,
 >(
     party: &'m Party<N>,
-    host: Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>,
+    host: Host<'m, F, N, MESSAGE, QUEUE, PARKING, COPY, POSITIONS>,
     (stack, port): (Stack<'m>, u16),
     random: &'m mut dyn RandomSource,
     memory: &'m mut NetworkMemory<N, LINKS, SEATS, ROOMS, MESSAGE>,
@@ -234,15 +236,16 @@ impl<
     const N: usize,
     const SEATS: usize,
     const MESSAGE: usize,
+    const QUEUE: usize,
     const PARKING: usize,
     const COPY: usize,
     const POSITIONS: usize,
-> Shared<'m, F, N, SEATS, MESSAGE, PARKING, COPY, POSITIONS>
+> Shared<'m, F, N, SEATS, MESSAGE, QUEUE, PARKING, COPY, POSITIONS>
 {
     /// Has the node do something, and wakes whoever must act on it.
     fn with_host<T>(
         &self,
-        act: impl FnOnce(&mut Host<'m, F, N, MESSAGE, PARKING, COPY, POSITIONS>) -> Result<T, Stopped>,
+        act: impl FnOnce(&mut Host<'m, F, N, MESSAGE, QUEUE, PARKING, COPY, POSITIONS>) -> Result<T, Stopped>,
     ) -> Option<T> {
         let outcome = act(&mut self.host.borrow_mut());
         match outcome {

@@ -14,6 +14,7 @@ use butterfly_workload::{Partition, Signal, Temperature, Token, Weights};
 use heapless::Vec;
 
 use crate::protocol::{Cluster, Digest, History, Run, RunId};
+use crate::tasks;
 
 /// Layers that one stage of a device may have.
 const LAYERS: usize = 1;
@@ -23,7 +24,7 @@ type Kept = Vec<u8, { Signal::MAX_BYTES }>;
 
 /// The memory of one stage, for requests of at most `POSITIONS` positions.
 #[derive(Debug)]
-pub struct Desk<const POSITIONS: usize> {
+struct Desk<const POSITIONS: usize> {
     stage: Option<Stage>,
     memory: Option<butterfly_workload::Stage<'static, LAYERS>>,
     inputs: [Kept; POSITIONS],
@@ -32,7 +33,7 @@ pub struct Desk<const POSITIONS: usize> {
 
 impl<const POSITIONS: usize> Desk<POSITIONS> {
     /// Of no stage.
-    pub const fn new() -> Self {
+    const fn new() -> Self {
         Desk {
             stage: None,
             memory: None,
@@ -42,9 +43,24 @@ impl<const POSITIONS: usize> Desk<POSITIONS> {
     }
 }
 
-impl<const POSITIONS: usize> Default for Desk<POSITIONS> {
+/// The memory of a request, for a static: a desk for each stage that may be
+/// assigned, and the signals that are still to be put on one.
+#[derive(Debug)]
+pub struct Desks<const STAGES: usize, const POSITIONS: usize> {
+    desks: [Desk<POSITIONS>; STAGES],
+    waiting: tasks::Signals,
+}
+
+impl<const STAGES: usize, const POSITIONS: usize> Desks<STAGES, POSITIONS> {
+    /// Of no request.
+    pub const fn new() -> Self {
+        Desks { desks: [const { Desk::new() }; STAGES], waiting: tasks::Signals::new() }
+    }
+}
+
+impl<const STAGES: usize, const POSITIONS: usize> Default for Desks<STAGES, POSITIONS> {
     fn default() -> Self {
-        Desk::new()
+        Desks::new()
     }
 }
 
@@ -53,6 +69,8 @@ pub(crate) struct Stages<'m, const N: usize, const POSITIONS: usize> {
     me: NodeId,
     run: Option<RunId<N>>,
     desks: &'m mut [Desk<POSITIONS>],
+    /// Signals of tasks that were not done yet.
+    pub(crate) waiting: &'m mut tasks::Signals,
 }
 
 /// A stage was given what it cannot take, or an input is missing, or there is
@@ -70,8 +88,9 @@ pub(crate) struct Held {
 }
 
 impl<'m, const N: usize, const POSITIONS: usize> Stages<'m, N, POSITIONS> {
-    pub(crate) fn new(me: NodeId, desks: &'m mut [Desk<POSITIONS>]) -> Self {
-        Stages { me, run: None, desks }
+    pub(crate) fn new<const STAGES: usize>(me: NodeId, memory: &'m mut Desks<STAGES, POSITIONS>) -> Self {
+        let Desks { desks, waiting } = memory;
+        Stages { me, run: None, desks, waiting }
     }
 
     /// Turns to `run`, and says what there is of the inputs before its first

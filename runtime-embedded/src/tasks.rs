@@ -1,6 +1,7 @@
 //! What a step asked for besides sending and waiting, in order.
 //!
-//! Signals lie apart: few tasks have one, and it is longer than all else.
+//! Signals lie apart, in the memory of the request: few tasks have one, and it
+//! is longer than all else.
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,10 @@ pub(crate) enum Task<const N: usize> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting(usize);
 
+/// The signals of the tasks that wait, in the same order.
+#[derive(Debug)]
+pub(crate) struct Signals(Vec<u8, SIGNALS>);
+
 /// There is no room for another task, or for its signal. Nothing was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
@@ -40,12 +45,11 @@ pub(crate) struct Full;
 #[derive(Debug)]
 pub(crate) struct Tasks<const N: usize> {
     tasks: Deque<Task<N>, TASKS>,
-    signals: Vec<u8, SIGNALS>,
 }
 
 impl<const N: usize> Tasks<N> {
     pub(crate) const fn new() -> Self {
-        Tasks { tasks: Deque::new(), signals: Vec::new() }
+        Tasks { tasks: Deque::new() }
     }
 
     pub(crate) fn push(&mut self, task: Task<N>) -> Result<(), Full> {
@@ -53,8 +57,10 @@ impl<const N: usize> Tasks<N> {
     }
 
     /// Adds that a host is to keep `signal`, the input of `stage` at `position`.
+    /// It waits among `signals`.
     pub(crate) fn push_signal(
         &mut self,
+        signals: &mut Signals,
         run: RunId<N>,
         stage: Stage,
         position: Position,
@@ -63,22 +69,33 @@ impl<const N: usize> Tasks<N> {
         if self.tasks.is_full() {
             return Err(Full);
         }
-        self.signals.extend_from_slice(signal).map_err(|_| Full)?;
-        self.push(Task::Provide(run, stage, position, Waiting(signal.len())))
+        let waiting = signals.add(signal)?;
+        self.push(Task::Provide(run, stage, position, waiting))
     }
 
     /// The task that has waited longest.
     pub(crate) fn pop(&mut self) -> Option<Task<N>> {
         self.tasks.pop_front()
     }
+}
+
+impl Signals {
+    pub(crate) const fn new() -> Self {
+        Signals(Vec::new())
+    }
+
+    fn add(&mut self, signal: &[u8]) -> Result<Waiting, Full> {
+        self.0.extend_from_slice(signal).map_err(|_| Full)?;
+        Ok(Waiting(signal.len()))
+    }
 
     /// The signal of the task that was just taken.
-    pub(crate) fn take_signal(&mut self, Waiting(length): Waiting) -> Signal {
-        let signal = self.signals.get(..length).and_then(|bytes| Signal::from_slice(bytes).ok()).unwrap_or_default();
-        let behind = length.min(self.signals.len());
-        let left = self.signals.len().saturating_sub(behind);
-        self.signals.copy_within(behind.., 0);
-        self.signals.truncate(left);
+    pub(crate) fn take(&mut self, Waiting(length): Waiting) -> Signal {
+        let signal = self.0.get(..length).and_then(|bytes| Signal::from_slice(bytes).ok()).unwrap_or_default();
+        let behind = length.min(self.0.len());
+        let left = self.0.len().saturating_sub(behind);
+        self.0.copy_within(behind.., 0);
+        self.0.truncate(left);
         signal
     }
 }

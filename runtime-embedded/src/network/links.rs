@@ -25,10 +25,11 @@ impl<
     const N: usize,
     const SEATS: usize,
     const MESSAGE: usize,
+    const QUEUE: usize,
     const PARKING: usize,
     const COPY: usize,
     const POSITIONS: usize,
-> Shared<'_, F, N, SEATS, MESSAGE, PARKING, COPY, POSITIONS>
+> Shared<'_, F, N, SEATS, MESSAGE, QUEUE, PARKING, COPY, POSITIONS>
 {
     /// Dials `node`, if there is such a member, sends until that fails, and
     /// dials again.
@@ -44,7 +45,7 @@ impl<
                 // It is dialled again whatever the reason.
                 let _lost = self.forward(&mut connection, node).await;
                 // What was sent of the oldest is lost with the session.
-                self.with_queue(node, Queue::rewind);
+                self.with_queue(node, |queue| queue.rewind());
             }
             socket.abort();
             // A peer that is told so dials no connection that is gone.
@@ -85,7 +86,7 @@ impl<
     async fn send_front(&self, connection: &mut Dialled<'_, '_>, node: NodeId) -> Result<bool, Lost> {
         let mut sealed = 0;
         loop {
-            let left = |queue: &mut Queue<MESSAGE>| Some(queue.front()?.len().saturating_sub(sealed));
+            let left = |queue: &mut Queue<'_, N, QUEUE>| Some(queue.front()?.len().saturating_sub(sealed));
             let Some(left) = self.with_queue(node, left).flatten() else { return Ok(false) };
             if !connection.has_room(left) {
                 // Meanwhile it may make room for another, unless it has begun.
@@ -111,7 +112,7 @@ impl<
         }
     }
 
-    fn with_queue<T>(&self, node: NodeId, act: impl FnOnce(&mut Queue<MESSAGE>) -> T) -> Option<T> {
-        self.host.borrow_mut().queue(node).map(act)
+    fn with_queue<T>(&self, node: NodeId, act: impl FnOnce(&mut Queue<'_, N, QUEUE>) -> T) -> Option<T> {
+        self.host.borrow_mut().queue(node).map(|mut queue| act(&mut queue))
     }
 }

@@ -34,10 +34,11 @@ impl<
     const N: usize,
     const SEATS: usize,
     const MESSAGE: usize,
+    const QUEUE: usize,
     const PARKING: usize,
     const COPY: usize,
     const POSITIONS: usize,
-> Shared<'m, F, N, SEATS, MESSAGE, PARKING, COPY, POSITIONS>
+> Shared<'m, F, N, SEATS, MESSAGE, QUEUE, PARKING, COPY, POSITIONS>
 {
     /// Hears one connection after the other.
     pub(super) async fn seat(&self, seat: usize, memory: &mut SeatMemory) {

@@ -11,28 +11,34 @@ fn run() -> RunId<4> {
     RunId { client: ClientId(0), sequence: 1, plan: butterfly_kernel::crypto::ed25519::Digest([7; 32]) }
 }
 
-fn provide(tasks: &mut Tasks<4>, position: u16, signal: &[u8]) -> Result<(), Full> {
-    tasks.push_signal(run(), Stage(1), Position(position), signal)
+type Both = (Tasks<4>, Signals);
+
+fn both() -> Both {
+    (Tasks::new(), Signals::new())
+}
+
+fn provide((tasks, signals): &mut Both, position: u16, signal: &[u8]) -> Result<(), Full> {
+    tasks.push_signal(signals, run(), Stage(1), Position(position), signal)
 }
 
 /// The position and the signal of what is to be kept next.
-fn next(tasks: &mut Tasks<4>) -> Option<(u16, Vec<u8>)> {
+fn next((tasks, signals): &mut Both) -> Option<(u16, Vec<u8>)> {
     loop {
         if let Task::Provide(_, _, position, waiting) = tasks.pop()? {
-            return Some((position.0, tasks.take_signal(waiting).to_vec()));
+            return Some((position.0, signals.take(waiting).to_vec()));
         }
     }
 }
 
 #[test]
 fn signals_come_back_with_their_tasks() {
-    let mut tasks = Tasks::new();
+    let mut tasks = both();
     provide(&mut tasks, 3, &[1; 320]).unwrap();
-    tasks.push(Task::Assign).unwrap();
+    tasks.0.push(Task::Assign).unwrap();
     provide(&mut tasks, 4, &[]).unwrap();
     provide(&mut tasks, 5, &[2, 3]).unwrap();
     assert_eq!(next(&mut tasks), Some((3, vec![1; 320])));
-    assert_eq!(tasks.pop(), Some(Task::Assign));
+    assert_eq!(tasks.0.pop(), Some(Task::Assign));
     provide(&mut tasks, 6, &[4]).unwrap();
     assert_eq!(next(&mut tasks), Some((4, vec![])));
     assert_eq!(next(&mut tasks), Some((5, vec![2, 3])));
@@ -42,11 +48,11 @@ fn signals_come_back_with_their_tasks() {
 
 #[test]
 fn what_does_not_fit_is_not_added() {
-    let mut tasks = Tasks::new();
+    let mut tasks = both();
     let kept = (0..).take_while(|at| provide(&mut tasks, *at, &[5; 320]).is_ok()).count();
     assert_eq!(kept, SIGNALS / 320);
     assert_eq!(provide(&mut tasks, 0, &[6]), Err(Full), "no room for a signal");
-    let others = (0..).take_while(|_: &u16| tasks.push(Task::Assign).is_ok()).count();
+    let others = (0..).take_while(|_: &u16| tasks.0.push(Task::Assign).is_ok()).count();
     assert_eq!(kept + others, TASKS);
     assert_eq!(next(&mut tasks), Some((0, vec![5; 320])));
     provide(&mut tasks, 9, &[6]).unwrap();

@@ -15,7 +15,7 @@ use butterfly_kernel::types::{ClientId, NodeId, Resilience};
 use butterfly_kernel::wire;
 use butterfly_provisioning::{Address, BLOCK, Network, Provision, Timing, VOTE_RECORD};
 use butterfly_record::Store;
-use butterfly_runtime_embedded::host::{self, Desk, HostMemory, StartError, Stopped};
+use butterfly_runtime_embedded::host::{self, Desks, HostMemory, StartError, Stopped};
 use butterfly_runtime_embedded::party::{Party, PartyError};
 use butterfly_runtime_embedded::protocol::{Cluster, Record, Roster, SignedRequest};
 use butterfly_runtime_embedded::record::Region;
@@ -28,13 +28,14 @@ use crate::sizes::FOUR;
 
 const MEMBERS: usize = 4;
 const MESSAGE: usize = FOUR.message;
+const QUEUE: usize = FOUR.queue;
 const PARKING: usize = FOUR.parking;
 const COPY: usize = FOUR.copy;
 const FLASH: usize = VOTE_RECORD + 4 * COPY;
 const PROMPT: &str = "Return the ";
 const TOKENS: usize = 16;
 
-type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, PARKING, COPY, CONTEXT>;
+type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, QUEUE, PARKING, COPY, CONTEXT>;
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
@@ -118,9 +119,9 @@ fn boot(flash: &Flash, life: u8) -> (Host, Rc<RefCell<Memory>>) {
     let node = Box::leak(Box::new(host::open_node(party, record).unwrap()));
     let said = Rc::new(RefCell::new(Memory::default()));
     let voice = Box::leak(Box::new(Teller(Rc::clone(&said))));
-    let desks: Vec<Desk<CONTEXT>> = (0..LAYERS).map(|_| Desk::new()).collect();
-    let memory = Box::leak(Box::new(HostMemory::<MEMBERS, { MEMBERS - 1 }, MESSAGE, PARKING>::new()));
-    let mut host = Host::new(party, node, record, voice, memory, desks.leak()).unwrap();
+    let desks = Box::leak(Box::new(Desks::<LAYERS, CONTEXT>::new()));
+    let memory = Box::leak(Box::new(HostMemory::<MEMBERS, MESSAGE, QUEUE, PARKING>::new()));
+    let mut host = Host::new(party, node, record, voice, memory, desks).unwrap();
     host.start(host::draw_nonce(&mut Counting(life)).unwrap()).unwrap();
     (host, said)
 }
@@ -146,7 +147,7 @@ fn carry(hosts: &mut [Host]) -> bool {
     let mut carried = false;
     for from in 0..hosts.len() {
         for to in (0..hosts.len()).filter(|to| *to != from) {
-            let queue = hosts[from].queue(NodeId(to as u8)).unwrap();
+            let mut queue = hosts[from].queue(NodeId(to as u8)).unwrap();
             let Some(message) = queue.front().map(<[u8]>::to_vec) else { continue };
             queue.pop();
             carried = true;
@@ -205,10 +206,10 @@ fn nothing_leaves_a_device_whose_flash_fails() {
         let stopped = loop {
             assert!(said[0].borrow().text.is_empty(), "a decision needs a record");
             for peer in 1..MEMBERS as u8 {
-                while hosts[0].queue(NodeId(peer)).is_some_and(|queue| queue.pop()) {}
+                while hosts[0].queue(NodeId(peer)).is_some_and(|mut queue| queue.pop()) {}
             }
             let stopped = (1..MEMBERS).find_map(|from| {
-                let queue = hosts[from].queue(NodeId(0))?;
+                let mut queue = hosts[from].queue(NodeId(0))?;
                 let message = queue.front()?.to_vec();
                 queue.pop();
                 hosts[0].receive(&message).err()
@@ -260,7 +261,7 @@ fn carry_among(hosts: &mut [Host]) -> bool {
     let mut carried = false;
     for from in 1..MEMBERS {
         for to in (1..MEMBERS).filter(|to| *to != from) {
-            let queue = hosts[from].queue(NodeId(to as u8)).unwrap();
+            let mut queue = hosts[from].queue(NodeId(to as u8)).unwrap();
             let Some(message) = queue.front().map(<[u8]>::to_vec) else { continue };
             queue.pop();
             carried = true;

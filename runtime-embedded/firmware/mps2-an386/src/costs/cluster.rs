@@ -10,7 +10,7 @@ use butterfly_kernel::types::{ClientId, Resilience};
 use butterfly_kernel::wire;
 use butterfly_provisioning::{Network, Provision, Timing};
 use butterfly_record::Store;
-use butterfly_runtime_embedded::host::{self, Desk, HostMemory};
+use butterfly_runtime_embedded::host::{self, Desks, HostMemory};
 use butterfly_runtime_embedded::party::Party;
 use butterfly_runtime_embedded::protocol::{Cluster, Node, Record, Roster, SignedRequest};
 use butterfly_runtime_embedded::record::Region;
@@ -32,13 +32,13 @@ const POSITIONS: usize = 48;
 /// Hosts never wait here.
 const LONG: u32 = 1_000_000;
 
-pub(crate) type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, { FOUR.parking }, COPY, POSITIONS>;
-type Memory = HostMemory<MEMBERS, { MEMBERS - 1 }, MESSAGE, { FOUR.parking }>;
+pub(crate) type Host = host::Host<'static, Flash, MEMBERS, MESSAGE, { FOUR.queue }, { FOUR.parking }, COPY, POSITIONS>;
+type Memory = HostMemory<MEMBERS, MESSAGE, { FOUR.queue }, { FOUR.parking }>;
 
 static FLASHES: ConstStaticCell<[[u8; BYTES]; MEMBERS]> = ConstStaticCell::new([[0; BYTES]; MEMBERS]);
 static MEMORIES: ConstStaticCell<[Memory; MEMBERS]> = ConstStaticCell::new([const { Memory::new() }; MEMBERS]);
-static DESKS: ConstStaticCell<[[Desk<POSITIONS>; LAYERS]; MEMBERS]> =
-    ConstStaticCell::new([const { [const { Desk::new() }; LAYERS] }; MEMBERS]);
+static DESKS: ConstStaticCell<[Desks<LAYERS, POSITIONS>; MEMBERS]> =
+    ConstStaticCell::new([const { Desks::new() }; MEMBERS]);
 static PARTIES: [StaticCell<Party<MEMBERS>>; MEMBERS] = [const { StaticCell::new() }; MEMBERS];
 static NODES: [StaticCell<Node<MEMBERS>>; MEMBERS] = [const { StaticCell::new() }; MEMBERS];
 static RECORDS: [StaticCell<Store<Region<Flash>, COPY>>; MEMBERS] = [const { StaticCell::new() }; MEMBERS];
@@ -100,7 +100,7 @@ fn begin(
     me: usize,
     flash: Flash,
     memory: &'static mut Memory,
-    desks: &'static mut [Desk<POSITIONS>; LAYERS],
+    desks: &'static mut Desks<LAYERS, POSITIONS>,
 ) -> Option<Host> {
     let party: &Party<MEMBERS> = PARTIES[me].init(party(me as u8)?);
     let mut first = [0; 64];

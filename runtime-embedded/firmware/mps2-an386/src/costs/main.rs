@@ -137,7 +137,7 @@ fn carry(hosts: &mut [Host; MEMBERS], kinds: &mut [Count], decisions: &mut Count
     let mut carried = false;
     let mut message = [0; cluster::MESSAGE];
     for (from, to) in (0..MEMBERS).flat_map(|from| (0..MEMBERS).map(move |to| (from, to))) {
-        let Some(queue) = hosts[from].queue(NodeId(to as u8)).filter(|_| from != to) else { continue };
+        let Some(mut queue) = hosts[from].queue(NodeId(to as u8)).filter(|_| from != to) else { continue };
         let Some(length) = queue.front().map(|front| {
             message[..front.len()].copy_from_slice(front);
             front.len()
