@@ -372,7 +372,11 @@ impl<C: Scheme, const N: usize> Node<C, N> {
         if epoch == self.epoch() {
             self.agreement.denounce(seat, ballot, out);
             let (proposal, votes) = self.agreement.testimony(ballot.view);
-            self.behind = Behind::Closed(Closed { epoch, ballot, proposal, votes, payload });
+            let certified = match payload {
+                Some(Payload::Work(work)) => Some(work.into()),
+                Some(Payload::Notice(_) | Payload::Change(_)) | None => None,
+            };
+            self.behind = Behind::Closed(Closed { epoch, ballot, proposal, votes, certified });
         }
         let checkpoints = |head: &Head<C>| head.state().active.and_then(|active| active.checkpoints.last().copied());
         let before = checkpoints(&self.head);

@@ -77,7 +77,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     install()?;
     let (image, sizes) = firmware::build_all()?;
     test::cargo(&["test", "-p", "butterfly-provisioning"])?;
-    test::cargo(&["test", "-p", "butterfly-runtime-embedded", "--features", "compact"])?;
+    // With the bounds of either image.
+    for bounds in ["compact", "compact-four"] {
+        test::cargo(&["test", "-p", "butterfly-runtime-embedded", "--features", bounds])?;
+    }
     test::cargo(&["build", "--release", "-p", "butterfly-runtime-std"])?;
     test::cargo(&["build", "--release", "-p", "butterfly-embedded-host"])?;
     let built = |name: &str| workspace::target().join("release").join(name);

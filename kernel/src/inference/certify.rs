@@ -202,9 +202,7 @@ impl<C: Scheme, const N: usize> Gathering<C, N> {
 
     /// What was certified of `stage`.
     fn certified(&self, run: &Run<C>, stage: Stage) -> Option<Claim<C>> {
-        let links = self.links.as_ref()?;
-        let (input, output) = (*links.get(stage.index())?, *links.get(stage.next().index())?);
-        Some(Claim { run: run.id, committed: self.part.committed, stage, input, output })
+        Claim::along(self.links.as_ref()?, run.id, self.part.committed, stage)
     }
 
     /// The tokens of the part, once it is certified.

@@ -141,6 +141,13 @@ impl<C: Scheme> Claim<C> {
     pub fn statement<const N: usize>(&self, cluster: &Cluster<C, N>) -> C::Digest {
         cluster.statement(Tag::Attest, self)
     }
+
+    /// What `links`, those after a part of `run` that found so many tokens
+    /// committed, say about `stage`.
+    pub(crate) fn along(links: &Links<C>, run: RunId<C>, committed: u16, stage: Stage) -> Option<Claim<C>> {
+        let (input, output) = (*links.get(stage.index())?, *links.get(stage.next().index())?);
+        Some(Claim { run, committed, stage, input, output })
+    }
 }
 
 impl<C: Scheme> Attest<C> {
@@ -232,8 +239,6 @@ pub struct Work<C: Scheme> {
 impl<C: Scheme> Work<C> {
     /// The claim that the certificate of `stage` is about.
     pub fn claim(&self, stage: Stage) -> Option<Claim<C>> {
-        let input = *self.links.get(stage.index())?;
-        let output = *self.links.get(stage.next().index())?;
-        Some(Claim { run: self.run, committed: self.committed, stage, input, output })
+        Claim::along(&self.links, self.run, self.committed, stage)
     }
 }

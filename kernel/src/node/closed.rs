@@ -1,5 +1,7 @@
 //! What the last decided epoch can still be held to: signed statements of the
-//! view that decided, and the payload, to compare late statements with.
+//! view that decided, and what was certified, to compare late statements with.
+
+use heapless::Vec;
 
 use super::horizon::ClosedHorizon;
 use crate::agreement::{Ballots, SignedValue};
@@ -7,9 +9,9 @@ use crate::cluster::Seat;
 use crate::crypto::Scheme;
 use crate::inference::certify::contradiction;
 use crate::message::agreement::{AgreementMessage, Ballot};
-use crate::message::inference::{Attest, Payload};
+use crate::message::inference::{Attest, Claim, Links, Payload, RunId, Work};
 use crate::proof::{Evidence, Fault, SignedBallot};
-use crate::types::{Epoch, NodeId};
+use crate::types::{Epoch, MAX_STAGES, NodeId};
 
 /// The end of an epoch, until the next one ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,8 +24,25 @@ pub(super) struct Closed<C: Scheme, const N: usize> {
     /// The first vote of each member in that view, of those that arrived late
     /// only what is for another value.
     pub(super) votes: Ballots<C, N>,
-    /// None when the epoch was caught up with.
-    pub(super) payload: Option<Payload<C>>,
+    /// None when the epoch computed nothing, or was caught up with.
+    pub(super) certified: Option<Certified<C>>,
+}
+
+/// What an epoch certified about each stage, without the request and the tokens:
+/// the links stand for them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Certified<C: Scheme> {
+    run: RunId<C>,
+    committed: u16,
+    links: Links<C>,
+    certificates: Vec<C::WeakCertificate, MAX_STAGES>,
+}
+
+impl<C: Scheme> From<Work<C>> for Certified<C> {
+    fn from(work: Work<C>) -> Self {
+        let Work { run, committed, links, certificates, .. } = work;
+        Certified { run, committed, links, certificates }
+    }
 }
 
 /// What a node keeps that its open epoch did not bring.
@@ -124,23 +143,16 @@ impl<C: Scheme, const N: usize> Closed<C, N> {
             ballot: self.ballot,
             dissenters: dissenting.map(|(from, _)| *from).collect(),
             proposed_otherwise: self.proposal.as_ref().is_some_and(|proposal| proposal.ballot != self.ballot),
-            run: match &self.payload {
-                Some(Payload::Work(work)) => Some(work.run),
-                _ => None,
-            },
+            run: self.certified.as_ref().map(|certified| certified.run),
         }
     }
 
     /// Evidence, if an attestation contradicts what the epoch certified.
     pub(super) fn compare(&self, from: NodeId, attest: &Attest<C>, signature: &C::Signature) -> Option<Evidence<C>> {
-        match self.payload.as_ref()? {
-            Payload::Work(work) => {
-                let stage = attest.claim.stage;
-                let certificate = || work.certificates.get(stage.index()).cloned();
-                contradiction(work.claim(stage)?, certificate, from, attest.claim, signature.clone())
-            }
-            Payload::Notice(_) | Payload::Change(_) => None,
-        }
+        let stage = attest.claim.stage;
+        let Certified { run, committed, links, certificates } = self.certified.as_ref()?;
+        let proven = Claim::along(links, *run, *committed, stage)?;
+        contradiction(proven, || certificates.get(stage.index()).cloned(), from, attest.claim, signature.clone())
     }
 
     fn vote_of(&self, member: NodeId) -> Option<SignedBallot<C>> {
