@@ -308,6 +308,15 @@ fn a_block_of_a_stranger_is_refused() {
     assert!(Party::<3>::new(&provision, MESSAGE as u32).is_err(), "more members than the build holds");
 }
 
+/// Nobody commits in a view where f = p, and a device for four has no room for it.
+#[test]
+#[cfg(feature = "compact-four")]
+fn a_roster_with_a_slow_path_is_refused_by_a_device_for_four() {
+    let resilience = Resilience::new(MEMBERS, 1, 0).unwrap();
+    let slow = Cluster::<MEMBERS>::new(Roster { resilience, ..roster() }, Default::default());
+    assert_eq!(slow.err(), Some(ClusterError::SlowPath));
+}
+
 /// A server's bounds are larger, so its roster may be one that no device can keep.
 #[test]
 #[cfg(feature = "compact")]

@@ -7,5 +7,6 @@ mod hosts;
 mod longest;
 #[path = "../../../kernel/session/tests/replay/mod.rs"]
 mod replay;
+#[cfg_attr(feature = "compact-four", allow(dead_code, reason = "seven members are beyond the bounds"))]
 #[path = "../../program/sizes.rs"]
 mod sizes;
