@@ -108,7 +108,7 @@ fn open_record(party: &Party<MEMBERS>, flash: Flash) -> Result<&'static mut Reco
 }
 
 #[inline(never)]
-fn begin_node(party: &Party<MEMBERS>, record: &Record) -> Result<&'static mut Node<MEMBERS>, Reason> {
+fn begin_node(party: &Party<MEMBERS>, record: &mut Record) -> Result<&'static mut Node<MEMBERS>, Reason> {
     Ok(NODE.init(host::open_node(party, record).map_err(Reason::Start)?))
 }
 

@@ -34,7 +34,7 @@ use crate::parking::Parking;
 use crate::party::Party;
 use crate::protocol::{Envelope, Input, Node, Output, Record, SignedRequest};
 use crate::queue::{Queue, Queues};
-use crate::record::Region;
+use crate::record::{Encoded, Region};
 pub use crate::stages::Desk;
 use crate::stages::Stages;
 use crate::tasks::{Full, Task, Tasks};
@@ -196,13 +196,23 @@ pub fn open_record<F: NorFlash, const N: usize, const COPY: usize>(
 /// The node that goes on from `record`. Without a readable record it is a learner.
 ///
 /// # Errors
-/// When what is there is no record of this member.
+/// When the flash fails, or what is there is no record of this member.
 pub fn open_node<F: NorFlash, const N: usize, const COPY: usize>(
     party: &Party<N>,
-    record: &Store<Region<F>, COPY>,
+    record: &mut Store<Region<F>, COPY>,
 ) -> Result<Node<N>, StartError> {
-    let record = record.record().map(wire::decode::<Record<N>>).transpose().map_err(|_| StartError::Record)?;
-    Node::new(&party.seat(), record).map_err(StartError::Genuine)
+    Node::new(&party.seat(), read_record(record)?).map_err(StartError::Genuine)
+}
+
+/// Reads the record and decodes it. The room that it is read into is free again
+/// before a node is made.
+#[inline(never)]
+fn read_record<F: NorFlash, const N: usize, const COPY: usize>(
+    record: &mut Store<Region<F>, COPY>,
+) -> Result<Option<Record<N>>, StartError> {
+    let mut room = [0; COPY];
+    let record = record.record(&mut room).map_err(|_| StartError::Flash)?;
+    record.map(wire::decode).transpose().map_err(|_| StartError::Record)
 }
 
 impl<
@@ -434,10 +444,8 @@ impl<
     }
 
     fn persist(&mut self) -> Result<(), Stopped> {
-        let record = self.node.record();
-        let written = self.record.write_with(|room| wire::encode(&record, room).ok().map(|record| record.len()));
-        written.map_err(|error| match error {
-            StoreError::Device(_) => Stopped::Flash,
+        self.record.write(&Encoded(self.node.record())).map_err(|error| match error {
+            StoreError::Device(_) | StoreError::Changed => Stopped::Flash,
             StoreError::TooLong(_) => Stopped::RecordTooLong,
         })
     }

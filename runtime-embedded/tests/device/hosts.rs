@@ -286,8 +286,8 @@ fn a_damaged_record_makes_a_learner_and_a_strange_one_stops_the_device() {
         let owner = butterfly_record::owner(&Cluster::<MEMBERS>::new(roster(), Default::default()).unwrap().id().0, 0);
         Store::<_, COPY>::provision(Region::new(flash.clone(), VOTE_RECORD as u32), owner, b"strange").unwrap();
         let party = party(&flash);
-        let record: Store<_, COPY> = host::open_record(party, flash.clone(), VOTE_RECORD as u32).unwrap();
-        assert_eq!(host::open_node(party, &record).err(), Some(StartError::Record));
+        let mut record: Store<_, COPY> = host::open_record(party, flash.clone(), VOTE_RECORD as u32).unwrap();
+        assert_eq!(host::open_node(party, &mut record).err(), Some(StartError::Record));
     });
 }
 
