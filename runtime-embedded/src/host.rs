@@ -193,26 +193,28 @@ pub fn open_record<F: NorFlash, const N: usize, const COPY: usize>(
     Store::open(Region::new(flash, base), owner).map_err(|_| StartError::Flash)
 }
 
-/// The node that goes on from `record`. Without a readable record it is a learner.
+/// What `record` holds; none if no copy is readable. `COPY` bytes of the stack
+/// are taken for it, and more to decode it: they are free again before
+/// [`open_node`], if that is called by another function.
 ///
 /// # Errors
-/// When the flash fails, or what is there is no record of this member.
-pub fn open_node<F: NorFlash, const N: usize, const COPY: usize>(
-    party: &Party<N>,
-    record: &mut Store<Region<F>, COPY>,
-) -> Result<Node<N>, StartError> {
-    Node::new(&party.seat(), read_record(record)?).map_err(StartError::Genuine)
-}
-
-/// Reads the record and decodes it. The room that it is read into is free again
-/// before a node is made.
+/// When the flash fails, or what is there cannot be understood.
 #[inline(never)]
-fn read_record<F: NorFlash, const N: usize, const COPY: usize>(
+pub fn read_record<F: NorFlash, const N: usize, const COPY: usize>(
     record: &mut Store<Region<F>, COPY>,
 ) -> Result<Option<Record<N>>, StartError> {
     let mut room = [0; COPY];
     let record = record.record(&mut room).map_err(|_| StartError::Flash)?;
     record.map(wire::decode).transpose().map_err(|_| StartError::Record)
+}
+
+/// The node that goes on from `record`, which is [`read_record`]'s. Without one
+/// it is a learner.
+///
+/// # Errors
+/// When it is no record of this member.
+pub fn open_node<const N: usize>(party: &Party<N>, record: Option<Record<N>>) -> Result<Node<N>, StartError> {
+    Node::new(&party.seat(), record).map_err(StartError::Genuine)
 }
 
 impl<
