@@ -1,12 +1,15 @@
 //! Canonical encoding: one value, one sequence of bytes.
 //!
 //! postcard accepts trailing bytes and overlong integers, so decoding encodes
-//! the result again and compares, byte by byte as they are produced, without a
-//! second buffer.
+//! the result again and compares, piece by piece as they are produced, without
+//! a second buffer.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::crypto::Hasher;
+
+/// Bytes of an encoding that are told at a time.
+const PIECE: usize = 64;
 
 /// Why bytes were not taken for a value. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,7 +43,28 @@ impl core::error::Error for WireError {}
 /// # Errors
 /// [`WireError::NoRoom`].
 pub fn encode<'b, T: Serialize + ?Sized>(value: &T, buffer: &'b mut [u8]) -> Result<&'b [u8], WireError> {
-    postcard::to_slice(value, buffer).map(|used| &*used).map_err(|_| WireError::NoRoom)
+    let mut length: usize = 0;
+    let told = tell(value, &mut |piece| {
+        let end = length.saturating_add(piece.len());
+        if let Some(place) = buffer.get_mut(length..end) {
+            place.copy_from_slice(piece);
+        }
+        length = end;
+    });
+    told.ok().and_then(|()| buffer.get(..length)).ok_or(WireError::NoRoom)
+}
+
+/// Says the canonical encoding of `value`, the bytes that [`encode`] writes, to
+/// `sink`: piece by piece, so that it need not be anywhere as a whole.
+pub fn encode_to<T: Serialize + ?Sized>(value: &T, sink: &mut dyn FnMut(&[u8])) {
+    // A sink has no capacity to exceed, and no type here fails to serialise.
+    let _told = tell(value, sink);
+}
+
+/// All that is encoded goes through here, lest a microcontroller has the code
+/// for each message several times.
+fn tell<T: Serialize + ?Sized>(value: &T, sink: &mut dyn FnMut(&[u8])) -> postcard::Result<()> {
+    postcard::serialize_with_flavor(value, Tell { sink, piece: [0; PIECE], filled: 0 })
 }
 
 /// The number of bytes that [`encode`] writes.
@@ -65,10 +89,9 @@ fn is_canonical<T: Serialize>(value: &T, reader: Reader<'_>, bytes: &[u8]) -> Re
     if !matches!(reader.finalize(), Ok([])) {
         return Err(WireError::TrailingBytes);
     }
-    match postcard::serialize_with_flavor(value, Compare { expected: bytes }) {
-        Ok([]) => Ok(()),
-        _ => Err(WireError::NotCanonical),
-    }
+    let mut expected = Some(bytes);
+    let told = tell(value, &mut |piece| expected = expected.and_then(|expected| expected.strip_prefix(piece)));
+    if told.is_ok() && expected == Some(&[]) { Ok(()) } else { Err(WireError::NotCanonical) }
 }
 
 type Reader<'b> = postcard::Deserializer<'b, postcard::de_flavors::Slice<'b>>;
@@ -84,24 +107,38 @@ pub fn digest_of<H: Hasher, T: Serialize + ?Sized>(tag: u8, value: &T) -> H::Dig
     }
 }
 
-struct Compare<'b> {
-    expected: &'b [u8],
+struct Tell<'s> {
+    sink: &'s mut dyn FnMut(&[u8]),
+    /// What was not told yet: `filled` bytes.
+    piece: [u8; PIECE],
+    filled: usize,
 }
 
-impl<'b> postcard::ser_flavors::Flavor for Compare<'b> {
-    type Output = &'b [u8];
+impl Tell<'_> {
+    #[inline(never)]
+    fn tell(&mut self) {
+        (self.sink)(self.piece.get(..self.filled).unwrap_or_default());
+    }
+}
+
+impl postcard::ser_flavors::Flavor for Tell<'_> {
+    type Output = ();
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.try_extend(&[byte])
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.expected = self.expected.strip_prefix(bytes).ok_or(postcard::Error::SerializeBufferFull)?;
+        if self.filled >= PIECE {
+            self.tell();
+            self.filled = 0;
+        }
+        if let Some(place) = self.piece.get_mut(self.filled) {
+            *place = byte;
+        }
+        self.filled = self.filled.saturating_add(1);
         Ok(())
     }
 
-    fn finalize(self) -> postcard::Result<&'b [u8]> {
-        Ok(self.expected)
+    fn finalize(mut self) -> postcard::Result<()> {
+        self.tell();
+        Ok(())
     }
 }
 
@@ -130,6 +167,34 @@ impl<H: Hasher> postcard::ser_flavors::Flavor for Absorb<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_piece_by_piece_is_the_encoding() {
+        for count in 0..3 * PIECE as u16 {
+            let value: heapless::Vec<u16, 256> = (0..count).collect();
+            let (mut whole, mut told, mut length) = ([0; 512], [0; 512], 0);
+            encode_to(&value, &mut |piece| {
+                told[length..length + piece.len()].copy_from_slice(piece);
+                length += piece.len();
+            });
+            assert_eq!(postcard::to_slice(&value, &mut whole).as_deref(), Ok(&told[..length]));
+            assert_eq!(encode(&value, &mut whole), Ok(&told[..length]));
+            assert_eq!(encode(&value, &mut whole[..length]), Ok(&told[..length]));
+            assert_eq!(encode(&value, &mut whole[..length - 1]), Err(WireError::NoRoom));
+            assert_eq!(encoded_len(&value), length);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_encoded_is_not_taken_for_short() {
+        struct Unsayable;
+        impl Serialize for Unsayable {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("nothing"))
+            }
+        }
+        assert_eq!(encode(&(1_u8, Unsayable), &mut [0; 8]), Err(WireError::NoRoom));
+    }
 
     #[test]
     fn overlong_and_trailing_are_refused() {

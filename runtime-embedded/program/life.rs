@@ -14,7 +14,7 @@ use butterfly_record::Store;
 use butterfly_runtime_embedded::host::{self, Desks, HostMemory, StartError, Stopped};
 use butterfly_runtime_embedded::network::{self, NetworkMemory};
 use butterfly_runtime_embedded::party::{Party, PartyError};
-use butterfly_runtime_embedded::protocol::Node;
+use butterfly_runtime_embedded::protocol::{self, Node};
 use butterfly_runtime_embedded::record::Region;
 use embassy_executor::Spawner;
 use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
@@ -108,8 +108,17 @@ fn open_record(party: &Party<MEMBERS>, flash: Flash) -> Result<&'static mut Reco
     Ok(RECORD.init(host::open_record(party, flash, VOTE_RECORD as u32).map_err(Reason::Start)?))
 }
 
+/// Reading the record and making the node take most of the stack, each by itself.
 #[inline(never)]
-fn begin_node(party: &Party<MEMBERS>, record: &Record) -> Result<&'static mut Node<MEMBERS>, Reason> {
+fn begin_node(party: &Party<MEMBERS>, record: &mut Record) -> Result<&'static mut Node<MEMBERS>, Reason> {
+    make_node(party, host::read_record(record).map_err(Reason::Start)?)
+}
+
+#[inline(never)]
+fn make_node(
+    party: &Party<MEMBERS>,
+    record: Option<protocol::Record<MEMBERS>>,
+) -> Result<&'static mut Node<MEMBERS>, Reason> {
     Ok(NODE.init(host::open_node(party, record).map_err(Reason::Start)?))
 }
 

@@ -34,7 +34,7 @@ use crate::parking::Parking;
 use crate::party::Party;
 use crate::protocol::{Envelope, Input, Node, Output, Record, SignedRequest};
 use crate::queue::{Queue, Queues, least_room};
-use crate::record::Region;
+use crate::record::{Encoded, Region};
 pub use crate::stages::Desks;
 use crate::stages::Stages;
 use crate::tasks::{Full, Signals, Task, Tasks};
@@ -196,15 +196,27 @@ pub fn open_record<F: NorFlash, const N: usize, const COPY: usize>(
     Store::open(Region::new(flash, base), owner).map_err(|_| StartError::Flash)
 }
 
-/// The node that goes on from `record`. Without a readable record it is a learner.
+/// What `record` holds; none if no copy is readable. `COPY` bytes of the stack
+/// are taken for it, and more to decode it: they are free again before
+/// [`open_node`], if that is called by another function.
 ///
 /// # Errors
-/// When what is there is no record of this member.
-pub fn open_node<F: NorFlash, const N: usize, const COPY: usize>(
-    party: &Party<N>,
-    record: &Store<Region<F>, COPY>,
-) -> Result<Node<N>, StartError> {
-    let record = record.record().map(wire::decode::<Record<N>>).transpose().map_err(|_| StartError::Record)?;
+/// When the flash fails, or what is there cannot be understood.
+#[inline(never)]
+pub fn read_record<F: NorFlash, const N: usize, const COPY: usize>(
+    record: &mut Store<Region<F>, COPY>,
+) -> Result<Option<Record<N>>, StartError> {
+    let mut room = [0; COPY];
+    let record = record.record(&mut room).map_err(|_| StartError::Flash)?;
+    record.map(wire::decode).transpose().map_err(|_| StartError::Record)
+}
+
+/// The node that goes on from `record`, which is [`read_record`]'s. Without one
+/// it is a learner.
+///
+/// # Errors
+/// When it is no record of this member.
+pub fn open_node<const N: usize>(party: &Party<N>, record: Option<Record<N>>) -> Result<Node<N>, StartError> {
     Node::new(&party.seat(), record).map_err(StartError::Genuine)
 }
 
@@ -439,10 +451,8 @@ impl<
     }
 
     fn persist(&mut self) -> Result<(), Stopped> {
-        let record = self.node.record();
-        let written = self.record.write_with(|room| wire::encode(&record, room).ok().map(|record| record.len()));
-        written.map_err(|error| match error {
-            StoreError::Device(_) => Stopped::Flash,
+        self.record.write(&Encoded(self.node.record())).map_err(|error| match error {
+            StoreError::Device(_) | StoreError::Changed => Stopped::Flash,
             StoreError::TooLong(_) => Stopped::RecordTooLong,
         })
     }

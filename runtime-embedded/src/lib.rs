@@ -18,8 +18,8 @@
 //!
 //! A board's program, in order: read the block ([`butterfly_provisioning`]),
 //! make the [`party::Party`], draw the number of this life ([`host::draw_nonce`]),
-//! [`host::open_record`] and [`host::open_node`], bring up the network, and
-//! [`network::run`].
+//! [`host::open_record`], [`host::read_record`] and [`host::open_node`], bring up
+//! the network, and [`network::run`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

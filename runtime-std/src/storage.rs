@@ -53,28 +53,49 @@ pub enum StorageError {
 /// The open file of one node's vote record.
 #[derive(Debug)]
 pub struct RecordFile {
-    store: Box<RecordStore>,
+    store: RecordStore,
     journal: Journal,
     path: PathBuf,
 }
 
-/// A file as a medium.
+/// A file as a medium. A copy is gathered and goes down in one write.
 #[derive(Debug)]
-struct RecordMedium(File);
+struct RecordMedium {
+    file: File,
+    places: [usize; 2],
+    copy: Vec<u8>,
+}
+
+impl RecordMedium {
+    fn new(file: File) -> RecordMedium {
+        RecordMedium { file, places: [0; 2], copy: Vec::new() }
+    }
+}
 
 impl Medium for RecordMedium {
     type Error = io::Error;
 
     fn read(&mut self, at: usize, bytes: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(bytes, at as u64)
+        self.file.read_exact_at(bytes, at as u64)
     }
 
-    fn write(&mut self, at: usize, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, at as u64)
+    fn begin(&mut self, places: [usize; 2], length: usize) -> io::Result<()> {
+        self.places = places;
+        self.copy.clear();
+        self.copy.reserve(length);
+        Ok(())
+    }
+
+    fn put(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.copy.extend_from_slice(piece);
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        for at in self.places {
+            self.file.write_all_at(&self.copy, at as u64)?;
+        }
+        self.file.sync_data()
     }
 }
 
@@ -88,10 +109,10 @@ impl RecordFile {
         let device = |source| StorageError::Device { path: path.into(), source };
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(device)?;
         reserve(&file).map_err(device)?;
-        let first = RecordStore::provision(RecordMedium(file), owner, record);
+        let first = RecordStore::provision(RecordMedium::new(file), owner, record);
         let first = first.map_err(|error| failed(path, error))?;
         // The length of the file as well.
-        first.into_medium().0.sync_all().map_err(device)
+        first.into_medium().file.sync_all().map_err(device)
     }
 
     /// Opens the record of `owner` and returns what it holds; nothing if no
@@ -114,10 +135,12 @@ impl RecordFile {
             file.set_len(0).map_err(device)?;
         }
         reserve(&file).map_err(device)?;
-        let store = RecordStore::open(RecordMedium(file), owner).map_err(|error| failed(path, error))?;
-        let record = store.record().map(<[u8]>::to_vec);
+        let store = RecordStore::open(RecordMedium::new(file), owner);
+        let mut store = store.map_err(|error| failed(path, error))?;
+        let mut room = vec![0; MAX_RECORD];
+        let record = store.record(&mut room).map_err(|error| failed(path, error))?.map(<[u8]>::to_vec);
         let journal = Journal::new(RecordStore::BYTES, owner);
-        Ok((RecordFile { store: Box::new(store), journal, path: path.into() }, record))
+        Ok((RecordFile { store, journal, path: path.into() }, record))
     }
 
     /// The decisions that are in the journal, in no order. They must be in the
@@ -126,7 +149,7 @@ impl RecordFile {
     /// # Errors
     /// [`StorageError::Device`].
     pub fn journalled(&self) -> Result<Vec<Vec<u8>>, StorageError> {
-        self.journal.entries(&self.store.medium().0).map_err(|source| self.device(source))
+        self.journal.entries(&self.store.medium().file).map_err(|source| self.device(source))
     }
 
     /// Adds a decision to the journal. The next [`RecordFile::write`] makes it
@@ -136,7 +159,7 @@ impl RecordFile {
     /// # Errors
     /// The node must stop on any.
     pub fn journal(&mut self, decision: &[u8]) -> Result<(), StorageError> {
-        let added = self.journal.add(&self.store.medium().0, decision);
+        let added = self.journal.add(&self.store.medium().file, decision);
         added.map_err(|source| self.device(source))
     }
 
@@ -173,5 +196,8 @@ fn failed(path: &Path, error: StoreError<io::Error>) -> StorageError {
     match error {
         StoreError::Device(source) => StorageError::Device { path: path.into(), source },
         StoreError::TooLong(length) => StorageError::TooLong(length),
+        StoreError::Changed => {
+            StorageError::Device { path: path.into(), source: io::Error::other("it is read as different things") }
+        }
     }
 }

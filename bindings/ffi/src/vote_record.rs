@@ -20,24 +20,46 @@ type FileStore = Store<FileMedium, COPY_BYTES>;
 #[derive(uniffi::Object)]
 pub struct VoteRecord {
     /// None once it is closed.
-    store: Mutex<Option<Box<FileStore>>>,
+    store: Mutex<Option<FileStore>>,
 }
 
-struct FileMedium(File);
+/// A file. A copy is gathered and goes down in one write.
+struct FileMedium {
+    file: File,
+    places: [usize; 2],
+    copy: Vec<u8>,
+}
+
+impl FileMedium {
+    fn new(file: File) -> FileMedium {
+        FileMedium { file, places: [0; 2], copy: Vec::new() }
+    }
+}
 
 impl Medium for FileMedium {
     type Error = io::Error;
 
     fn read(&mut self, at: usize, bytes: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(bytes, at as u64)
+        self.file.read_exact_at(bytes, at as u64)
     }
 
-    fn write(&mut self, at: usize, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, at as u64)
+    fn begin(&mut self, places: [usize; 2], length: usize) -> io::Result<()> {
+        self.places = places;
+        self.copy.clear();
+        self.copy.reserve(length);
+        Ok(())
+    }
+
+    fn put(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.copy.extend_from_slice(piece);
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        for at in self.places {
+            self.file.write_all_at(&self.copy, at as u64)?;
+        }
+        self.file.sync_data()
     }
 }
 
@@ -49,11 +71,11 @@ impl VoteRecord {
     pub fn provision(path: String, owner: Digest, record: &[u8]) -> Result<Arc<VoteRecord>, Error> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = file.and_then(prepared).map_err(|error| failed(&path, error))?;
-        let store = FileStore::provision(FileMedium(file), owner.0, record);
+        let store = FileStore::provision(FileMedium::new(file), owner.0, record);
         let store = store.map_err(|error| store_failed(&path, error))?;
         // The length of the file as well.
-        store.medium().0.sync_all().map_err(|error| failed(&path, error))?;
-        Ok(Arc::new(VoteRecord { store: Mutex::new(Some(Box::new(store))) }))
+        store.medium().file.sync_all().map_err(|error| failed(&path, error))?;
+        Ok(Arc::new(VoteRecord { store: Mutex::new(Some(store)) }))
     }
 
     /// Opens the record of a member.
@@ -61,14 +83,17 @@ impl VoteRecord {
     pub fn open(path: String, owner: Digest) -> Result<Arc<VoteRecord>, Error> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.and_then(prepared).map_err(|error| failed(&path, error))?;
-        let store = FileStore::open(FileMedium(file), owner.0).map_err(|error| store_failed(&path, error))?;
-        Ok(Arc::new(VoteRecord { store: Mutex::new(Some(Box::new(store))) }))
+        let store = FileStore::open(FileMedium::new(file), owner.0).map_err(|error| store_failed(&path, error))?;
+        Ok(Arc::new(VoteRecord { store: Mutex::new(Some(store)) }))
     }
 
     /// What was written last; none if no copy is readable: then the member has
     /// lost its record, and must say so.
     pub fn record(&self) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.lock()?.as_ref().ok_or_else(closed)?.record().map(<[u8]>::to_vec))
+        let mut store = self.lock()?;
+        let mut room = vec![0; FileStore::MAX_RECORD];
+        let record = store.as_mut().ok_or_else(closed)?.record(&mut room);
+        Ok(record.map_err(|error| store_failed("it", error))?.map(<[u8]>::to_vec))
     }
 
     /// Makes `record` durable: when this returns, it will be read back. The
@@ -87,7 +112,7 @@ impl VoteRecord {
 }
 
 impl VoteRecord {
-    fn lock(&self) -> Result<MutexGuard<'_, Option<Box<FileStore>>>, Error> {
+    fn lock(&self) -> Result<MutexGuard<'_, Option<FileStore>>, Error> {
         self.store.lock().map_err(|_| Error::Broken)
     }
 }
@@ -113,6 +138,7 @@ fn store_failed(path: &str, error: StoreError<io::Error>) -> Error {
     match error {
         StoreError::Device(error) => failed(path, error),
         StoreError::TooLong(length) => Error::Record { reason: format!("a record of {length} bytes is too long") },
+        StoreError::Changed => failed(path, io::Error::other("it is read as different things")),
     }
 }
 

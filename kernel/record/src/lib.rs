@@ -14,8 +14,10 @@
 //! No local scheme notices a device that lies about a flush, or an older image
 //! that was put back; such a node counts towards f.
 //!
-//! The same code runs on a file, in the simulator and, without an allocator,
-//! on a microcontroller: a host says what its [`Medium`] is.
+//! The store keeps no record in memory. One that is written is said by its
+//! [`Source`] several times, piece by piece; one that is read goes in pieces
+//! through a small room. So the same code runs on a file, in the simulator and,
+//! without an allocator, on a microcontroller: a host says what its [`Medium`] is.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -46,6 +48,8 @@ const VERSION: u32 = 1;
 pub const HEADER_BYTES: usize = 8 + 4 + 4 + 8 + 32;
 /// Copies of a record with room for `COPY` bytes each that a medium holds.
 pub const COPIES: usize = 4;
+/// Bytes that are read at a time when a copy is looked at.
+const PIECE: usize = 64;
 
 /// Names one member of one cluster, the id of which is `cluster`: what is
 /// stored for it is nobody else's.
@@ -53,7 +57,24 @@ pub fn owner(cluster: &[u8; 32], member: u8) -> [u8; 32] {
     Sha256::new().chain_update(b"butterfly member").chain_update(cluster).chain_update([member]).finalize().into()
 }
 
+/// A record that can be said piece by piece, as often as is asked for.
+pub trait Source {
+    /// Gives `sink` the pieces in their order. Together they are the same bytes
+    /// each time; how they are cut may differ.
+    fn feed(&self, sink: &mut dyn FnMut(&[u8]));
+}
+
+impl<T: AsRef<[u8]> + ?Sized> Source for T {
+    fn feed(&self, sink: &mut dyn FnMut(&[u8])) {
+        sink(self.as_ref());
+    }
+}
+
 /// Where bytes are kept: a file, a region of flash, or a simulated disk.
+///
+/// A copy is written by one [`Medium::begin`], the pieces in their order, and a
+/// flush. A medium may put pieces down as they come, or keep them until the
+/// flush. Other places may be read in between.
 pub trait Medium {
     /// Why it cannot be used.
     type Error;
@@ -64,17 +85,24 @@ pub trait Medium {
     /// When the device fails. What was never written may read as anything.
     fn read(&mut self, at: usize, bytes: &mut [u8]) -> Result<(), Self::Error>;
 
-    /// Puts `bytes` down from `at` on. They may become durable at once, later,
-    /// in part, and in any order, up to the next flush.
+    /// The pieces that follow make up `length` bytes, which belong at both of
+    /// `places`. What was begun before and not flushed may be forgotten.
     ///
     /// # Errors
     /// When the device fails.
-    fn write(&mut self, at: usize, bytes: &[u8]) -> Result<(), Self::Error>;
+    fn begin(&mut self, places: [usize; 2], length: usize) -> Result<(), Self::Error>;
 
-    /// Makes everything durable that was put down before.
+    /// Takes the next piece. What was put may become durable at once, later, in
+    /// part, and in any order, up to the next flush.
     ///
     /// # Errors
-    /// When the device fails: nothing is known about what was put down then.
+    /// When the device fails.
+    fn put(&mut self, piece: &[u8]) -> Result<(), Self::Error>;
+
+    /// Makes everything durable that was put before.
+    ///
+    /// # Errors
+    /// When the device fails: nothing is known about what was put then.
     fn flush(&mut self) -> Result<(), Self::Error>;
 }
 
@@ -84,8 +112,12 @@ pub trait Medium {
 pub enum StoreError<E> {
     /// The device failed.
     Device(E),
-    /// The record is longer than a copy.
+    /// The record is longer than a copy, or than the room that it is read into.
     TooLong(usize),
+    /// The record was another one when it was put down than when its length and
+    /// digest were taken: its source says different things, or the device reads
+    /// them. It is not durable.
+    Changed,
 }
 
 /// The open vote record of one member, with room for `COPY` bytes in each
@@ -95,10 +127,19 @@ pub struct Store<M, const COPY: usize> {
     medium: M,
     owner: [u8; 32],
     counter: u64,
-    /// One copy as it is put down: a header and a record.
-    copy: [u8; COPY],
-    /// How long the record in it is; none before there is one.
-    length: Option<usize>,
+    /// The first counter under which the present record was put down; none if
+    /// there is no record. From there to `counter`, copies hold no other.
+    since: Option<u64>,
+}
+
+/// A copy, as its header has it. It is true if the digest is that of the rest.
+#[derive(Clone, Copy)]
+struct Claim {
+    head: [u8; HEADER_BYTES],
+    length: usize,
+    counter: u64,
+    /// Where the record begins.
+    body: usize,
 }
 
 impl<M: Medium, const COPY: usize> Store<M, COPY> {
@@ -113,60 +154,91 @@ impl<M: Medium, const COPY: usize> Store<M, COPY> {
     ///
     /// # Errors
     /// When the record is not durable.
-    pub fn provision(medium: M, owner: [u8; 32], record: &[u8]) -> Result<Self, StoreError<M::Error>> {
-        let mut first = Store { medium, owner, counter: 0, copy: [0; COPY], length: None };
+    pub fn provision(
+        medium: M,
+        owner: [u8; 32],
+        record: &(impl Source + ?Sized),
+    ) -> Result<Self, StoreError<M::Error>> {
+        let mut first = Store { medium, owner, counter: 0, since: None };
         first.write(record)?;
         Ok(first)
     }
 
-    /// Opens the record of `owner`: see [`Store::record`]. What was read is
-    /// written again, so that a page that rotted is whole again before
-    /// anything is sent.
+    /// Opens the record of `owner`: the readable copy with the highest counter.
+    /// It is written again from there, so that a page that rotted is whole again
+    /// before anything is sent.
     ///
     /// # Errors
-    /// When the device fails.
+    /// [`StoreError::Device`], and [`StoreError::Changed`] if a copy that was
+    /// readable is not any more when it is written again, and the other copy of
+    /// its slot is no help: an older record must not take its place.
     pub fn open(medium: M, owner: [u8; 32]) -> Result<Self, StoreError<M::Error>> {
-        let mut opened = Store { medium, owner, counter: 0, copy: [0; COPY], length: None };
-        opened.load_newest()?;
-        if opened.length.is_some() {
-            opened.put_down()?;
+        let mut opened = Store { medium, owner, counter: 0, since: None };
+        let mut claims = opened.claims()?;
+        let mut readable = None;
+        while let Some(claim) = take_highest(&mut claims) {
+            if readable.is_some_and(|counter| counter > claim.counter) {
+                break;
+            }
+            let Some(header) = opened.successor(&claim)? else { continue };
+            readable = Some(claim.counter);
+            if opened.put_again(&claim, &header)? {
+                return Ok(opened);
+            }
         }
-        Ok(opened)
+        if readable.is_some() { Err(StoreError::Changed) } else { Ok(opened) }
     }
 
-    /// What was written or read last; none if no copy was readable.
-    pub fn record(&self) -> Option<&[u8]> {
-        self.copy.get(HEADER_BYTES..)?.get(..self.length?)
+    /// Reads what was written last, or was found when the store was opened, to
+    /// the front of `room`, and returns that part of it; none if no copy of it
+    /// is readable.
+    ///
+    /// # Errors
+    /// [`StoreError::Device`]; [`StoreError::TooLong`] if `room` is too short.
+    /// One of [`Store::MAX_RECORD`] never is.
+    pub fn record<'r>(&mut self, room: &'r mut [u8]) -> Result<Option<&'r [u8]>, StoreError<M::Error>> {
+        let Some(since) = self.since else { return Ok(None) };
+        let mut claims = self.claims()?;
+        while let Some(claim) = take_highest(&mut claims) {
+            let mut places = room.iter_mut();
+            let mut take = |piece: &[u8]| piece.iter().zip(places.by_ref()).for_each(|(byte, place)| *place = *byte);
+            if (since..=self.counter).contains(&claim.counter) && self.is_readable(&claim, &mut take)? {
+                return room.get(..claim.length).map(Some).ok_or(StoreError::TooLong(claim.length));
+            }
+        }
+        Ok(None)
     }
 
-    /// Makes `record` durable: when this returns, it will be read back.
+    /// Makes `record` durable: when this returns, it will be read back. If it
+    /// is too long nothing is put down, and the one before stays.
     ///
     /// # Errors
     /// The node must stop on any.
-    pub fn write(&mut self, record: &[u8]) -> Result<(), StoreError<M::Error>> {
-        if record.len() > Self::MAX_RECORD {
-            return Err(StoreError::TooLong(record.len()));
+    pub fn write(&mut self, record: &(impl Source + ?Sized)) -> Result<(), StoreError<M::Error>> {
+        let mut length: usize = 0;
+        record.feed(&mut |piece| length = length.saturating_add(piece.len()));
+        if length > Self::MAX_RECORD {
+            return Err(StoreError::TooLong(length));
         }
-        self.write_with(|room| {
-            room.get_mut(..record.len())?.copy_from_slice(record);
-            Some(record.len())
-        })
-    }
-
-    /// The same for a record that `fill` puts into the room that it is given,
-    /// so that it need not be anywhere else before; it says how long it is, or
-    /// nothing if there is too little room.
-    ///
-    /// # Errors
-    /// The node must stop on any.
-    pub fn write_with(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>) -> Result<(), StoreError<M::Error>> {
-        // Until it is complete, what is in memory is no record.
-        self.length = None;
-        let room = self.copy.get_mut(HEADER_BYTES..).unwrap_or_default();
-        let most = room.len();
-        let length = fill(room).filter(|length| *length <= most);
-        self.length = Some(length.ok_or(StoreError::TooLong(most.saturating_add(1)))?);
-        self.put_down()
+        let counter = self.counter.saturating_add(1);
+        let mut digest = begin_digest(&self.owner, counter, length);
+        record.feed(&mut |piece| digest.update(piece));
+        self.begin(counter, length, &header(counter, length, digest))?;
+        let (mut said, mut outcome): (usize, _) = (0, Ok(()));
+        record.feed(&mut |piece| {
+            said = said.saturating_add(piece.len());
+            // No more than there is room for.
+            if said <= length && outcome.is_ok() {
+                outcome = self.medium.put(piece);
+            }
+        });
+        outcome.map_err(StoreError::Device)?;
+        if said != length {
+            return Err(StoreError::Changed);
+        }
+        self.medium.flush().map_err(StoreError::Device)?;
+        self.since = Some(counter);
+        Ok(())
     }
 
     /// The medium.
@@ -184,83 +256,121 @@ impl<M: Medium, const COPY: usize> Store<M, COPY> {
         self.medium
     }
 
-    /// Both copies of the next slot, and a flush.
-    fn put_down(&mut self) -> Result<(), StoreError<M::Error>> {
-        // A counter that was used is never used again, even if the write fails.
-        self.counter = self.counter.saturating_add(1);
-        let header = header(&self.owner, self.counter, self.record().unwrap_or_default());
-        let length = HEADER_BYTES.saturating_add(self.length.unwrap_or(0));
-        if let Some((place, _)) = self.copy.split_first_chunk_mut() {
-            *place = header;
-        }
-        let slot = if self.counter.is_multiple_of(2) { 0 } else { COPY.saturating_mul(2) };
-        let copy = self.copy.get(..length).unwrap_or_default();
-        for at in [slot, slot.saturating_add(COPY)] {
-            self.medium.write(at, copy).map_err(StoreError::Device)?;
-        }
-        self.medium.flush().map_err(StoreError::Device)
+    /// Begins both copies of the slot of `counter` with their header.
+    fn begin(&mut self, counter: u64, length: usize, header: &[u8; HEADER_BYTES]) -> Result<(), StoreError<M::Error>> {
+        // A counter that was used is never used for another record, even if the write fails.
+        self.counter = counter;
+        let slot = if counter.is_multiple_of(2) { 0 } else { COPY.saturating_mul(2) };
+        let places = [slot, slot.saturating_add(COPY)];
+        let begun = self.medium.begin(places, HEADER_BYTES.saturating_add(length));
+        begun.and_then(|()| self.medium.put(header)).map_err(StoreError::Device)
     }
 
-    /// Brings the readable copy with the highest counter into memory. It is
-    /// read once to be found and once more to be taken, and must be readable
-    /// both times.
-    fn load_newest(&mut self) -> Result<(), StoreError<M::Error>> {
-        let mut counters = [None; COPIES];
-        for (place, counter) in counters.iter_mut().enumerate() {
-            *counter = self.load(place)?;
+    /// What the headers of all copies say that could be one.
+    fn claims(&mut self) -> Result<[Option<Claim>; COPIES], StoreError<M::Error>> {
+        let mut claims = [None; COPIES];
+        for (place, claim) in claims.iter_mut().enumerate() {
+            let at = place.saturating_mul(COPY);
+            let mut head = [0; HEADER_BYTES];
+            self.medium.read(at, &mut head).map_err(StoreError::Device)?;
+            let body = at.saturating_add(HEADER_BYTES);
+            let spoken = claims_of(&head).filter(|(length, _)| *length <= Self::MAX_RECORD);
+            *claim = spoken.map(|(length, counter)| Claim { head, length, counter, body });
         }
-        while let Some(highest) = counters.iter().flatten().max().copied() {
-            for (place, counter) in counters.iter_mut().enumerate() {
-                if counter.take_if(|counter| *counter == highest).is_some() && self.load(place)? == Some(highest) {
-                    self.counter = highest;
-                    return Ok(());
-                }
-            }
+        Ok(claims)
+    }
+
+    /// The header under which the record of a copy is put down again; none if
+    /// the copy is not readable.
+    fn successor(&mut self, claim: &Claim) -> Result<Option<[u8; HEADER_BYTES]>, StoreError<M::Error>> {
+        let counter = claim.counter.saturating_add(1);
+        // Of the very bytes that are held against the digest of the copy.
+        let mut digest = begin_digest(&self.owner, counter, claim.length);
+        let readable = self.is_readable(claim, &mut |piece| digest.update(piece))?;
+        Ok(readable.then(|| header(counter, claim.length, digest)))
+    }
+
+    /// Puts the record of a copy down again, from the medium itself. False if it
+    /// was not read as it was for `header`: then nothing was flushed.
+    fn put_again(&mut self, claim: &Claim, new: &[u8; HEADER_BYTES]) -> Result<bool, StoreError<M::Error>> {
+        let counter = claim.counter.saturating_add(1);
+        self.begin(counter, claim.length, new)?;
+        let mut digest = begin_digest(&self.owner, counter, claim.length);
+        self.each_piece(claim, &mut |medium, piece| {
+            digest.update(piece);
+            medium.put(piece)
+        })?;
+        if header(counter, claim.length, digest) != *new {
+            return Ok(false);
         }
-        self.length = None;
+        self.medium.flush().map_err(StoreError::Device)?;
+        self.since = Some(claim.counter);
+        Ok(true)
+    }
+
+    /// Whether the digest of a copy covers owner, counter and record, every
+    /// piece of which `take` is given.
+    fn is_readable(&mut self, claim: &Claim, take: &mut dyn FnMut(&[u8])) -> Result<bool, StoreError<M::Error>> {
+        let mut digest = begin_digest(&self.owner, claim.counter, claim.length);
+        self.each_piece(claim, &mut |_, piece| {
+            digest.update(piece);
+            take(piece);
+            Ok(())
+        })?;
+        Ok(header(claim.counter, claim.length, digest) == claim.head)
+    }
+
+    /// Reads the record of a copy, piece by piece.
+    #[allow(clippy::type_complexity, reason = "what is done with a piece")]
+    fn each_piece(
+        &mut self,
+        claim: &Claim,
+        take: &mut dyn FnMut(&mut M, &[u8]) -> Result<(), M::Error>,
+    ) -> Result<(), StoreError<M::Error>> {
+        let mut piece = [0; PIECE];
+        for from in (0..claim.length).step_by(PIECE) {
+            let length = claim.length.saturating_sub(from).min(PIECE);
+            let part = piece.get_mut(..length).unwrap_or_default();
+            let read = self.medium.read(claim.body.saturating_add(from), part);
+            read.and_then(|()| take(&mut self.medium, part)).map_err(StoreError::Device)?;
+        }
         Ok(())
-    }
-
-    /// Reads the copy at `place`; its counter, if it is readable.
-    fn load(&mut self, place: usize) -> Result<Option<u64>, StoreError<M::Error>> {
-        let at = place.saturating_mul(COPY);
-        let Some(head) = self.copy.first_chunk_mut::<HEADER_BYTES>() else { return Ok(None) };
-        self.medium.read(at, head).map_err(StoreError::Device)?;
-        let head = *head;
-        let Some((length, counter)) = claims(&head) else { return Ok(None) };
-        let body = self.copy.get_mut(HEADER_BYTES..).and_then(|room| room.get_mut(..length));
-        let Some(body) = body else { return Ok(None) };
-        self.medium.read(at.saturating_add(HEADER_BYTES), body).map_err(StoreError::Device)?;
-        // A copy is readable if its digest covers owner, counter and record.
-        if head != header(&self.owner, counter, body) {
-            return Ok(None);
-        }
-        self.length = Some(length);
-        Ok(Some(counter))
     }
 }
 
+/// Takes the first with the highest counter.
+fn take_highest(claims: &mut [Option<Claim>; COPIES]) -> Option<Claim> {
+    // Of those that are as high as each other, the last is the greatest here.
+    claims.iter_mut().rev().max_by_key(|claim| claim.map(|claim| claim.counter))?.take()
+}
+
 /// The length and the counter that a header speaks of.
-fn claims(head: &[u8; HEADER_BYTES]) -> Option<(usize, u64)> {
+fn claims_of(head: &[u8; HEADER_BYTES]) -> Option<(usize, u64)> {
     let length = u32::from_le_bytes(*head.get(12..)?.first_chunk()?);
     let counter = u64::from_le_bytes(*head.get(16..)?.first_chunk()?);
     Some((usize::try_from(length).ok()?, counter))
 }
 
-fn header(owner: &[u8; 32], counter: u64, record: &[u8]) -> [u8; HEADER_BYTES] {
-    let length = u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let digest = Sha256::new()
+/// The digest of a copy, up to where its record begins.
+fn begin_digest(owner: &[u8; 32], counter: u64, length: usize) -> Sha256 {
+    Sha256::new()
         .chain_update(MAGIC)
         .chain_update(VERSION.to_le_bytes())
         .chain_update(owner)
         .chain_update(counter.to_le_bytes())
-        .chain_update(length)
-        .chain_update(record)
-        .finalize();
+        .chain_update(length_field(length))
+}
+
+fn header(counter: u64, length: usize, digest: Sha256) -> [u8; HEADER_BYTES] {
+    let digest = digest.finalize();
     let mut header = [0; HEADER_BYTES];
-    let fields: [&[u8]; 5] = [&MAGIC, &VERSION.to_le_bytes(), &length, &counter.to_le_bytes(), &digest];
+    let fields: [&[u8]; 5] = [&MAGIC, &VERSION.to_le_bytes(), &length_field(length), &counter.to_le_bytes(), &digest];
     for (place, byte) in header.iter_mut().zip(fields.into_iter().flatten()) {
         *place = *byte;
     }
     header
+}
+
+fn length_field(length: usize) -> [u8; 4] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::string::String;
 use std::vec;
@@ -9,21 +10,34 @@ const OWNER: [u8; 32] = [7; 32];
 const COPY: usize = 1024;
 const SLOT: usize = 2 * COPY;
 
-/// A medium without faults.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Pieces, and where each belongs.
+type Batch = Vec<(usize, Vec<u8>)>;
+
+/// A medium without faults, unless one is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Memory {
     bytes: Vec<u8>,
-    /// Writes since the last flush.
-    pending: usize,
+    /// Where the next piece belongs.
+    next: [usize; 2],
+    /// Where it may not go beyond.
+    ends: [usize; 2],
+    /// Pieces since the last flush.
+    pending: Batch,
+    /// Pieces go down when they are flushed, and not before.
+    gathers: bool,
     /// It fails when it is asked to flush.
     broken: bool,
+    /// So many reads were made.
+    reads: usize,
+    /// Reads of which the first bit is not what it should be.
+    rotten: BTreeSet<usize>,
 }
 
 type Record = Store<Memory, COPY>;
 
 impl Memory {
     fn new() -> Memory {
-        Memory { bytes: vec![0; Record::BYTES], pending: 0, broken: false }
+        Memory { bytes: vec![0; Record::BYTES], ..Memory::default() }
     }
 
     /// A record that was written `count` times: `record 1`, `record 2`, ...
@@ -41,13 +55,27 @@ impl Memory {
         damaged
     }
 
+    fn put_down(&mut self) {
+        for (at, piece) in &self.pending {
+            self.bytes[*at..*at + piece.len()].copy_from_slice(piece);
+        }
+    }
+
     fn reopened(&self) -> Record {
         Record::open(self.clone(), OWNER).unwrap()
     }
 
     fn held(&self) -> Option<String> {
-        self.reopened().record().map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+        text(&mut self.reopened())
     }
+}
+
+fn text(record: &mut Record) -> Option<String> {
+    bytes(record).map(|bytes| String::from_utf8(bytes).unwrap())
+}
+
+fn bytes(record: &mut Record) -> Option<Vec<u8>> {
+    record.record(&mut [0; Record::MAX_RECORD]).unwrap().map(<[u8]>::to_vec)
 }
 
 impl Medium for Memory {
@@ -55,17 +83,33 @@ impl Medium for Memory {
 
     fn read(&mut self, at: usize, bytes: &mut [u8]) -> Result<(), ()> {
         bytes.copy_from_slice(&self.bytes[at..at + bytes.len()]);
+        bytes[0] ^= u8::from(self.rotten.contains(&self.reads));
+        self.reads += 1;
         Ok(())
     }
 
-    fn write(&mut self, at: usize, bytes: &[u8]) -> Result<(), ()> {
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
-        self.pending += 1;
+    fn begin(&mut self, places: [usize; 2], length: usize) -> Result<(), ()> {
+        self.pending.clear();
+        self.next = places;
+        self.ends = places.map(|at| at + length);
+        Ok(())
+    }
+
+    fn put(&mut self, piece: &[u8]) -> Result<(), ()> {
+        for (at, end) in self.next.iter_mut().zip(self.ends) {
+            assert!(*at + piece.len() <= end, "more is put than was said");
+            self.pending.push((*at, piece.to_vec()));
+            *at += piece.len();
+        }
+        if !self.gathers {
+            self.put_down();
+        }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), ()> {
-        self.pending = 0;
+        self.put_down();
+        self.pending.clear();
         if self.broken { Err(()) } else { Ok(()) }
     }
 }
@@ -79,7 +123,7 @@ fn slot(number: usize) -> usize {
 fn the_last_write_is_read_back_and_nothing_waits_for_a_flush() {
     for count in 1..6 {
         let memory = Memory::with_records(count);
-        assert_eq!(memory.pending, 0);
+        assert_eq!(memory.pending, Batch::new());
         assert_eq!(memory.held(), Some(std::format!("record {count}")));
     }
 }
@@ -128,7 +172,7 @@ fn no_flipped_bit_yields_another_record() {
 #[test]
 fn a_record_of_another_member_is_none() {
     let memory = Memory::with_records(2);
-    assert_eq!(Record::open(memory, [8; 32]).unwrap().record(), None);
+    assert_eq!(bytes(&mut Record::open(memory, [8; 32]).unwrap()), None);
 }
 
 #[test]
@@ -138,7 +182,142 @@ fn a_record_that_does_not_fit_is_refused_and_changes_nothing() {
     let before = record.medium().clone();
     assert_eq!(record.write(&[2; Record::MAX_RECORD + 1]), Err(StoreError::TooLong(Record::MAX_RECORD + 1)));
     assert_eq!(*record.medium(), before);
-    assert_eq!(record.record(), Some(&[1; Record::MAX_RECORD][..]));
+    assert_eq!(bytes(&mut record), Some(vec![1; Record::MAX_RECORD]));
+}
+
+#[test]
+fn a_record_is_read_into_a_room_that_is_long_enough() {
+    let mut record = Memory::with_records(1).reopened();
+    assert_eq!(record.record(&mut [0; 8]), Ok(Some(&b"record 1"[..])));
+    assert_eq!(record.record(&mut [0; 7]), Err(StoreError::TooLong(8)));
+}
+
+#[test]
+fn what_was_written_last_is_read_without_opening_it_again() {
+    let mut record = Memory::with_records(3).reopened();
+    assert_eq!(text(&mut record).as_deref(), Some("record 3"));
+    record.write(b"another").unwrap();
+    assert_eq!(text(&mut record).as_deref(), Some("another"));
+    // The one before is still there, and must not be taken for it.
+    record.medium_mut().bytes[slot(5)..slot(5) + SLOT].fill(0);
+    assert_eq!(text(&mut record), None);
+    assert_eq!(record.medium().held().as_deref(), Some("record 3"));
+}
+
+#[test]
+fn where_a_record_was_found_is_as_good_as_where_it_was_put_again() {
+    for copies in [slot(3), slot(4)] {
+        let mut record = Memory::with_records(3).reopened();
+        record.medium_mut().bytes[copies..copies + SLOT].fill(0);
+        assert_eq!(text(&mut record).as_deref(), Some("record 3"));
+    }
+}
+
+/// Longer than a piece, and neither whole pieces nor whole words.
+fn long(number: u8) -> Vec<u8> {
+    (0..301).map(|at| number ^ u8::try_from(at % 251).unwrap()).collect()
+}
+
+fn with_long() -> Memory {
+    let mut record = Record::provision(Memory::new(), OWNER, &long(1)).unwrap();
+    record.write(&long(2)).unwrap();
+    Memory { reads: 0, ..record.into_medium() }
+}
+
+/// One that says so many bytes, then so many.
+struct Fickle<'c>(&'c Cell<usize>, [usize; 3]);
+
+impl Source for Fickle<'_> {
+    fn feed(&self, sink: &mut dyn FnMut(&[u8])) {
+        let pass = self.0.get();
+        self.0.set(pass + 1);
+        (0..self.1[pass]).for_each(|_| sink(b"x"));
+    }
+}
+
+#[test]
+fn pieces_make_the_same_copies_as_the_whole() {
+    let whole = Record::provision(Memory::new(), OWNER, &[b'x'; 99]).unwrap().into_medium();
+    let pieces = Record::provision(Memory::new(), OWNER, &Fickle(&Cell::new(0), [99; 3])).unwrap().into_medium();
+    assert_eq!(pieces.bytes, whole.bytes);
+    assert!(pieces.pending.is_empty());
+}
+
+#[test]
+fn a_record_that_changes_while_it_is_written_is_refused() {
+    for last in [0, 98, 100, Record::BYTES] {
+        let mut record = Memory::with_records(2).reopened();
+        let outcome = record.write(&Fickle(&Cell::new(0), [99, 99, last]));
+        assert_eq!(outcome, Err(StoreError::Changed), "{last} bytes");
+        let held = record.medium().held().unwrap();
+        assert!(held == "record 2" || last > 99 && held == "x".repeat(99), "{last} bytes");
+    }
+}
+
+/// Every read of an opening, and of the reading after it, goes wrong once.
+#[test]
+fn one_read_that_goes_wrong_is_survived_and_what_is_put_down_is_whole() {
+    let memory = with_long();
+    let mut sound = memory.reopened();
+    assert_eq!(bytes(&mut sound), Some(long(2)));
+    let sound = sound.into_medium();
+    assert!(sound.reads > 20, "{} reads are too few to be those", sound.reads);
+    for read in 0..sound.reads {
+        let mut record = Memory { rotten: BTreeSet::from([read]), ..memory.clone() }.reopened();
+        assert_eq!(bytes(&mut record), Some(long(2)), "read {read}");
+        assert_eq!(record.medium().bytes, sound.bytes, "read {read}");
+    }
+}
+
+/// Whatever two reads go wrong, an older record is taken for the newest only if
+/// both copies of that were never readable, as after a torn write.
+#[test]
+fn what_was_readable_once_is_not_passed_over_for_an_older_record() {
+    for gathers in [false, true] {
+        pass_over_nothing_readable(Memory { gathers, ..with_long() });
+    }
+}
+
+fn pass_over_nothing_readable(memory: Memory) {
+    let reads = memory.reopened().into_medium().reads;
+    let mut outcomes = BTreeSet::new();
+    for first in COPIES..reads {
+        for second in first + 1..2 * reads {
+            let opened = Record::open(Memory { rotten: BTreeSet::from([first, second]), ..memory.clone() }, OWNER);
+            let never_readable = second < COPIES + 2 * long(2).len().div_ceil(PIECE);
+            match opened {
+                Ok(mut record) => {
+                    let held = bytes(&mut record);
+                    let older = held == Some(long(1));
+                    assert!(held == Some(long(2)) || older && never_readable, "reads {first} and {second}");
+                    outcomes.insert(if older { "older" } else { "newest" });
+                }
+                Err(error) => {
+                    assert_eq!(error, StoreError::Changed);
+                    outcomes.insert("changed");
+                }
+            }
+        }
+    }
+    assert_eq!(outcomes, BTreeSet::from(["changed", "newest", "older"]));
+}
+
+/// A copy as it has been since the first version.
+#[test]
+fn a_copy_is_what_it_always_was() {
+    let memory = Memory::with_records(2);
+    let digest: [u8; 32] = Sha256::new()
+        .chain_update(b"BFLYVOTE")
+        .chain_update([1, 0, 0, 0])
+        .chain_update(OWNER)
+        .chain_update([2, 0, 0, 0, 0, 0, 0, 0])
+        .chain_update([8, 0, 0, 0])
+        .chain_update(b"record 2")
+        .finalize()
+        .into();
+    let expected: [&[u8]; 6] =
+        [b"BFLYVOTE", &[1, 0, 0, 0], &[8, 0, 0, 0], &[2, 0, 0, 0, 0, 0, 0, 0], &digest, b"record 2"];
+    assert!(memory.bytes[slot(2)..].starts_with(&expected.concat()));
 }
 
 #[test]

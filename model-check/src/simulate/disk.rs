@@ -4,7 +4,7 @@
 //! What is written is pending until it is flushed. When the power fails, any
 //! part of it may be there: see [`Survivors`].
 
-use butterfly_record::{COPIES, Medium};
+use butterfly_record::COPIES;
 
 use super::faults::Kind;
 use super::random::Random;
@@ -189,12 +189,9 @@ impl Disk {
         let place = draw % sectors * SECTOR;
         if place == at { (at + COPY) % (COPIES * COPY) } else { place }
     }
-}
 
-impl Medium for Disk {
-    type Error = DiskError;
-
-    fn read(&mut self, at: usize, bytes: &mut [u8]) -> Result<(), DiskError> {
+    /// Reads as many bytes as `bytes` has room for.
+    pub(crate) fn read(&mut self, at: usize, bytes: &mut [u8]) {
         let from = self.strikes(Kind::MisdirectedRead).map_or(at, |draw| Disk::elsewhere(at, bytes.len(), draw));
         bytes.copy_from_slice(&self.durable[from..from + bytes.len()]);
         // What is pending is read back from the cache.
@@ -211,10 +208,10 @@ impl Medium for Disk {
             let place = usize::try_from(draw >> 8).expect("at most 64 bits") % bytes.len();
             bytes[place] ^= 1 << (draw % 8);
         }
-        Ok(())
     }
 
-    fn write(&mut self, at: usize, bytes: &[u8]) -> Result<(), DiskError> {
+    /// Puts `bytes` down, to be flushed.
+    pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) -> Result<(), DiskError> {
         if self.strikes(Kind::FullDisk).is_some() {
             return Err(DiskError::Full);
         }
@@ -223,7 +220,8 @@ impl Medium for Disk {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), DiskError> {
+    /// Makes durable what was written.
+    pub(crate) fn flush(&mut self) -> Result<(), DiskError> {
         if self.strikes(Kind::TornWrite).or(self.strikes(Kind::ReorderedWrites)).is_some() {
             return Err(DiskError::Power);
         }
@@ -307,7 +305,7 @@ mod tests {
         disk.arm(Kind::RotOnRead, 3, 0);
         let mut bytes = [0; 4];
         let mut read = |disk: &mut Disk| {
-            disk.read(SECTOR, &mut bytes).unwrap();
+            disk.read(SECTOR, &mut bytes);
             bytes == [7; 4]
         };
         assert_eq!((read(&mut disk), read(&mut disk)), (false, true));

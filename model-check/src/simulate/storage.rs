@@ -11,22 +11,46 @@ use super::disk::{COPY, Disk, DiskError};
 /// The vote record on a disk that outlives it.
 pub(crate) type Shelf = Store<Handle, COPY>;
 
-/// The disk stays where it is when the process that used it ends.
-pub(crate) struct Handle(Rc<RefCell<Disk>>);
+/// The disk, as the process that has the record open uses it: a copy is gathered
+/// and goes down in one write. The disk stays where it is when the process ends.
+pub(crate) struct Handle {
+    disk: Rc<RefCell<Disk>>,
+    places: [usize; 2],
+    copy: Vec<u8>,
+}
+
+impl Handle {
+    fn new(disk: &Rc<RefCell<Disk>>) -> Handle {
+        Handle { disk: Rc::clone(disk), places: [0; 2], copy: Vec::new() }
+    }
+}
 
 impl Medium for Handle {
     type Error = DiskError;
 
     fn read(&mut self, at: usize, bytes: &mut [u8]) -> Result<(), DiskError> {
-        self.0.borrow_mut().read(at, bytes)
+        self.disk.borrow_mut().read(at, bytes);
+        Ok(())
     }
 
-    fn write(&mut self, at: usize, bytes: &[u8]) -> Result<(), DiskError> {
-        self.0.borrow_mut().write(at, bytes)
+    fn begin(&mut self, places: [usize; 2], length: usize) -> Result<(), DiskError> {
+        self.places = places;
+        self.copy.clear();
+        self.copy.reserve(length);
+        Ok(())
+    }
+
+    fn put(&mut self, piece: &[u8]) -> Result<(), DiskError> {
+        self.copy.extend_from_slice(piece);
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), DiskError> {
-        self.0.borrow_mut().flush()
+        let mut disk = self.disk.borrow_mut();
+        for at in self.places {
+            disk.write(at, &self.copy)?;
+        }
+        disk.flush()
     }
 }
 
@@ -38,7 +62,7 @@ pub(crate) enum Storage {
         owner: [u8; 32],
         disk: Rc<RefCell<Disk>>,
         /// None while no process has it open.
-        shelf: Option<Box<Shelf>>,
+        shelf: Option<Shelf>,
     },
 }
 
@@ -52,7 +76,7 @@ impl Storage {
             return Storage::Memory(first.to_vec());
         }
         let (owner, disk) = ([owner; 32], Rc::new(RefCell::new(Disk::new())));
-        let written = Shelf::provision(Handle(Rc::clone(&disk)), owner, first);
+        let written = Shelf::provision(Handle::new(&disk), owner, first);
         assert!(written.is_ok(), "nothing is wrong with a new disk");
         Storage::Disk { owner, disk, shelf: None }
     }
@@ -62,9 +86,9 @@ impl Storage {
         match self {
             Storage::Memory(record) => Ok(Some(record.clone())),
             Storage::Disk { owner, disk, shelf } => {
-                let opened = Shelf::open(Handle(Rc::clone(disk)), *owner)?;
-                let record = opened.record().map(<[u8]>::to_vec);
-                *shelf = Some(Box::new(opened));
+                let mut opened = Shelf::open(Handle::new(disk), *owner)?;
+                let record = opened.record(&mut [0; Shelf::MAX_RECORD])?.map(<[u8]>::to_vec);
+                *shelf = Some(opened);
                 Ok(record)
             }
         }

@@ -3,10 +3,11 @@
 use std::vec;
 use std::vec::Vec;
 
-use butterfly_record::{COPIES, HEADER_BYTES, Store, StoreError};
+use butterfly_kernel::wire;
+use butterfly_record::{COPIES, HEADER_BYTES, Medium, Store, StoreError};
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
 
-use super::{Region, RegionError};
+use super::{Encoded, Region, RegionError, WORD};
 
 const COPY: usize = 1024;
 const SECTOR: usize = 512;
@@ -90,8 +91,45 @@ fn written() -> Flash {
 }
 
 fn read(flash: &Flash) -> Option<Vec<u8>> {
-    let store = Record::open(Region::new(flash.clone(), BASE), OWNER).unwrap();
-    store.record().map(<[u8]>::to_vec)
+    let mut store = Record::open(Region::new(flash.clone(), BASE), OWNER).unwrap();
+    store.record(&mut [0; COPY]).unwrap().map(<[u8]>::to_vec)
+}
+
+#[test]
+fn each_sector_is_erased_once_and_each_word_programmed_once() {
+    let mut flash = written();
+    flash.power = 1_000;
+    let mut store = Record::open(Region::new(flash, BASE), OWNER).unwrap();
+    let spent = |store: &mut Record| 1_000 - std::mem::replace(&mut store.medium_mut().flash.power, 1_000);
+    let words = (HEADER_BYTES + 301).div_ceil(WORD) * WORD / 4;
+    assert_eq!(spent(&mut store), 2 * (1 + words), "putting it down again");
+    // Longer than a sector.
+    store.write(&[3; 2 * SECTOR - HEADER_BYTES]).unwrap();
+    assert_eq!(spent(&mut store), 2 * (2 + 2 * SECTOR / 4));
+}
+
+#[test]
+fn what_was_begun_and_not_flushed_is_forgotten() {
+    let mut region = Region::new(Flash::new(), BASE);
+    for piece in [&b"not this"[..], b"but this"] {
+        region.begin([0, COPY], piece.len()).unwrap();
+        region.put(piece).unwrap();
+    }
+    region.flush().unwrap();
+    for at in [0, COPY] {
+        let mut found = [0; 9];
+        region.read(at, &mut found).unwrap();
+        assert_eq!(&found, b"but this\xFF");
+    }
+}
+
+#[test]
+fn what_is_encoded_piece_by_piece_is_the_encoding() {
+    let value = (7_u64, [300_u16; 20], "and a text that is longer than the words of a flash are");
+    let mut room = [0; COPY];
+    let encoding = wire::encode(&value, &mut room).unwrap().to_vec();
+    let store = Record::provision(Region::new(Flash::new(), BASE), OWNER, &Encoded(value)).unwrap();
+    assert_eq!(read(&store.into_medium().flash), Some(encoding));
 }
 
 /// The places of the copies that hold the newest record.

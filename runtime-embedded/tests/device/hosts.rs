@@ -116,7 +116,7 @@ fn party(flash: &Flash) -> &'static Party<MEMBERS> {
 fn boot(flash: &Flash, life: u8) -> (Host, Rc<RefCell<Memory>>) {
     let party = party(flash);
     let record = Box::leak(Box::new(host::open_record(party, flash.clone(), VOTE_RECORD as u32).unwrap()));
-    let node = Box::leak(Box::new(host::open_node(party, record).unwrap()));
+    let node = Box::leak(Box::new(host::open_node(party, host::read_record(record).unwrap()).unwrap()));
     let said = Rc::new(RefCell::new(Memory::default()));
     let voice = Box::leak(Box::new(Teller(Rc::clone(&said))));
     let desks = Box::leak(Box::new(Desks::<LAYERS, CONTEXT>::new()));
@@ -289,8 +289,8 @@ fn a_damaged_record_makes_a_learner_and_a_strange_one_stops_the_device() {
         let owner = butterfly_record::owner(&Cluster::<MEMBERS>::new(roster(), Default::default()).unwrap().id().0, 0);
         Store::<_, COPY>::provision(Region::new(flash.clone(), VOTE_RECORD as u32), owner, b"strange").unwrap();
         let party = party(&flash);
-        let record: Store<_, COPY> = host::open_record(party, flash.clone(), VOTE_RECORD as u32).unwrap();
-        assert_eq!(host::open_node(party, &record).err(), Some(StartError::Record));
+        let mut record: Store<_, COPY> = host::open_record(party, flash.clone(), VOTE_RECORD as u32).unwrap();
+        assert_eq!(host::read_record::<_, MEMBERS, COPY>(&mut record).err(), Some(StartError::Record));
     });
 }
 

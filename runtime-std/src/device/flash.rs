@@ -138,24 +138,36 @@ fn make(path: &Path, folder: &Path, member: &Member) -> Result<()> {
 }
 
 fn put_down<const COPY: usize>(owner: [u8; 32], record: &[u8]) -> Result<Vec<u8>> {
-    let store = Store::<Image, COPY>::provision(Image(vec![0xFF; 4 * COPY]), owner, record);
+    let store = Store::<Image, COPY>::provision(Image { bytes: vec![0xFF; 4 * COPY], next: [0; 2] }, owner, record);
     let Ok(store) = store else { bail!("the vote record is too long for the device") };
-    Ok(store.into_medium().0)
+    Ok(store.into_medium().bytes)
 }
 
 /// A vote record's region in memory.
-struct Image(Vec<u8>);
+struct Image {
+    bytes: Vec<u8>,
+    /// Where the next piece belongs.
+    next: [usize; 2],
+}
 
 impl Medium for Image {
     type Error = Infallible;
 
     fn read(&mut self, at: usize, bytes: &mut [u8]) -> Result<(), Infallible> {
-        bytes.copy_from_slice(&self.0[at..at + bytes.len()]);
+        bytes.copy_from_slice(&self.bytes[at..at + bytes.len()]);
         Ok(())
     }
 
-    fn write(&mut self, at: usize, bytes: &[u8]) -> Result<(), Infallible> {
-        self.0[at..at + bytes.len()].copy_from_slice(bytes);
+    fn begin(&mut self, places: [usize; 2], _length: usize) -> Result<(), Infallible> {
+        self.next = places;
+        Ok(())
+    }
+
+    fn put(&mut self, piece: &[u8]) -> Result<(), Infallible> {
+        for at in &mut self.next {
+            self.bytes[*at..*at + piece.len()].copy_from_slice(piece);
+            *at += piece.len();
+        }
         Ok(())
     }
 

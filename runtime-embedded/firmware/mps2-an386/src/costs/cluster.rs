@@ -107,7 +107,7 @@ fn begin(
     let first = wire::encode(&Record::<MEMBERS>::first(Role::Replica), &mut first).ok()?;
     let owner = butterfly_record::owner(&party.cluster().id().0, me as u8);
     let record = RECORDS[me].init(Store::provision(Region::new(flash, 0), owner, first).ok()?);
-    let node = NODES[me].init(host::open_node(party, record).ok()?);
+    let node = NODES[me].init(host::open_node(party, host::read_record(record).ok()?).ok()?);
     Host::new(party, node, record, TELLERS[me].init(Teller(me == 0)), memory, desks).ok()
 }
 
