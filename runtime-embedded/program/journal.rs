@@ -7,7 +7,9 @@
 use core::fmt::{self, Write};
 
 use butterfly_kernel::message::agreement::Path;
+use butterfly_record::Source;
 use butterfly_runtime_embedded::board::{Event, Voice};
+use butterfly_runtime_embedded::record::Encoded;
 
 use crate::{Line, stack_used};
 
@@ -20,11 +22,16 @@ pub(crate) fn tell_failure(reason: &dyn fmt::Display) {
 /// Says what the node does.
 pub(crate) struct Journal;
 
-struct Hex<'b>(&'b [u8]);
+/// Bytes, in hexadecimal digits.
+struct Hex<B>(B);
 
-impl fmt::Display for Hex<'_> {
+impl<B: Source> fmt::Display for Hex<B> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        let mut outcome = Ok(());
+        self.0.feed(&mut |piece| {
+            outcome = outcome.and_then(|()| piece.iter().try_for_each(|byte| write!(out, "{byte:02x}")));
+        });
+        outcome
     }
 }
 
@@ -40,7 +47,7 @@ impl<const N: usize> Voice<N> for Journal {
                     stack_used()
                 )
             }
-            Event::Commit { decided, encoding, tokens, learner, signed } => {
+            Event::Commit { decided, tokens, learner, signed } => {
                 let path = match decided.certificate.path {
                     Path::Fast => "fast",
                     Path::Slow => "slow",
@@ -51,7 +58,7 @@ impl<const N: usize> Voice<N> for Journal {
                      \"tokens\":\"{}\",\"learner\":{learner},\"votes\":{},\"proposals\":{},\"attestations\":{},\"stack\":{}}}",
                     decided.header.epoch.0,
                     decided.certificate.ballot.view.0,
-                    Hex(encoding),
+                    Hex(Encoded(decided)),
                     Hex(tokens),
                     signed.votes,
                     signed.proposals,
@@ -63,7 +70,7 @@ impl<const N: usize> Voice<N> for Journal {
                 writeln!(Line, "{{\"event\":\"enter_view\",\"epoch\":{},\"view\":{}}}", epoch.0, view.0)
             }
             Event::Evidence(evidence) => {
-                writeln!(Line, "{{\"event\":\"evidence\",\"evidence\":\"{}\"}}", Hex(evidence))
+                writeln!(Line, "{{\"event\":\"evidence\",\"evidence\":\"{}\"}}", Hex(Encoded(evidence)))
             }
             Event::Blocked(blocked) => writeln!(Line, "{{\"event\":\"standstill\",\"blocked\":{blocked}}}"),
             Event::Abstained => writeln!(Line, "{{\"event\":\"abstained\"}}"),

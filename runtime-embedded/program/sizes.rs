@@ -18,6 +18,6 @@ pub(crate) struct Sizes {
 }
 
 /// Up to four members.
-pub(crate) const FOUR: Sizes = Sizes { message: 1_600, queue: 3_208, parking: 3 * 1024, copy: 4 * 1024 };
+pub(crate) const FOUR: Sizes = Sizes { message: 1_600, queue: 3_208, parking: 3 * 768, copy: 4 * 1024 };
 /// Up to seven members.
 pub(crate) const SEVEN: Sizes = Sizes { message: 2 * 1024, queue: 6_160, parking: 6 * 1024, copy: 8 * 1024 };

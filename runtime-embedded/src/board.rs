@@ -10,7 +10,7 @@
 
 use butterfly_kernel::types::{Epoch, NodeId, View};
 
-use crate::protocol::Decided;
+use crate::protocol::{Decided, Evidence};
 
 /// A source of random numbers fit for keys: hardware, not a formula.
 pub trait RandomSource {
@@ -48,8 +48,6 @@ pub enum Event<'e, const N: usize> {
     Commit {
         /// What was decided.
         decided: &'e Decided<N>,
-        /// Its canonical encoding; empty if there was no room for it.
-        encoding: &'e [u8],
         /// What it adds to the text; nothing when the device caught up with it.
         tokens: &'e [u8],
         /// It may not sign in agreement (yet).
@@ -64,8 +62,8 @@ pub enum Event<'e, const N: usize> {
         /// The view.
         view: View,
     },
-    /// It holds proof that a member is faulty: the canonical encoding.
-    Evidence(&'e [u8]),
+    /// It holds proof that a member is faulty.
+    Evidence(&'e Evidence<N>),
     /// No epoch can be decided, or one can be again.
     Blocked(bool),
     /// A stage could not be run: fellows make up for it.

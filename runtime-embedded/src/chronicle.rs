@@ -2,6 +2,7 @@
 //! of which make room. A client that comes late asks somebody with more memory.
 
 use butterfly_kernel::types::Epoch;
+use butterfly_record::Source;
 use heapless::Vec;
 
 /// Bytes in front of an answer: its epoch and its length.
@@ -19,9 +20,11 @@ impl<const BYTES: usize> Chronicle<BYTES> {
     }
 
     /// Adds what is told of `epoch`.
-    pub(crate) fn add(&mut self, epoch: Epoch, told: &[u8]) {
-        let Ok(length) = u16::try_from(told.len()) else { return };
-        let needed = HEAD.saturating_add(told.len());
+    pub(crate) fn add(&mut self, epoch: Epoch, told: &impl Source) {
+        let mut length: usize = 0;
+        told.feed(&mut |piece| length = length.saturating_add(piece.len()));
+        let needed = HEAD.saturating_add(length);
+        let Ok(length) = u16::try_from(length) else { return };
         while BYTES.saturating_sub(self.bytes.len()) < needed {
             let Some((_, first, _)) = split(&self.bytes) else { return };
             let taken = HEAD.saturating_add(first.len());
@@ -32,7 +35,9 @@ impl<const BYTES: usize> Chronicle<BYTES> {
         // There is room now.
         let _ = self.bytes.extend_from_slice(&epoch.0.to_le_bytes());
         let _ = self.bytes.extend_from_slice(&length.to_le_bytes());
-        let _ = self.bytes.extend_from_slice(told);
+        told.feed(&mut |piece| {
+            let _ = self.bytes.extend_from_slice(piece);
+        });
     }
 
     /// The first kept epoch that is not before `from`.

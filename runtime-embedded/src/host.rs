@@ -48,7 +48,6 @@ pub struct HostMemory<const N: usize, const MESSAGE: usize, const QUEUE: usize, 
     queues: Queues<N, QUEUE>,
     parking: Parking<N, PARKING>,
     chronicle: Chronicle<MESSAGE>,
-    scratch: [u8; MESSAGE],
     timers: Timers,
     tasks: Tasks<N>,
 }
@@ -68,7 +67,6 @@ impl<const N: usize, const MESSAGE: usize, const QUEUE: usize, const PARKING: us
             queues: Queues::new(),
             parking: Parking::new(),
             chronicle: Chronicle::new(),
-            scratch: [0; MESSAGE],
             timers: Timers::new(),
             tasks: Tasks::new(),
         }
@@ -107,7 +105,6 @@ pub struct Host<
     queues: &'m mut Queues<N, QUEUE>,
     parking: &'m mut Parking<N, PARKING>,
     chronicle: &'m mut Chronicle<MESSAGE>,
-    scratch: &'m mut [u8; MESSAGE],
     stages: Stages<'m, N, POSITIONS>,
     timers: &'m mut Timers,
     tasks: &'m mut Tasks<N>,
@@ -251,7 +248,7 @@ impl<
         if model.manifest != ours || !fits {
             return Err(StartError::Model);
         }
-        let HostMemory { queues, parking, chronicle, scratch, timers, tasks } = memory;
+        let HostMemory { queues, parking, chronicle, timers, tasks } = memory;
         parking.clear();
         let stages = Stages::new(party.me(), desks);
         Ok(Host {
@@ -262,7 +259,6 @@ impl<
             queues,
             parking,
             chronicle,
-            scratch,
             stages,
             timers,
             tasks,
@@ -433,7 +429,6 @@ impl<
         let mut pushed = Pushed {
             me: self.party.me(),
             queues: self.queues,
-            scratch: self.scratch,
             timers: self.timers,
             tasks: self.tasks,
             signals: self.stages.waiting,
@@ -504,20 +499,16 @@ impl<
         self.timers.drop_before(self.node.epoch());
         let Some(decided) = self.node.head().decided().filter(|decided| decided.header.epoch == epoch) else { return };
         let learner = self.node.role() == Role::Learner;
-        let encoding = wire::encode(decided, self.scratch).unwrap_or_default();
-        self.voice.say(Event::Commit { decided, encoding, tokens: &tokens, learner, signed: self.signed });
+        self.voice.say(Event::Commit { decided, tokens: &tokens, learner, signed: self.signed });
         let told = Answer::Told(Told { decided: decided.clone(), tokens, latency_us: None });
-        if let Ok(told) = wire::encode(&told, self.scratch) {
-            self.chronicle.add(epoch, told);
-        }
+        self.chronicle.add(epoch, &Encoded(&told));
     }
 }
 
 /// Takes the outputs of one step.
-struct Pushed<'h, const N: usize, const MESSAGE: usize, const QUEUE: usize> {
+struct Pushed<'h, const N: usize, const QUEUE: usize> {
     me: NodeId,
     queues: &'h mut Queues<N, QUEUE>,
-    scratch: &'h mut [u8; MESSAGE],
     timers: &'h mut Timers,
     tasks: &'h mut Tasks<N>,
     signals: &'h mut Signals,
@@ -527,8 +518,8 @@ struct Pushed<'h, const N: usize, const MESSAGE: usize, const QUEUE: usize> {
     persist: bool,
 }
 
-impl<const N: usize, const MESSAGE: usize, const QUEUE: usize> Outbox<butterfly_kernel::crypto::ed25519::Ed25519<N>, N>
-    for Pushed<'_, N, MESSAGE, QUEUE>
+impl<const N: usize, const QUEUE: usize> Outbox<butterfly_kernel::crypto::ed25519::Ed25519<N>, N>
+    for Pushed<'_, N, QUEUE>
 {
     #[inline(never)]
     fn push(&mut self, output: Output<N>) {
@@ -557,9 +548,7 @@ impl<const N: usize, const MESSAGE: usize, const QUEUE: usize> Outbox<butterfly_
             Output::Checkpoint { .. } => {}
             Output::Commit { epoch, tokens, .. } => self.add(Task::Committed(epoch, tokens)),
             Output::Evidence(evidence) => {
-                if let Ok(bytes) = wire::encode(&evidence, self.scratch) {
-                    self.voice.say(Event::Evidence(bytes));
-                }
+                self.voice.say(Event::Evidence(&evidence));
             }
             Output::Blocked(blockade) => {
                 *self.blockade = Some(blockade);
@@ -576,7 +565,7 @@ impl<const N: usize, const MESSAGE: usize, const QUEUE: usize> Outbox<butterfly_
     }
 }
 
-impl<const N: usize, const MESSAGE: usize, const QUEUE: usize> Pushed<'_, N, MESSAGE, QUEUE> {
+impl<const N: usize, const QUEUE: usize> Pushed<'_, N, QUEUE> {
     fn add(&mut self, task: Task<N>) {
         let added = self.tasks.push(task);
         self.abstain_unless(added);
@@ -602,7 +591,6 @@ impl<const N: usize, const MESSAGE: usize, const QUEUE: usize> Pushed<'_, N, MES
                 *count = count.saturating_add(1);
             }
         }
-        let Ok(frame) = wire::encode(envelope, self.scratch) else { return };
-        self.queues.stage(to.without(self.me), frame, transmission);
+        self.queues.stage(to.without(self.me), &Encoded(envelope), transmission);
     }
 }

@@ -14,7 +14,7 @@ use crate::protocol::{Node, Seat};
 const PLACES: usize = 16;
 
 /// Messages that the node rejected as early, in the order in which they came;
-/// `BYTES` in all, of which one author may have one part in `N`.
+/// `BYTES` in all, of which each other member may have an equal part.
 #[derive(Debug)]
 pub(crate) struct Parking<const N: usize, const BYTES: usize> {
     waiting: Vec<Parked, PLACES>,
@@ -38,7 +38,7 @@ impl<const N: usize, const BYTES: usize> Parking<N, BYTES> {
     /// and the protocol asks for them again.
     pub(crate) fn park(&mut self, seat: &Seat<'_, N>, node: &Node<N>, place: Place, author: NodeId, message: &[u8]) {
         let held: usize = self.waiting.iter().filter(|held| held.author == author).map(|held| held.length).sum();
-        let quota = BYTES.checked_div(N).unwrap_or(0);
+        let quota = BYTES.checked_div(N.saturating_sub(1)).unwrap_or(0);
         let has_room = held.saturating_add(message.len()) <= quota && !self.waiting.is_full();
         if !has_room || !node.is_near(seat, &place) || self.holds(message) {
             return;

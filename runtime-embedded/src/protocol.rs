@@ -32,5 +32,7 @@ pub type RunId<const N: usize> = message::RunId<Ed25519<N>>;
 pub type Run<const N: usize> = butterfly_kernel::inference::run::Run<Ed25519<N>>;
 /// Inputs of a stage, for one that lacks them.
 pub type History<const N: usize> = message::History<Ed25519<N>>;
+/// Proof that a member is faulty.
+pub type Evidence<const N: usize> = butterfly_kernel::proof::Evidence<Ed25519<N>>;
 /// A decided epoch with its certificate and state.
 pub type Decided<const N: usize> = chain::Decided<Ed25519<N>>;

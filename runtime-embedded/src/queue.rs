@@ -28,6 +28,7 @@ use core::iter::successors;
 
 use butterfly_kernel::machine::Transmission;
 use butterfly_kernel::types::{NodeId, NodeSet};
+use butterfly_record::Source;
 use heapless::Vec;
 
 /// Bytes in front of a frame: its length, who has still to get it, and those to
@@ -184,10 +185,15 @@ impl<const N: usize, const BYTES: usize> Queues<N, BYTES> {
     }
 
     /// Stages `frame` for those of `to` for whom there is room.
-    pub(crate) fn stage(&mut self, to: NodeSet, frame: &[u8], transmission: Transmission) {
-        let Ok(length) = u16::try_from(frame.len()) else { return };
+    pub(crate) fn stage(&mut self, to: NodeSet, frame: &(impl Source + ?Sized), transmission: Transmission) {
+        let mut length: usize = 0;
+        frame.feed(&mut |piece| length = length.saturating_add(piece.len()));
+        let needed = HEAD.saturating_add(length);
         let to = Peers::of::<N>(to);
-        let needed = HEAD.saturating_add(frame.len());
+        // No message that a member may send is longer than a part.
+        let Some(length) = u16::try_from(length).ok().filter(|_| needed <= Self::PART) else {
+            return self.count_dropped(to);
+        };
         let receivers = match transmission {
             _ if self.in_round => self.make_room_in_round(to, needed),
             _ => self.make_room(to, needed, transmission),
@@ -199,7 +205,9 @@ impl<const N: usize, const BYTES: usize> Queues<N, BYTES> {
             let [low, high] = length.to_le_bytes();
             // There is room now.
             let _ = self.bytes.extend_from_slice(&[low, high, receivers.0, Peers::EMPTY.0]);
-            let _ = self.bytes.extend_from_slice(frame);
+            frame.feed(&mut |piece| {
+                let _ = self.bytes.extend_from_slice(piece);
+            });
         }
     }
 

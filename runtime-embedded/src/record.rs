@@ -24,7 +24,8 @@ use serde::Serialize;
 /// The longest unit in which flash may be read or written, in bytes.
 const WORD: usize = 32;
 
-/// A record that is encoded as often as it is asked for.
+/// What is encoded as often as it is asked for: a record, or a message on its
+/// way into a queue.
 pub struct Encoded<T>(pub T);
 
 impl<T: Serialize> Source for Encoded<T> {

@@ -57,7 +57,7 @@ pub fn owner(cluster: &[u8; 32], member: u8) -> [u8; 32] {
     Sha256::new().chain_update(b"butterfly member").chain_update(cluster).chain_update([member]).finalize().into()
 }
 
-/// A record that can be said piece by piece, as often as is asked for.
+/// Bytes that can be said piece by piece, as often as is asked for: a record.
 pub trait Source {
     /// Gives `sink` the pieces in their order. Together they are the same bytes
     /// each time; how they are cut may differ.

@@ -74,6 +74,17 @@ fn a_frame_that_never_fits_is_dropped_alone() {
     assert_eq!(queues.only().dropped(), 1);
 }
 
+/// Nobody could take it, and it would wait for ever in front of all others.
+#[test]
+fn a_frame_longer_than_any_message_is_dropped() {
+    let mut queues = Queues::<4, 40>::new();
+    queues.stage(nodes(&[1, 2]), &[1; 17], First);
+    queues.stage(nodes(&[1]), &[2; 16], First);
+    queues.release();
+    assert_eq!(drain(queues.of(NodeId(1))), [[2; 16]]);
+    assert_eq!(queues.of(NodeId(2)).dropped(), 1);
+}
+
 #[test]
 fn a_frame_that_has_begun_to_leave_stays() {
     let mut queues = Queues::<2, 36>::new();
@@ -430,12 +441,13 @@ fn answers_that_nobody_takes_displace_each_other() {
 
 #[test]
 fn what_is_for_nobody_displaces_nothing() {
-    let mut queues = Queues::<4, 20>::new();
-    queues.stage(nodes(&[1]), &[1; 16], First);
-    queues.stage(nodes(&[]), &[2; 16], First);
-    queues.stage(nodes(&[4, 70]), &[3; 16], First);
+    let mut queues = Queues::<4, 40>::new();
+    let mine = [[1; 16], [2; 16]];
+    mine.iter().for_each(|frame| queues.stage(nodes(&[1]), frame, First));
+    queues.stage(nodes(&[]), &[3; 16], First);
+    queues.stage(nodes(&[4, 70]), &[4; 16], First);
     queues.release();
-    assert_eq!(drain(queues.of(NodeId(1))), [[1; 16]]);
+    assert_eq!(drain(queues.of(NodeId(1))), mine);
 }
 
 /// Whether each of three peers hears all of a round of `count` frames, each of
