@@ -38,10 +38,11 @@ struct Image {
     ram: u64,
 }
 
-/// Of flash no more than the aim; of memory what the images take, and a fiftieth.
+/// For four no more than the aims, of both; for seven no more memory than what
+/// it takes, and a fiftieth.
 const IMAGES: [Image; 2] = [
-    Image { members: 7, features: &["--no-default-features", "--features", "seven"], flash: 262_144, ram: 129_600 },
-    Image { members: 4, features: &[], flash: 262_144, ram: 86_400 },
+    Image { members: 7, features: &["--no-default-features", "--features", "seven"], flash: 262_144, ram: 104_200 },
+    Image { members: 4, features: &[], flash: 262_144, ram: 65_536 },
 ];
 
 /// Where memory begins that is not flash.
