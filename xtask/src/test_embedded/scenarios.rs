@@ -165,12 +165,14 @@ fn four(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
 
 fn on_a_hub(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
     const DEVICES: [u8; 2] = [2, 3];
+    /// Four epochs, each of which waits some seconds for what was lost.
+    const TOKENS: usize = 16;
     let port = free_ports(CABLES)?;
     let mut cluster = Cluster::new(tools, "hub", &DEVICES, Ground::Hub(port))?;
     let hub = Hub::start(port, cluster.base, u16::from(MEMBERS), &DEVICES)?;
     cluster.start_all()?;
     hub.trouble(Trouble { lost: 3, repeated: 5, late: 5 });
-    submit_until(&cluster, tools, || DEVICES.iter().all(|device| signed(&cluster, *device, "votes") > 0))?;
+    submit_until(&cluster, tools, TOKENS, || DEVICES.iter().all(|device| signed(&cluster, *device, "votes") > 0))?;
     // One is cut off in the middle of a request, which the others finish.
     let request = cluster.begin_submit(PROMPT, TOKENS)?;
     let before = (newest_epoch(&cluster, 2), signed(&cluster, 3, "votes"));
@@ -181,7 +183,7 @@ fn on_a_hub(tools: &Tools, outcome: &mut Outcome) -> Result<()> {
     ensure!(hub.counts().cut > 0, "nothing was cut off");
     hub.cut(&[]);
     cluster.wait_for(3, "what was decided without it", |line| epoch_of(line) >= decided)?;
-    submit_until(&cluster, tools, || signed(&cluster, 3, "votes") > before.1)?;
+    submit_until(&cluster, tools, TOKENS, || signed(&cluster, 3, "votes") > before.1)?;
     DEVICES.iter().for_each(|device| outcome.count(&cluster.said(*device)));
     let counts = hub.counts();
     ensure!(counts.lost > 0 && counts.repeated > 0 && counts.late > 0, "nothing went wrong: {counts:?}");
@@ -223,16 +225,16 @@ fn check_text(cluster: &Cluster<'_>, tools: &Tools, tokens: usize) -> Result<()>
 /// that these decide without it.
 fn submit_until_all_take_part(cluster: &Cluster<'_>, tools: &Tools, devices: &[u8]) -> Result<()> {
     let takes_part = |device: &u8| ROLES.iter().all(|role| signed(cluster, *device, role) > 0);
-    submit_until(cluster, tools, || devices.iter().all(takes_part)).with_context(|| {
+    submit_until(cluster, tools, TOKENS, || devices.iter().all(takes_part)).with_context(|| {
         let said: Vec<Vec<u64>> =
             devices.iter().map(|device| ROLES.iter().map(|role| signed(cluster, *device, role)).collect()).collect();
         format!("{devices:?} have made {said:?} {ROLES:?}")
     })
 }
 
-fn submit_until(cluster: &Cluster<'_>, tools: &Tools, holds: impl Fn() -> bool) -> Result<()> {
+fn submit_until(cluster: &Cluster<'_>, tools: &Tools, tokens: usize, holds: impl Fn() -> bool) -> Result<()> {
     for _ in 0..REQUESTS {
-        check_text(cluster, tools, TOKENS)?;
+        check_text(cluster, tools, tokens)?;
         if holds() {
             return Ok(());
         }
