@@ -19,6 +19,7 @@ type FileStore = Store<FileMedium, COPY_BYTES>;
 /// The open vote record of one member. One process at a time may hold it.
 #[derive(uniffi::Object)]
 pub struct VoteRecord {
+    path: String,
     /// None once it is closed.
     store: Mutex<Option<FileStore>>,
 }
@@ -75,7 +76,7 @@ impl VoteRecord {
         let store = store.map_err(|error| store_failed(&path, error))?;
         // The length of the file as well.
         store.medium().file.sync_all().map_err(|error| failed(&path, error))?;
-        Ok(Arc::new(VoteRecord { store: Mutex::new(Some(store)) }))
+        Ok(Arc::new(VoteRecord { path, store: Mutex::new(Some(store)) }))
     }
 
     /// Opens the record of a member.
@@ -84,7 +85,7 @@ impl VoteRecord {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.and_then(prepared).map_err(|error| failed(&path, error))?;
         let store = FileStore::open(FileMedium::new(file), owner.0).map_err(|error| store_failed(&path, error))?;
-        Ok(Arc::new(VoteRecord { store: Mutex::new(Some(store)) }))
+        Ok(Arc::new(VoteRecord { path, store: Mutex::new(Some(store)) }))
     }
 
     /// What was written last; none if no copy is readable: then the member has
@@ -93,7 +94,7 @@ impl VoteRecord {
         let mut store = self.lock()?;
         let mut room = vec![0; FileStore::MAX_RECORD];
         let record = store.as_mut().ok_or_else(closed)?.record(&mut room);
-        Ok(record.map_err(|error| store_failed("it", error))?.map(<[u8]>::to_vec))
+        Ok(record.map_err(|error| store_failed(&self.path, error))?.map(<[u8]>::to_vec))
     }
 
     /// Makes `record` durable: when this returns, it will be read back. The
@@ -101,7 +102,7 @@ impl VoteRecord {
     pub fn write(&self, record: &[u8]) -> Result<(), Error> {
         let mut store = self.lock()?;
         let store = store.as_mut().ok_or_else(closed)?;
-        store.write(record).map_err(|error| store_failed("it", error))
+        store.write(record).map_err(|error| store_failed(&self.path, error))
     }
 
     /// Lets another process have it. Nothing more can be read or written.
