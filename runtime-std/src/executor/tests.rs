@@ -137,6 +137,18 @@ fn pipe(executor: &mut Executor<Hashes>, run: &Run, end: u16) -> (Vec<u8>, Vec<S
     (tokens, between)
 }
 
+/// Somebody who ran both stages up to a checkpoint at position 4, the run as it
+/// goes on there, and what crossed between the stages.
+fn at_a_checkpoint(world: &World) -> (Executor<Hashes>, Run, Vec<Signal>) {
+    let mut executor = Executor::new(Hashes, world.node());
+    let run = world.run();
+    world.assign(&mut executor, &run);
+    let (first, between) = pipe(&mut executor, &run, 4);
+    let later = world.after(&first, &between);
+    executor.follow(&later);
+    (executor, later, between)
+}
+
 #[test]
 fn a_node_that_restarted_goes_on_as_if_it_had_not_once_it_has_its_past() {
     let world = World::new(&[5, 6, 7]);
@@ -167,12 +179,7 @@ fn a_node_that_restarted_goes_on_as_if_it_had_not_once_it_has_its_past() {
 #[test]
 fn a_checkpoint_takes_the_place_of_the_past() {
     let world = World::new(&[5, 6, 7]);
-    let mut steady = Executor::new(Hashes, world.node());
-    let run = world.run();
-    world.assign(&mut steady, &run);
-    let (first, between) = pipe(&mut steady, &run, 4);
-    let later = world.after(&first, &between);
-    steady.follow(&later);
+    let (mut steady, later, _) = at_a_checkpoint(&world);
     let kept: BTreeMap<Stage, Kept> = steady.keep(Position(4)).collect();
     assert_eq!(kept.len(), 2);
     assert_eq!(steady.keep(Position(3)).count(), 0, "more was committed since");
@@ -187,12 +194,7 @@ fn a_checkpoint_takes_the_place_of_the_past() {
 #[test]
 fn what_is_before_a_checkpoint_can_be_supplied_after_a_restart() {
     let world = World::new(&[5, 6, 7]);
-    let mut steady = Executor::new(Hashes, world.node());
-    let run = world.run();
-    world.assign(&mut steady, &run);
-    let (first, between) = pipe(&mut steady, &run, 4);
-    let later = world.after(&first, &between);
-    steady.follow(&later);
+    let (steady, later, between) = at_a_checkpoint(&world);
     let kept: BTreeMap<Stage, Kept> = steady.keep(Position(4)).collect();
 
     for source in [Source::Inputs, Source::Outputs] {
@@ -206,14 +208,9 @@ fn what_is_before_a_checkpoint_can_be_supplied_after_a_restart() {
 #[test]
 fn a_checkpoint_of_wrong_inputs_shows_and_is_mended_by_the_right_ones() {
     let world = World::new(&[5, 6, 7]);
-    let mut misled = Executor::new(Hashes, world.node());
-    let run = world.run();
-    world.assign(&mut misled, &run);
-    let (first, between) = pipe(&mut misled, &run, 4);
-    let later = world.after(&first, &between);
+    let (mut misled, later, between) = at_a_checkpoint(&world);
     misled.provide(Stage(1), Position(1), one_byte(77));
     misled.compute(Stage(1), Position(3), Sampling::Greedy).unwrap();
-    misled.follow(&later);
     let wrong: BTreeMap<Stage, Kept> = misled.keep(Position(4)).collect();
 
     let mut restarted = Executor::new(Hashes, world.node());
