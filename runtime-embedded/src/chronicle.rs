@@ -21,8 +21,7 @@ impl<const BYTES: usize> Chronicle<BYTES> {
 
     /// Adds what is told of `epoch`.
     pub(crate) fn add(&mut self, epoch: Epoch, told: &impl Source) {
-        let mut length: usize = 0;
-        told.feed(&mut |piece| length = length.saturating_add(piece.len()));
+        let length = told.length();
         let needed = HEAD.saturating_add(length);
         let Ok(length) = u16::try_from(length) else { return };
         while BYTES.saturating_sub(self.bytes.len()) < needed {

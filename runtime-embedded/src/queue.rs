@@ -186,8 +186,7 @@ impl<const N: usize, const BYTES: usize> Queues<N, BYTES> {
 
     /// Stages `frame` for those of `to` for whom there is room.
     pub(crate) fn stage(&mut self, to: NodeSet, frame: &(impl Source + ?Sized), transmission: Transmission) {
-        let mut length: usize = 0;
-        frame.feed(&mut |piece| length = length.saturating_add(piece.len()));
+        let length = frame.length();
         let needed = HEAD.saturating_add(length);
         let to = Peers::of::<N>(to);
         // No message that a member may send is longer than a part.

@@ -11,10 +11,9 @@ mod tests;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use butterfly_record::{Medium, Store, StoreError};
+use butterfly_record::{Gathered, Store, StoreError};
 use thiserror::Error;
 
 use journal::Journal;
@@ -23,7 +22,7 @@ pub(crate) use journal::SLOTS as JOURNAL_SLOTS;
 /// Bytes between the copies: whole pages, and room for the longest record.
 const COPY_BYTES: usize = 16 * 1024;
 
-type RecordStore = Store<RecordMedium, COPY_BYTES>;
+type RecordStore = Store<Gathered<File>, COPY_BYTES>;
 
 /// Most bytes of one record.
 pub const MAX_RECORD: usize = RecordStore::MAX_RECORD;
@@ -58,47 +57,6 @@ pub struct RecordFile {
     path: PathBuf,
 }
 
-/// A file as a medium. A copy is gathered and goes down in one write.
-#[derive(Debug)]
-struct RecordMedium {
-    file: File,
-    places: [usize; 2],
-    copy: Vec<u8>,
-}
-
-impl RecordMedium {
-    fn new(file: File) -> RecordMedium {
-        RecordMedium { file, places: [0; 2], copy: Vec::new() }
-    }
-}
-
-impl Medium for RecordMedium {
-    type Error = io::Error;
-
-    fn read(&mut self, at: usize, bytes: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(bytes, at as u64)
-    }
-
-    fn begin(&mut self, places: [usize; 2], length: usize) -> io::Result<()> {
-        self.places = places;
-        self.copy.clear();
-        self.copy.reserve(length);
-        Ok(())
-    }
-
-    fn put(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.copy.extend_from_slice(piece);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        for at in self.places {
-            self.file.write_all_at(&self.copy, at as u64)?;
-        }
-        self.file.sync_data()
-    }
-}
-
 impl RecordFile {
     /// Provisioning: writes the first record of `owner`. Refused if there is a
     /// file, since a node must never be given its first record again.
@@ -109,10 +67,10 @@ impl RecordFile {
         let device = |source| StorageError::Device { path: path.into(), source };
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(device)?;
         reserve(&file).map_err(device)?;
-        let first = RecordStore::provision(RecordMedium::new(file), owner, record);
+        let first = RecordStore::provision(Gathered::new(file), owner, record);
         let first = first.map_err(|error| failed(path, error))?;
         // The length of the file as well.
-        first.into_medium().file.sync_all().map_err(device)
+        first.medium().device().sync_all().map_err(device)
     }
 
     /// Opens the record of `owner` and returns what it holds; nothing if no
@@ -135,7 +93,7 @@ impl RecordFile {
             file.set_len(0).map_err(device)?;
         }
         reserve(&file).map_err(device)?;
-        let store = RecordStore::open(RecordMedium::new(file), owner);
+        let store = RecordStore::open(Gathered::new(file), owner);
         let mut store = store.map_err(|error| failed(path, error))?;
         let mut room = vec![0; MAX_RECORD];
         let record = store.record(&mut room).map_err(|error| failed(path, error))?.map(<[u8]>::to_vec);
@@ -149,7 +107,7 @@ impl RecordFile {
     /// # Errors
     /// [`StorageError::Device`].
     pub fn journalled(&self) -> Result<Vec<Vec<u8>>, StorageError> {
-        self.journal.entries(&self.store.medium().file).map_err(|source| self.device(source))
+        self.journal.entries(self.store.medium().device()).map_err(|source| self.device(source))
     }
 
     /// Adds a decision to the journal. The next [`RecordFile::write`] makes it
@@ -159,7 +117,7 @@ impl RecordFile {
     /// # Errors
     /// The node must stop on any.
     pub fn journal(&mut self, decision: &[u8]) -> Result<(), StorageError> {
-        let added = self.journal.add(&self.store.medium().file, decision);
+        let added = self.journal.add(self.store.medium().device(), decision);
         added.map_err(|source| self.device(source))
     }
 

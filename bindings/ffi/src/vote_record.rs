@@ -3,10 +3,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use butterfly_record::{Medium, Store, StoreError};
+use butterfly_record::{Gathered, Store, StoreError};
 
 use crate::Error;
 use crate::surface::Digest;
@@ -14,7 +13,7 @@ use crate::surface::Digest;
 /// Bytes between the copies: whole pages, and room for the longest record.
 const COPY_BYTES: usize = 16 * 1024;
 
-type FileStore = Store<FileMedium, COPY_BYTES>;
+type FileStore = Store<Gathered<File>, COPY_BYTES>;
 
 /// The open vote record of one member. One process at a time may hold it.
 #[derive(uniffi::Object)]
@@ -22,46 +21,6 @@ pub struct VoteRecord {
     path: String,
     /// None once it is closed.
     store: Mutex<Option<FileStore>>,
-}
-
-/// A file. A copy is gathered and goes down in one write.
-struct FileMedium {
-    file: File,
-    places: [usize; 2],
-    copy: Vec<u8>,
-}
-
-impl FileMedium {
-    fn new(file: File) -> FileMedium {
-        FileMedium { file, places: [0; 2], copy: Vec::new() }
-    }
-}
-
-impl Medium for FileMedium {
-    type Error = io::Error;
-
-    fn read(&mut self, at: usize, bytes: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(bytes, at as u64)
-    }
-
-    fn begin(&mut self, places: [usize; 2], length: usize) -> io::Result<()> {
-        self.places = places;
-        self.copy.clear();
-        self.copy.reserve(length);
-        Ok(())
-    }
-
-    fn put(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.copy.extend_from_slice(piece);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        for at in self.places {
-            self.file.write_all_at(&self.copy, at as u64)?;
-        }
-        self.file.sync_data()
-    }
 }
 
 #[uniffi::export]
@@ -72,10 +31,10 @@ impl VoteRecord {
     pub fn provision(path: String, owner: Digest, record: &[u8]) -> Result<Arc<VoteRecord>, Error> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = file.and_then(prepared).map_err(|error| failed(&path, error))?;
-        let store = FileStore::provision(FileMedium::new(file), owner.0, record);
+        let store = FileStore::provision(Gathered::new(file), owner.0, record);
         let store = store.map_err(|error| store_failed(&path, error))?;
         // The length of the file as well.
-        store.medium().file.sync_all().map_err(|error| failed(&path, error))?;
+        store.medium().device().sync_all().map_err(|error| failed(&path, error))?;
         Ok(Arc::new(VoteRecord { path, store: Mutex::new(Some(store)) }))
     }
 
@@ -84,7 +43,7 @@ impl VoteRecord {
     pub fn open(path: String, owner: Digest) -> Result<Arc<VoteRecord>, Error> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.and_then(prepared).map_err(|error| failed(&path, error))?;
-        let store = FileStore::open(FileMedium::new(file), owner.0).map_err(|error| store_failed(&path, error))?;
+        let store = FileStore::open(Gathered::new(file), owner.0).map_err(|error| store_failed(&path, error))?;
         Ok(Arc::new(VoteRecord { path, store: Mutex::new(Some(store)) }))
     }
 

@@ -33,12 +33,16 @@
     )
 )]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(feature = "std")]
+mod gathered;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "std")]
+pub use gathered::{Device, Gathered};
 use sha2::{Digest, Sha256};
 
 const MAGIC: [u8; 8] = *b"BFLYVOTE";
@@ -62,6 +66,13 @@ pub trait Source {
     /// Gives `sink` the pieces in their order. Together they are the same bytes
     /// each time; how they are cut may differ.
     fn feed(&self, sink: &mut dyn FnMut(&[u8]));
+
+    /// Bytes of all pieces together.
+    fn length(&self) -> usize {
+        let mut length: usize = 0;
+        self.feed(&mut |piece| length = length.saturating_add(piece.len()));
+        length
+    }
 }
 
 impl<T: AsRef<[u8]> + ?Sized> Source for T {
@@ -215,8 +226,7 @@ impl<M: Medium, const COPY: usize> Store<M, COPY> {
     /// # Errors
     /// The node must stop on any.
     pub fn write(&mut self, record: &(impl Source + ?Sized)) -> Result<(), StoreError<M::Error>> {
-        let mut length: usize = 0;
-        record.feed(&mut |piece| length = length.saturating_add(piece.len()));
+        let length = record.length();
         if length > Self::MAX_RECORD {
             return Err(StoreError::TooLong(length));
         }

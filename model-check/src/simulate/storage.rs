@@ -4,54 +4,36 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use butterfly_record::{Medium, Store, StoreError};
+use butterfly_record::{Device, Gathered, Store, StoreError};
 
 use super::disk::{COPY, Disk, DiskError};
 
 /// The vote record on a disk that outlives it.
-pub(crate) type Shelf = Store<Handle, COPY>;
+pub(crate) type Shelf = Store<Gathered<Handle>, COPY>;
 
-/// The disk, as the process that has the record open uses it: a copy is gathered
-/// and goes down in one write. The disk stays where it is when the process ends.
-pub(crate) struct Handle {
-    disk: Rc<RefCell<Disk>>,
-    places: [usize; 2],
-    copy: Vec<u8>,
-}
+/// The disk stays where it is when the process that used it ends.
+pub(crate) struct Handle(Rc<RefCell<Disk>>);
 
-impl Handle {
-    fn new(disk: &Rc<RefCell<Disk>>) -> Handle {
-        Handle { disk: Rc::clone(disk), places: [0; 2], copy: Vec::new() }
-    }
-}
-
-impl Medium for Handle {
+impl Device for Handle {
     type Error = DiskError;
 
     fn read(&mut self, at: usize, bytes: &mut [u8]) -> Result<(), DiskError> {
-        self.disk.borrow_mut().read(at, bytes);
+        self.0.borrow_mut().read(at, bytes);
         Ok(())
     }
 
-    fn begin(&mut self, places: [usize; 2], length: usize) -> Result<(), DiskError> {
-        self.places = places;
-        self.copy.clear();
-        self.copy.reserve(length);
-        Ok(())
-    }
-
-    fn put(&mut self, piece: &[u8]) -> Result<(), DiskError> {
-        self.copy.extend_from_slice(piece);
-        Ok(())
+    fn write(&mut self, at: usize, bytes: &[u8]) -> Result<(), DiskError> {
+        self.0.borrow_mut().write(at, bytes)
     }
 
     fn flush(&mut self) -> Result<(), DiskError> {
-        let mut disk = self.disk.borrow_mut();
-        for at in self.places {
-            disk.write(at, &self.copy)?;
-        }
-        disk.flush()
+        self.0.borrow_mut().flush()
     }
+}
+
+/// The disk, as a process that has the record open uses it.
+fn used(disk: &Rc<RefCell<Disk>>) -> Gathered<Handle> {
+    Gathered::new(Handle(Rc::clone(disk)))
 }
 
 /// Where a member keeps its vote record.
@@ -76,7 +58,7 @@ impl Storage {
             return Storage::Memory(first.to_vec());
         }
         let (owner, disk) = ([owner; 32], Rc::new(RefCell::new(Disk::new())));
-        let written = Shelf::provision(Handle::new(&disk), owner, first);
+        let written = Shelf::provision(used(&disk), owner, first);
         assert!(written.is_ok(), "nothing is wrong with a new disk");
         Storage::Disk { owner, disk, shelf: None }
     }
@@ -86,7 +68,7 @@ impl Storage {
         match self {
             Storage::Memory(record) => Ok(Some(record.clone())),
             Storage::Disk { owner, disk, shelf } => {
-                let mut opened = Shelf::open(Handle::new(disk), *owner)?;
+                let mut opened = Shelf::open(used(disk), *owner)?;
                 let record = opened.record(&mut [0; Shelf::MAX_RECORD])?.map(<[u8]>::to_vec);
                 *shelf = Some(opened);
                 Ok(record)

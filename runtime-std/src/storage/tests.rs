@@ -1,3 +1,5 @@
+use std::os::unix::fs::FileExt;
+
 use super::*;
 
 const OWNER: [u8; 32] = [7; 32];
